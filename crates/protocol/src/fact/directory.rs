@@ -1,0 +1,237 @@
+//! The directory and its policies, as they stand on the wire and in TOML files. `duty` checks and indexes them.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::words::{ClockStart, Confidence, EventKind, Requirement, Service};
+use crate::id::{AreaId, PolicyId, PublisherId, RecipientId};
+
+/// Who there is, how they are reached, and what they are owed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryDocument {
+    /// What this directory is of, for people.
+    pub name: String,
+    /// The zone in which people read times, such as `Europe/London`.
+    pub time_zone: String,
+    /// The places that there are.
+    #[serde(default)]
+    pub areas: Vec<Area>,
+    /// Who may say that a service has failed.
+    #[serde(default)]
+    pub publishers: Vec<Publisher>,
+    /// Who is told.
+    #[serde(default)]
+    pub recipients: Vec<Recipient>,
+    /// What they are owed.
+    #[serde(default)]
+    pub policies: Vec<PolicyDocument>,
+}
+
+/// A place. Areas form a tree: an incident in an area touches all within it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Area {
+    /// Its identifier.
+    pub id: AreaId,
+    /// Its name.
+    pub name: String,
+    /// The larger area that it is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<AreaId>,
+    /// People who live there, for figures that are split by population. Approximate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub population: Option<u64>,
+}
+
+/// A body that may publish events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Publisher {
+    /// Its identifier, which is in the subject of all that it says.
+    pub id: PublisherId,
+    /// Its name.
+    pub name: String,
+    /// Its public NKey.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The areas that it may speak of: these and all within them.
+    pub areas: AreaScope,
+}
+
+/// The areas that a publisher may speak of: the word `all`, or a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AreaScope {
+    /// Every area.
+    All,
+    /// These, and all within them.
+    These(Vec<AreaId>),
+}
+
+impl Serialize for AreaScope {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::All => serializer.serialize_str("all"),
+            Self::These(areas) => areas.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for AreaScope {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Word(String),
+            List(Vec<AreaId>),
+        }
+        match Form::deserialize(deserializer)? {
+            Form::Word(word) if word == "all" => Ok(Self::All),
+            Form::Word(word) => {
+                Err(serde::de::Error::custom(format!("areas: expected \"all\" or a list of areas, found {word:?}")))
+            }
+            Form::List(areas) => Ok(Self::These(areas)),
+        }
+    }
+}
+
+/// A body that is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipient {
+    /// Its identifier.
+    pub id: RecipientId,
+    /// Its name.
+    pub name: String,
+    /// What sort of body: `regulator`, `government`, `police-territorial`, `fire`, `ambulance`, `coastguard`, ...
+    pub kind: String,
+    /// Its nation, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nation: Option<String>,
+    /// The areas that it serves: these and all within them.
+    pub areas: Vec<AreaId>,
+    /// Those who help it when it cannot cope (mutual aid, buddy authority).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub neighbours: Vec<RecipientId>,
+    /// Its public NKey.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Who is written to when it is silent, by the word that a policy's step uses: `duty`, `senior`.
+    #[serde(default)]
+    pub contacts: BTreeMap<String, Contact>,
+    /// From which day the entry holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<Date>,
+    /// Until which day the entry holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_to: Option<Date>,
+    /// When a person there last confirmed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_verified_at: Option<Date>,
+}
+
+/// How a role is reached. Roles over persons: a person's mailbox dies with the person's posting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contact {
+    /// The role, such as duty officer.
+    pub role: String,
+    /// The address that escalations go to.
+    pub email: String,
+    /// The critical contact number, as dialled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+}
+
+/// A notification duty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyDocument {
+    /// Its identifier.
+    pub id: PolicyId,
+    /// Its name.
+    pub name: String,
+    /// The paragraph that it rests on, or that there is none.
+    pub basis: String,
+    /// The day on which the basis was looked up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Date>,
+    /// How sure we are.
+    pub confidence: Confidence,
+    /// From which moment the windows run.
+    pub clock: ClockStart,
+    /// The services whose failure it is about; empty for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<Service>,
+    /// The kinds of event that need an acknowledgement. A worsening always needs one anew.
+    pub acknowledge: Vec<EventKind>,
+    /// Who is owed a notice: the first rule that fits a recipient holds.
+    pub owed: Vec<OwedRule>,
+    /// What happens to a required recipient who stays silent, in order.
+    pub steps: Vec<StepDocument>,
+}
+
+/// Who is owed a notice, and whether it must be acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwedRule {
+    /// The kinds of recipient that it is about; empty for every kind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<String>,
+    /// The recipients that it is about, by name; empty for all of these kinds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<RecipientId>,
+    /// Where they must stand to the incident.
+    #[serde(rename = "where")]
+    pub place: Where,
+    /// Required or informed.
+    pub requirement: Requirement,
+}
+
+/// Where a recipient stands to an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Where {
+    /// Anywhere: it is owed every event.
+    Anywhere,
+    /// It serves an area that the incident touches.
+    Affected,
+    /// It is a neighbour of a body that serves such an area.
+    Neighbour,
+}
+
+/// A window and what follows when it closes on silence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepDocument {
+    /// How long after the clock's start, such as `15m`.
+    pub within: Window,
+    /// The contact who is then written to, by the word in the recipient's `contacts`.
+    pub contact: String,
+}
+
+/// A length of time as people write it: `15m`, `2h`, `1h 30m`, `500ms`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Window(pub jiff::SignedDuration);
+
+impl Serialize for Window {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:#}", self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Window {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let window: jiff::SignedDuration = text.parse().map_err(|_| {
+            serde::de::Error::custom(format!("expected a length of time such as \"15m\" or \"2h\", found {text:?}"))
+        })?;
+        if window.is_positive() {
+            Ok(Self(window))
+        } else {
+            Err(serde::de::Error::custom(format!("a window must be longer than nothing, found {text:?}")))
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Escalations, and the attempts to send them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{directory::Contact, words::Status};
+use crate::{
+    id::{IncidentId, PolicyId, RecipientId},
+    subject::{EventNumber, StepNumber},
+};
+
+/// An e-mail owed to a silent required recipient.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Escalation {
+    /// Of which incident.
+    pub incident: IncidentId,
+    /// Of which event.
+    pub event: EventNumber,
+    /// Of which step.
+    pub step: StepNumber,
+    /// To whom.
+    pub recipient: RecipientId,
+    /// The recipient's name.
+    pub recipient_name: String,
+    /// Under which policy.
+    pub policy: PolicyId,
+    /// Actual, exercise or test.
+    pub status: Status,
+    /// The event's sequence in `TOCSIN_SAID`.
+    pub said: u64,
+    /// The last moment that would have been in time.
+    pub due_at: Timestamp,
+    /// Why now.
+    pub reason: EscalationReason,
+    /// The contact's word in the directory: `duty`, `senior`.
+    pub contact: String,
+    /// How the contact is reached.
+    pub to: Contact,
+    /// The zone in which the mail shows times beside UTC.
+    pub time_zone: String,
+}
+
+/// Why an e-mail is owed now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EscalationReason {
+    /// The window closed without an acknowledgement.
+    Silent,
+    /// The contact of the step before cannot be reached by mail, for good: there is no use in waiting.
+    Unreachable,
+}
+
+/// Written before SMTP starts: whoever writes it may send, nobody else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptBegun {
+    /// The relay that is tried, by its name in the configuration.
+    pub relay: String,
+    /// The address.
+    pub to: String,
+    /// The same for every attempt of an escalation, so that a repeated mail is known as one.
+    pub message_id: String,
+}
+
+/// Written when the relay has answered, or when it is known that nobody will learn what it answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptEnded {
+    /// The relay that was tried; empty where none was, as nobody is written to any more.
+    pub relay: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The SMTP reply code, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// The relay's own words (its queue id among them), or what went wrong.
+    pub reply: String,
+}
+
+/// How an attempt to send ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The relay took the mail. That is hand-over, not reading: only an acknowledgement is that.
+    Accepted,
+    /// The relay, or the way to it, failed for now: tried again.
+    Temporary,
+    /// The relay's configuration is at fault (credentials, certificate): the operator's to mend, tried again.
+    RelayFault,
+    /// The relay will never take a mail for this address: on to the next contact.
+    Permanent,
+    /// The line was lost, or the notifier died, when the mail may have been taken: sent again under the same
+    /// `Message-ID`.
+    Unknown,
+    /// Not sent: the recipient had acknowledged meanwhile.
+    StoodDown,
+}

@@ -1,0 +1,171 @@
+//! An incident event: what a publisher says.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::words::{Category, Certainty, EventKind, Platform, Service, Severity, Status, Urgency};
+use crate::{
+    id::{AreaId, IncidentId, PublisherId},
+    subject::{EventNumber, Subject},
+};
+
+/// What a publisher says of an incident. Only the fields without `Option` are owed in the first minute: a missing
+/// item must not delay the first notice (FCC 13-158).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// Which incident.
+    pub incident: IncidentId,
+    /// Which event of it, from 1.
+    pub sequence: EventNumber,
+    /// Initial, update, resolved or cancelled.
+    pub kind: EventKind,
+    /// Actual, exercise or test: the same in every event of an incident.
+    pub status: Status,
+    /// Who says it.
+    pub publisher: PublisherId,
+    /// What sort of incident.
+    pub category: Category,
+    /// Which services are touched.
+    pub services: Vec<Service>,
+    /// One line that tells it.
+    pub headline: String,
+    /// Which areas are touched.
+    pub areas: Vec<AreaId>,
+    /// More about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// What the recipient should do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instruction: Option<String>,
+    /// The agreed words for the public, so that a hundred bodies do not each find their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_advice: Option<String>,
+    /// CAP severity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
+    /// CAP urgency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub urgency: Option<Urgency>,
+    /// CAP certainty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certainty: Option<Certainty>,
+    /// When the failure began, as the publisher now knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<Timestamp>,
+    /// When it was noticed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detected_at: Option<Timestamp>,
+    /// When the operator was aware of it (Communications Act 2003 s.105K, NIS2 Art. 23).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aware_at: Option<Timestamp>,
+    /// When anyone in the chain discovered it (47 CFR 4.9(h)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discovered_at: Option<Timestamp>,
+    /// When it was classified as reportable (DORA Art. 19).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classified_at: Option<Timestamp>,
+    /// When the service was restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored_at: Option<Timestamp>,
+    /// When restoration is expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_restoration_at: Option<Timestamp>,
+    /// When the publisher will have said more, if only that nothing has changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_update_by: Option<Timestamp>,
+    /// What carries the service now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+    /// How many calls were lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impact: Option<Impact>,
+    /// How many of the callers who were lost have been called back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recontact: Option<Recontact>,
+    /// Who answers questions now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<EventContact>,
+    /// The protective marking, such as OFFICIAL-SENSITIVE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marking: Option<String>,
+}
+
+impl Event {
+    /// The identity of this fact.
+    pub fn subject(&self) -> Subject {
+        Subject::Incident {
+            publisher: self.publisher.clone(),
+            incident: self.incident.clone(),
+            event: self.sequence,
+        }
+    }
+}
+
+/// How many calls were lost. Figures move: each carries where it is from and whether it is provisional.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Impact {
+    /// Calls that did not get through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_unsuccessful: Option<u64>,
+    /// The same by area, so that each force gets its own figure.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_area: BTreeMap<AreaId, u64>,
+    /// When the figure was right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
+    /// Who says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Whether it may still change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisional: Option<bool>,
+}
+
+/// How many of the lost callers have been called back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recontact {
+    /// The whole.
+    #[serde(flatten)]
+    pub total: RecontactFigures,
+    /// The same by area.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_area: BTreeMap<AreaId, RecontactFigures>,
+}
+
+/// The state of a list of lost callers. No caller's data is on the bus: figures only.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecontactFigures {
+    /// Callers reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached: Option<u64>,
+    /// Callers not yet reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outstanding: Option<u64>,
+    /// Callers whose numbers were handed to the police.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handed_to_police: Option<u64>,
+}
+
+/// Who answers questions about an incident now. A role, not a person, where there is one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventContact {
+    /// The role or desk.
+    pub role: String,
+    /// A person's name, where a role is not enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Telephone, as dialled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// E-mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// A conference bridge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridge: Option<String>,
+}

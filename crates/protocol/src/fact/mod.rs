@@ -1,0 +1,42 @@
+//! The facts: the body of each subject, as a type.
+//!
+//! The schemas in `schemas/` are the public contract; these types are what our own code reads and writes of them,
+//! and a test holds the two against each other.
+
+mod directory;
+mod escalation;
+mod event;
+mod outcome;
+mod receipt;
+mod words;
+
+pub use directory::{
+    Area, AreaScope, Contact, DirectoryDocument, OwedRule, PolicyDocument, Publisher, Recipient, StepDocument, Where, Window,
+};
+pub use escalation::{AttemptBegun, AttemptEnded, Escalation, EscalationReason, Outcome};
+pub use event::{Event, EventContact, Impact, Recontact, RecontactFigures};
+pub use outcome::{Dispatch, DispatchStep, Due, Finding, Late, Notice, Owed, PolicyInForce, Refusal, RefusalCode, StoppedBy};
+pub use receipt::{Person, Receipt, ReceiptMethod};
+pub use words::{
+    Category, Certainty, ClockStart, Confidence, EventKind, Platform, Requirement, Service, Severity, Status, Urgency,
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::error::Error;
+
+/// Reads a fact's body that one of our own services wrote, or that a schema has already passed.
+///
+/// # Errors
+/// [`Error::Body`] with the place and reason.
+pub fn from_body<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|why| Error::Body { what, why: why.to_string() })
+}
+
+/// Writes a fact's body: compact JSON, fields in the order of the type.
+///
+/// # Errors
+/// [`Error::Body`] when a value has no JSON form, which none of the types here can have.
+pub fn to_body<T: Serialize>(what: &'static str, fact: &T) -> Result<bytes::Bytes, Error> {
+    serde_json::to_vec(fact).map(Into::into).map_err(|why| Error::Body { what, why: why.to_string() })
+}

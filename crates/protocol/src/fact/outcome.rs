@@ -1,0 +1,261 @@
+//! What the router writes: dispatch, notice, refusal, finding; and the due that the broker writes for it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::words::{ClockStart, EventKind, Requirement, Status};
+use crate::{
+    id::{IncidentId, PolicyId, PublisherId, RecipientId},
+    subject::{EventNumber, StepNumber},
+};
+
+/// What was said does not count, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The sequence in `TOCSIN_SAID`.
+    pub said: u64,
+    /// The subject there, cut to a length that can be shown.
+    pub subject: String,
+    /// Why, for machines.
+    pub code: RefusalCode,
+    /// Why, for people: each fault with its field, value and what was expected.
+    pub reasons: Vec<String>,
+}
+
+/// Why something said does not count. The words are stable: integrators may rely on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalCode {
+    /// The subject names no event and no receipt.
+    UnknownSubject,
+    /// No directory is in force, so that nobody is known.
+    NoDirectory,
+    /// The directory knows no such publisher.
+    UnknownPublisher,
+    /// The directory knows no such recipient.
+    UnknownRecipient,
+    /// The directory has no key for the author.
+    NoKey,
+    /// Unsigned, or not signed by the author's key over this subject and body.
+    BadSignature,
+    /// Larger than a fact may be.
+    TooLarge,
+    /// Not JSON, or not as the schema says.
+    BadSchema,
+    /// The body says another incident, event, author or stage than the subject.
+    SubjectMismatch,
+    /// Not the next event of its incident, or not of a kind that can stand there.
+    WrongSequence,
+    /// The incident is another publisher's.
+    AnothersIncident,
+    /// The event's status is not that of its incident.
+    StatusChanged,
+    /// The incident was cancelled.
+    IncidentClosed,
+    /// The publisher may not speak of that area.
+    AreaNotAllowed,
+    /// The directory knows no such area.
+    UnknownArea,
+    /// No such event has been dispatched.
+    UnknownEvent,
+    /// The recipient was not owed this event.
+    NotOwed,
+    /// A valid fact stands on this subject already, and it says something else.
+    AlreadySaid,
+}
+
+/// Who is owed an event, by when, under which policies and directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dispatch {
+    /// Of which incident.
+    pub incident: IncidentId,
+    /// Which event.
+    pub event: EventNumber,
+    /// Initial, update, resolved or cancelled.
+    pub kind: EventKind,
+    /// Actual, exercise or test.
+    pub status: Status,
+    /// Who said it.
+    pub publisher: PublisherId,
+    /// The event's sequence in `TOCSIN_SAID`.
+    pub said: u64,
+    /// The broker's time of the event.
+    pub published_at: Timestamp,
+    /// The directory's version.
+    pub directory: u64,
+    /// Whether the event needs an acknowledgement.
+    pub acknowledge: bool,
+    /// Why an update needs one anew; empty when it does not, or when its kind alone says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub worsened: Vec<String>,
+    /// The policies that apply, and from which moment their windows run.
+    pub policies: Vec<PolicyInForce>,
+    /// The windows, in order of closing; empty when no acknowledgement is needed.
+    pub steps: Vec<DispatchStep>,
+    /// Who is owed it, by policy and requirement.
+    pub owed: Vec<Owed>,
+}
+
+impl Dispatch {
+    /// Every recipient once, with the strictest requirement that any policy lays on it.
+    pub fn recipients(&self) -> std::collections::BTreeMap<&RecipientId, Requirement> {
+        let mut all = std::collections::BTreeMap::new();
+        for owed in &self.owed {
+            for recipient in &owed.recipients {
+                let strictest: &mut Requirement = all.entry(recipient).or_insert(owed.requirement);
+                *strictest = (*strictest).min(owed.requirement);
+            }
+        }
+        all
+    }
+
+    /// The required recipients of a step: those of its policy.
+    pub fn required(&self, step: StepNumber) -> impl Iterator<Item = &RecipientId> {
+        let policy = self.steps.iter().find(|s| s.step == step).map(|s| &s.policy);
+        self.owed
+            .iter()
+            .filter(move |owed| owed.requirement == Requirement::Required && Some(&owed.policy) == policy)
+            .flat_map(|owed| &owed.recipients)
+    }
+}
+
+/// A policy that applies to an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyInForce {
+    /// Which.
+    pub policy: PolicyId,
+    /// The moment from which its windows run.
+    pub clock: ClockStart,
+    /// When that was.
+    pub clock_at: Timestamp,
+    /// True when the event does not tell that moment, and the broker's time of the event stands in for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clock_assumed: bool,
+}
+
+/// A window of a dispatch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DispatchStep {
+    /// Its number, from 1.
+    pub step: StepNumber,
+    /// The policy that it comes from.
+    pub policy: PolicyId,
+    /// The last moment that is in time.
+    pub due_at: Timestamp,
+    /// Who is then written to, by the word in the recipient's contacts.
+    pub contact: String,
+}
+
+/// The recipients that one policy owes a notice with one requirement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owed {
+    /// The policy.
+    pub policy: PolicyId,
+    /// Required or informed.
+    pub requirement: Requirement,
+    /// Who, in the order of the directory.
+    pub recipients: Vec<RecipientId>,
+}
+
+/// The notice owed to one recipient. It carries the event's exact bytes with the author's signature, so that the
+/// recipient need trust nobody between.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Notice {
+    /// Of which incident.
+    pub incident: IncidentId,
+    /// Of which event.
+    pub event: EventNumber,
+    /// To whom.
+    pub recipient: RecipientId,
+    /// Actual, exercise or test.
+    pub status: Status,
+    /// Required or informed.
+    pub requirement: Requirement,
+    /// Whether this event needs an acknowledgement from this recipient.
+    pub acknowledge: bool,
+    /// The last moment that is in time, when one is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
+    /// The policies under which it is owed.
+    pub policies: Vec<PolicyId>,
+    /// The directory's version.
+    pub directory: u64,
+    /// The event's sequence in `TOCSIN_SAID`.
+    pub said: u64,
+    /// The broker's time of the event.
+    pub published_at: Timestamp,
+    /// The calls lost in the areas that this recipient serves, when the event tells them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_unsuccessful_here: Option<u64>,
+    /// The author's public key.
+    pub key: String,
+    /// The author's signature over the event's subject, a newline and its exact bytes.
+    pub signature: String,
+    /// The event's exact bytes.
+    pub said_body: Box<RawValue>,
+}
+
+/// What the broker writes when a window closes: the body that was armed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Due {
+    /// Of which incident.
+    pub incident: IncidentId,
+    /// Of which event.
+    pub event: EventNumber,
+    /// Of which step.
+    pub step: StepNumber,
+    /// When it was to close.
+    pub due_at: Timestamp,
+}
+
+/// What the router found when a window closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Of which incident.
+    pub incident: IncidentId,
+    /// Of which event.
+    pub event: EventNumber,
+    /// Of which step.
+    pub step: StepNumber,
+    /// Under which policy.
+    pub policy: PolicyId,
+    /// Actual, exercise or test.
+    pub status: Status,
+    /// The last moment that was in time.
+    pub due_at: Timestamp,
+    /// When the broker closed the window.
+    pub closed_at: Timestamp,
+    /// How many required recipients the step is about.
+    pub required: u32,
+    /// How many of them had acknowledged by `due_at`.
+    pub acknowledged: u32,
+    /// Those who had not, in the order of the directory. Each is escalated to, unless `stopped_by`.
+    pub silent: Vec<RecipientId>,
+    /// Those of the silent who acknowledged after `due_at` and before the broker closed the window.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<Late>,
+    /// The later event that makes escalation of this one pointless.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_by: Option<StoppedBy>,
+}
+
+/// An acknowledgement after the window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Late {
+    /// Whose.
+    pub recipient: RecipientId,
+    /// When, by the broker.
+    pub acknowledged_at: Timestamp,
+}
+
+/// A later event that makes escalation of an earlier one pointless.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoppedBy {
+    /// Which event.
+    pub event: EventNumber,
+    /// Resolved or cancelled.
+    pub kind: EventKind,
+    /// The broker's time of it.
+    pub published_at: Timestamp,
+}

@@ -1,0 +1,82 @@
+//! A receipt: what a recipient says of a notice.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{IncidentId, RecipientId},
+    subject::{EventNumber, ReceiptStage, Subject},
+};
+
+/// What a recipient says of a notice: that its system holds it, or that a person has acknowledged it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receipt {
+    /// Of which incident.
+    pub incident: IncidentId,
+    /// Of which event. An acknowledgement covers every earlier event of the incident too.
+    pub event: EventNumber,
+    /// Who says it.
+    pub recipient: RecipientId,
+    /// Delivered or acknowledged.
+    pub stage: ReceiptStage,
+    /// When, by the recipient's own clock: a claim. The broker's time decides.
+    pub at: Timestamp,
+    /// Who acknowledged: always with `acknowledged`, never with `delivered`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Person>,
+    /// How it was acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<ReceiptMethod>,
+    /// Which control room of the recipient.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_room: Option<String>,
+    /// For whom, when a deputy or another body acknowledges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<String>,
+    /// Anything to be kept with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl Receipt {
+    /// The identity of this fact.
+    pub fn subject(&self) -> Subject {
+        Subject::Receipt {
+            recipient: self.recipient.clone(),
+            incident: self.incident.clone(),
+            event: self.event,
+            stage: self.stage,
+        }
+    }
+}
+
+/// A named person in a role.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Person {
+    /// The name.
+    pub name: String,
+    /// The role in which they act, such as control room supervisor.
+    pub role: String,
+}
+
+/// Through which door an acknowledgement came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReceiptMethod {
+    /// At a desk on the bus.
+    Desk,
+    /// By a program on the bus, whose exit code said so.
+    Program,
+    /// By the command line.
+    Command,
+    /// On the console's page.
+    Page,
+    /// By the link in an escalation mail.
+    Link,
+    /// By telephone, logged by a person.
+    PhoneLogged,
+    /// In person.
+    InPerson,
+}

@@ -1,0 +1,27 @@
+//! The words on the wire: what may be said on the bus, under which subject, in which shape, and signed by whom.
+//!
+//! This crate holds the grammar of subjects ([`Subject`]), the facts themselves ([`Event`], [`Receipt`],
+//! [`Dispatch`], ...), their JSON Schemas ([`schema`]) and signatures ([`sign`]). Everything from outside becomes
+//! one of these types here, once.
+//!
+//! It may touch nothing: no network, no disk, no clock, no randomness beyond the making of a key. Every other crate
+//! stands on this one, and it on none of them.
+
+mod entry;
+mod error;
+mod fact;
+mod header;
+mod id;
+pub mod schema;
+mod sign;
+mod subject;
+
+pub use entry::{Entry, NewFact, Schedule, Stream};
+pub use error::Error;
+pub use fact::*;
+pub use header::*;
+pub use id::{AreaId, IncidentId, PolicyId, PublisherId, RecipientId};
+pub use sign::{AuthorKey, Signed, SigningKey};
+pub use subject::{AttemptPhase, EventNumber, ReceiptStage, StepNumber, Subject};
+
+pub use jiff::{SignedDuration, Timestamp};

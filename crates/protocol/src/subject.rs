@@ -1,0 +1,458 @@
+//! The grammar of subjects. The subject is the identity of a fact, and so its idempotency key, for ever.
+
+use std::{fmt, num::NonZeroU32, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Stream,
+    error::{Error, shown},
+    id::{IncidentId, PublisherId, RecipientId},
+};
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(NonZeroU32);
+
+        impl $name {
+            /// The first.
+            pub const FIRST: Self = Self(NonZeroU32::MIN);
+
+            /// Takes a number from 1.
+            pub fn new(value: u32) -> Option<Self> {
+                NonZeroU32::new(value).map(Self)
+            }
+
+            /// The plain number, from 1.
+            pub fn get(self) -> u32 {
+                self.0.get()
+            }
+
+            /// The one after this.
+            #[must_use]
+            pub fn next(self) -> Self {
+                Self(self.0.saturating_add(1))
+            }
+
+            fn parse(value: &str) -> Result<Self, Error> {
+                decimal(value)
+                    .and_then(|n| u32::try_from(n).ok())
+                    .and_then(Self::new)
+                    .ok_or_else(|| Error::Number { what: $what, value: shown(value) })
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+            fn from_str(value: &str) -> Result<Self, Error> {
+                Self::parse(value)
+            }
+        }
+    };
+}
+
+number!(
+    /// An event's place in its incident: 1, 2, ...
+    EventNumber, "event number"
+);
+number!(
+    /// A step of an event's dispatch: 1, 2, ... in the order of the dispatch record.
+    StepNumber, "step number"
+);
+
+/// A plain decimal without sign or leading zero: only so is print the inverse of parse.
+fn decimal(value: &str) -> Option<u64> {
+    let plain = value.bytes().all(|b| b.is_ascii_digit()) && !value.starts_with('0');
+    if plain { value.parse().ok() } else { None }
+}
+
+/// How far a notice has come at its recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReceiptStage {
+    /// The recipient's system holds the notice.
+    Delivered,
+    /// A named person there has acknowledged it.
+    Acknowledged,
+}
+
+impl ReceiptStage {
+    /// The word in the subject.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Acknowledged => "acknowledged",
+        }
+    }
+}
+
+/// The two ends of an attempt to send a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AttemptPhase {
+    /// Written before SMTP starts, so that a crash leaves a trace.
+    Begun,
+    /// Written when the relay has answered, or when it is known that nobody will learn what it answered.
+    Ended,
+}
+
+impl AttemptPhase {
+    /// The word in the subject.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Begun => "begun",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// The identity of a fact. Parsing and printing are each other's inverse.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// `tocsin.incident.<publisher>.<incident>.<n>`: an event, said by a publisher.
+    Incident {
+        /// Who says it.
+        publisher: PublisherId,
+        /// Of which incident.
+        incident: IncidentId,
+        /// Which event of it.
+        event: EventNumber,
+    },
+    /// `tocsin.receipt.<recipient>.<incident>.<n>.<stage>`: said by a recipient.
+    Receipt {
+        /// Who says it.
+        recipient: RecipientId,
+        /// Of which incident.
+        incident: IncidentId,
+        /// Of which event.
+        event: EventNumber,
+        /// Delivered or acknowledged.
+        stage: ReceiptStage,
+    },
+    /// `tocsin.directory.<version>`: the directory and policies in force from here on.
+    Directory {
+        /// From 1.
+        version: u64,
+    },
+    /// `tocsin.refusal.<sequence in SAID>`: what was said there does not count, and why.
+    Refusal {
+        /// The sequence in `TOCSIN_SAID`.
+        said: u64,
+    },
+    /// `tocsin.dispatch.<incident>.<n>`: who is owed this event, by when.
+    Dispatch {
+        /// Of which incident.
+        incident: IncidentId,
+        /// Which event.
+        event: EventNumber,
+    },
+    /// `tocsin.notice.<recipient>.<incident>.<n>`: the notice owed to one recipient.
+    Notice {
+        /// To whom.
+        recipient: RecipientId,
+        /// Of which incident.
+        incident: IncidentId,
+        /// Of which event.
+        event: EventNumber,
+    },
+    /// `tocsin.window.<incident>.<n>.<step>`: a window, armed.
+    Window {
+        /// Of which incident.
+        incident: IncidentId,
+        /// Of which event.
+        event: EventNumber,
+        /// Of which step.
+        step: StepNumber,
+    },
+    /// `tocsin.due.<incident>.<n>.<step>`: that window, closed by the broker itself.
+    Due {
+        /// Of which incident.
+        incident: IncidentId,
+        /// Of which event.
+        event: EventNumber,
+        /// Of which step.
+        step: StepNumber,
+    },
+    /// `tocsin.finding.<incident>.<n>.<step>`: who was silent when it closed.
+    Finding {
+        /// Of which incident.
+        incident: IncidentId,
+        /// Of which event.
+        event: EventNumber,
+        /// Of which step.
+        step: StepNumber,
+    },
+    /// `tocsin.escalation.<recipient>.<incident>.<n>.<step>`: an e-mail owed to a silent required recipient.
+    Escalation {
+        /// To whom.
+        recipient: RecipientId,
+        /// Of which incident.
+        incident: IncidentId,
+        /// Of which event.
+        event: EventNumber,
+        /// Of which step.
+        step: StepNumber,
+    },
+    /// `tocsin.attempt.<recipient>.<incident>.<n>.<step>.<k>.<phase>`: an attempt to send it.
+    Attempt {
+        /// To whom.
+        recipient: RecipientId,
+        /// Of which incident.
+        incident: IncidentId,
+        /// Of which event.
+        event: EventNumber,
+        /// Of which step.
+        step: StepNumber,
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// Begun or ended.
+        phase: AttemptPhase,
+    },
+    /// `tocsin.checkpoint.<number>`: a signed statement of both streams so far.
+    Checkpoint {
+        /// From 1.
+        number: u64,
+    },
+}
+
+impl Subject {
+    /// The first token of every subject of ours.
+    pub const ROOT: &'static str = "tocsin";
+
+    /// The stream that holds the facts of this form.
+    pub fn stream(&self) -> Stream {
+        match self {
+            Self::Incident { .. } | Self::Receipt { .. } => Stream::Said,
+            _ => Stream::Log,
+        }
+    }
+
+    /// The incident that the fact is about, if it is about one.
+    pub fn incident(&self) -> Option<&IncidentId> {
+        match self {
+            Self::Incident { incident, .. }
+            | Self::Receipt { incident, .. }
+            | Self::Dispatch { incident, .. }
+            | Self::Notice { incident, .. }
+            | Self::Window { incident, .. }
+            | Self::Due { incident, .. }
+            | Self::Finding { incident, .. }
+            | Self::Escalation { incident, .. }
+            | Self::Attempt { incident, .. } => Some(incident),
+            Self::Directory { .. } | Self::Refusal { .. } | Self::Checkpoint { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Incident { publisher, incident, event } => write!(f, "tocsin.incident.{publisher}.{incident}.{event}"),
+            Self::Receipt { recipient, incident, event, stage } => {
+                write!(f, "tocsin.receipt.{recipient}.{incident}.{event}.{}", stage.as_str())
+            }
+            Self::Directory { version } => write!(f, "tocsin.directory.{version}"),
+            Self::Refusal { said } => write!(f, "tocsin.refusal.{said}"),
+            Self::Dispatch { incident, event } => write!(f, "tocsin.dispatch.{incident}.{event}"),
+            Self::Notice { recipient, incident, event } => write!(f, "tocsin.notice.{recipient}.{incident}.{event}"),
+            Self::Window { incident, event, step } => write!(f, "tocsin.window.{incident}.{event}.{step}"),
+            Self::Due { incident, event, step } => write!(f, "tocsin.due.{incident}.{event}.{step}"),
+            Self::Finding { incident, event, step } => write!(f, "tocsin.finding.{incident}.{event}.{step}"),
+            Self::Escalation { recipient, incident, event, step } => {
+                write!(f, "tocsin.escalation.{recipient}.{incident}.{event}.{step}")
+            }
+            Self::Attempt { recipient, incident, event, step, attempt, phase } => {
+                write!(f, "tocsin.attempt.{recipient}.{incident}.{event}.{step}.{attempt}.{}", phase.as_str())
+            }
+            Self::Checkpoint { number } => write!(f, "tocsin.checkpoint.{number}"),
+        }
+    }
+}
+
+impl FromStr for Subject {
+    type Err = Error;
+
+    fn from_str(value: &str) -> Result<Self, Error> {
+        let unknown = |expected| Error::Subject { value: shown(value), expected };
+        let mut words = [""; 9];
+        let mut count = 0;
+        for word in value.split('.') {
+            *words.get_mut(count).ok_or_else(|| unknown("at most nine words"))? = word;
+            count += 1;
+        }
+        let long = |number: &str| {
+            decimal(number).ok_or_else(|| Error::Number { what: "sequence", value: shown(number) })
+        };
+        let [root, kind, rest @ ..] = &words[..count] else { return Err(unknown("tocsin.<kind>...")) };
+        if *root != Self::ROOT {
+            return Err(unknown("tocsin.<kind>..."));
+        }
+        Ok(match (*kind, rest) {
+            ("incident", [publisher, incident, event]) => Self::Incident {
+                publisher: publisher.parse()?,
+                incident: incident.parse()?,
+                event: event.parse()?,
+            },
+            ("incident", _) => return Err(unknown("tocsin.incident.<publisher>.<incident>.<n>")),
+            ("receipt", [recipient, incident, event, stage]) => Self::Receipt {
+                recipient: recipient.parse()?,
+                incident: incident.parse()?,
+                event: event.parse()?,
+                stage: match *stage {
+                    "delivered" => ReceiptStage::Delivered,
+                    "acknowledged" => ReceiptStage::Acknowledged,
+                    _ => return Err(unknown("tocsin.receipt.<recipient>.<incident>.<n>.{delivered|acknowledged}")),
+                },
+            },
+            ("receipt", _) => {
+                return Err(unknown("tocsin.receipt.<recipient>.<incident>.<n>.{delivered|acknowledged}"));
+            }
+            ("directory", [version]) => Self::Directory { version: long(version)? },
+            ("refusal", [said]) => Self::Refusal { said: long(said)? },
+            ("dispatch", [incident, event]) => {
+                Self::Dispatch { incident: incident.parse()?, event: event.parse()? }
+            }
+            ("notice", [recipient, incident, event]) => Self::Notice {
+                recipient: recipient.parse()?,
+                incident: incident.parse()?,
+                event: event.parse()?,
+            },
+            ("window", [incident, event, step]) => Self::Window {
+                incident: incident.parse()?,
+                event: event.parse()?,
+                step: step.parse()?,
+            },
+            ("due", [incident, event, step]) => {
+                Self::Due { incident: incident.parse()?, event: event.parse()?, step: step.parse()? }
+            }
+            ("finding", [incident, event, step]) => Self::Finding {
+                incident: incident.parse()?,
+                event: event.parse()?,
+                step: step.parse()?,
+            },
+            ("escalation", [recipient, incident, event, step]) => Self::Escalation {
+                recipient: recipient.parse()?,
+                incident: incident.parse()?,
+                event: event.parse()?,
+                step: step.parse()?,
+            },
+            ("attempt", [recipient, incident, event, step, attempt, phase]) => Self::Attempt {
+                recipient: recipient.parse()?,
+                incident: incident.parse()?,
+                event: event.parse()?,
+                step: step.parse()?,
+                attempt: decimal(attempt)
+                    .and_then(|k| u32::try_from(k).ok())
+                    .filter(|k| *k > 0)
+                    .ok_or_else(|| Error::Number { what: "attempt", value: shown(attempt) })?,
+                phase: match *phase {
+                    "begun" => AttemptPhase::Begun,
+                    "ended" => AttemptPhase::Ended,
+                    _ => return Err(unknown("tocsin.attempt.<recipient>.<incident>.<n>.<step>.<k>.{begun|ended}")),
+                },
+            },
+            ("checkpoint", [number]) => Self::Checkpoint { number: long(number)? },
+            _ => return Err(unknown("one of the facts of TOCSIN_SAID or TOCSIN_LOG")),
+        })
+    }
+}
+
+impl Serialize for Subject {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Subject {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn slug() -> impl Strategy<Value = String> {
+        "[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
+    }
+
+    fn subject() -> impl Strategy<Value = Subject> {
+        (slug(), slug(), 1..=u32::MAX, 1..=u32::MAX, 1..=u64::MAX, 1..=u32::MAX, 0..13_usize).prop_map(
+            |(a, b, event, step, long, attempt, form)| {
+                let (recipient, publisher) = (RecipientId::new(&a).unwrap(), PublisherId::new(&a).unwrap());
+                let incident = IncidentId::new(&b).unwrap();
+                let (event, step) = (EventNumber::new(event).unwrap(), StepNumber::new(step).unwrap());
+                match form {
+                    0 => Subject::Incident { publisher, incident, event },
+                    1 => Subject::Receipt { recipient, incident, event, stage: ReceiptStage::Delivered },
+                    2 => Subject::Receipt { recipient, incident, event, stage: ReceiptStage::Acknowledged },
+                    3 => Subject::Directory { version: long },
+                    4 => Subject::Refusal { said: long },
+                    5 => Subject::Dispatch { incident, event },
+                    6 => Subject::Notice { recipient, incident, event },
+                    7 => Subject::Window { incident, event, step },
+                    8 => Subject::Due { incident, event, step },
+                    9 => Subject::Finding { incident, event, step },
+                    10 => Subject::Escalation { recipient, incident, event, step },
+                    11 => Subject::Attempt { recipient, incident, event, step, attempt, phase: AttemptPhase::Begun },
+                    _ => Subject::Attempt { recipient, incident, event, step, attempt, phase: AttemptPhase::Ended },
+                }
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn printing_then_parsing_gives_the_same_subject(subject in subject()) {
+            prop_assert_eq!(subject.to_string().parse::<Subject>(), Ok(subject));
+        }
+
+        #[test]
+        fn whatever_parses_prints_as_it_was(text in "(tocsin|x)\\.(incident|receipt|directory|refusal|dispatch|due|window|notice|attempt|checkpoint)(\\.[a-z0-9*>-]{1,4}){0,7}") {
+            if let Ok(subject) = text.parse::<Subject>() {
+                prop_assert_eq!(subject.to_string(), text);
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(text in ".{0,200}") {
+            let _ = text.parse::<Subject>();
+        }
+    }
+
+    #[test]
+    fn near_misses_are_refused() {
+        for bad in [
+            "tocsin.incident.bt.x.0",
+            "tocsin.incident.bt.x.01",
+            "tocsin.incident.bt.x.+1",
+            "tocsin.incident.bt.x.4294967296",
+            "tocsin.incident.bt.*.1",
+            "tocsin.incident.bt.x.1.y",
+            "tocsin.receipt.a.x.1.seen",
+            "tocsin.attempt.a.x.1.1.0.begun",
+            "tocsin",
+            "",
+            "other.incident.bt.x.1",
+        ] {
+            assert!(bad.parse::<Subject>().is_err(), "{bad}");
+        }
+    }
+}
