@@ -1,0 +1,249 @@
+//! The directory in force: who there is, where they stand to an incident, and what a policy owes them.
+
+mod area;
+mod fault;
+mod owed;
+mod structure;
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use tocsin_protocol::{
+    Area, AreaId, AreaScope, AuthorKey, DirectoryDocument, PolicyDocument, PublisherId, Recipient,
+    RecipientId, Requirement, Service,
+};
+
+use self::{
+    area::AreaTree,
+    owed::{Rules, Standing},
+};
+
+pub use fault::{Fault, Gravity};
+
+/// A directory whose references all resolve, indexed for the questions that the fold asks of it.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    version: u64,
+    document: DirectoryDocument,
+    areas: AreaTree,
+    publishers: BTreeMap<PublisherId, KnownPublisher>,
+    recipients: Vec<KnownRecipient>,
+    /// Where each recipient stands in `recipients`.
+    places: BTreeMap<RecipientId, usize>,
+    /// The neighbours of each recipient, as places in `recipients`.
+    neighbours: Vec<Vec<usize>>,
+}
+
+/// A publisher with its key, ready to verify with.
+#[derive(Debug, Clone)]
+pub struct KnownPublisher {
+    /// Its identifier.
+    pub id: PublisherId,
+    /// Its name.
+    pub name: String,
+    /// Its key; without one nothing that it says counts.
+    pub key: Option<AuthorKey>,
+    /// The areas that it may speak of.
+    pub areas: AreaScope,
+}
+
+/// A recipient with its key, ready to verify with.
+#[derive(Debug, Clone)]
+pub struct KnownRecipient {
+    /// Its entry in the directory.
+    pub entry: Recipient,
+    /// Its key; without one none of its receipts counts.
+    pub key: Option<AuthorKey>,
+}
+
+impl Directory {
+    /// Indexes a directory.
+    ///
+    /// Only what would leave a question without one answer is refused here: an identifier or key used twice, a name
+    /// that is nobody's, areas within each other, a key that is none, windows out of order. Whether a directory is fit
+    /// for use is for `check` to say before it is put in force: a directory on the log is history, and a
+    /// rule that was made later must not unmake it.
+    ///
+    /// # Errors
+    /// Every such fault, without lines, as there is no file.
+    pub fn build(version: u64, document: DirectoryDocument) -> Result<Self, Vec<Fault>> {
+        let mut found = Vec::new();
+        structure::judge(&document, &structure::Unread::default(), &mut found);
+        if !found.is_empty() {
+            let file = format!("directory {version}");
+            return Err(found
+                .into_iter()
+                .map(|found| found.at(file.clone(), None))
+                .collect());
+        }
+        let key = |key: &Option<String>| key.as_deref().and_then(|key| AuthorKey::new(key).ok());
+        let publishers = document.publishers.iter().map(|publisher| {
+            let known = KnownPublisher {
+                id: publisher.id.clone(),
+                name: publisher.name.clone(),
+                key: key(&publisher.key),
+                areas: publisher.areas.clone(),
+            };
+            (publisher.id.clone(), known)
+        });
+        let publishers = publishers.collect();
+        let recipients: Vec<_> = document
+            .recipients
+            .iter()
+            .map(|entry| KnownRecipient {
+                key: key(&entry.key),
+                entry: entry.clone(),
+            })
+            .collect();
+        let places: BTreeMap<_, _> = document
+            .recipients
+            .iter()
+            .enumerate()
+            .map(|(place, entry)| (entry.id.clone(), place))
+            .collect();
+        let neighbours = document
+            .recipients
+            .iter()
+            .map(|entry| {
+                entry
+                    .neighbours
+                    .iter()
+                    .filter_map(|id| places.get(id).copied())
+                    .collect()
+            })
+            .collect();
+        let areas = AreaTree::new(&document.areas);
+        Ok(Self {
+            version,
+            areas,
+            publishers,
+            recipients,
+            places,
+            neighbours,
+            document,
+        })
+    }
+
+    /// Its version.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The document, as it stands on the wire.
+    pub fn document(&self) -> &DirectoryDocument {
+        &self.document
+    }
+
+    /// What it is a directory of, for people.
+    pub fn name(&self) -> &str {
+        &self.document.name
+    }
+
+    /// The zone in which people read times.
+    pub fn time_zone(&self) -> &str {
+        &self.document.time_zone
+    }
+
+    /// A publisher, if it is listed.
+    pub fn publisher(&self, id: &PublisherId) -> Option<&KnownPublisher> {
+        self.publishers.get(id)
+    }
+
+    /// A recipient, if it is listed.
+    pub fn recipient(&self, id: &RecipientId) -> Option<&KnownRecipient> {
+        self.places
+            .get(id)
+            .and_then(|place| self.recipients.get(*place))
+    }
+
+    /// Every recipient, in the order of the directory.
+    pub fn recipients(&self) -> impl Iterator<Item = &KnownRecipient> {
+        self.recipients.iter()
+    }
+
+    /// An area, if it is listed.
+    pub fn area(&self, id: &AreaId) -> Option<&Area> {
+        self.areas
+            .place(id)
+            .and_then(|place| self.document.areas.get(place))
+    }
+
+    /// The policies, in the order of the directory.
+    pub fn policies(&self) -> &[PolicyDocument] {
+        &self.document.policies
+    }
+
+    /// Whether an incident in these areas concerns somebody who serves those: one of them is the same as, part of, or
+    /// around one of the others. An area that is not listed touches nothing.
+    pub fn touches(&self, event_areas: &[AreaId], served: &[AreaId]) -> bool {
+        let extent = self.areas.extent(event_areas);
+        served.iter().any(|area| extent.touches(&self.areas, area))
+    }
+
+    /// Whether a publisher may speak of an area: one of its own, or part of one. Of an area that is not listed nobody
+    /// may speak.
+    pub fn may_speak_of(&self, publisher: &KnownPublisher, area: &AreaId) -> bool {
+        match &publisher.areas {
+            AreaScope::All => self.areas.place(area).is_some(),
+            AreaScope::These(own) => own.iter().any(|own| self.areas.contains(own, area)),
+        }
+    }
+
+    /// Who is owed an event in these areas under a policy, and whether they must acknowledge it: the first rule of the
+    /// policy that fits a recipient holds. In the order of the directory.
+    pub fn owed(
+        &self,
+        policy: &PolicyDocument,
+        event_areas: &[AreaId],
+    ) -> Vec<(&Recipient, Requirement)> {
+        let rules = Rules::new(policy, |id| {
+            self.recipient(id).map(|known| known.entry.kind.as_str())
+        });
+        let standing = self.standing(event_areas);
+        self.recipients
+            .iter()
+            .zip(standing)
+            .filter_map(|(known, standing)| {
+                Some((&known.entry, rules.requirement(&known.entry, standing)?))
+            })
+            .collect()
+    }
+
+    /// Where each recipient stands to an event in these areas.
+    fn standing(&self, event_areas: &[AreaId]) -> Vec<Standing> {
+        let extent = self.areas.extent(event_areas);
+        let mut standing: Vec<_> = self
+            .recipients
+            .iter()
+            .map(|known| Standing {
+                affected: known
+                    .entry
+                    .areas
+                    .iter()
+                    .any(|area| extent.touches(&self.areas, area)),
+                neighbour: false,
+            })
+            .collect();
+        for (place, neighbours) in self.neighbours.iter().enumerate() {
+            for &other in neighbours {
+                standing[other].neighbour |= standing[place].affected;
+                standing[place].neighbour |= standing[other].affected;
+            }
+        }
+        standing
+    }
+}
+
+/// Whether a policy is about any of these services. A policy that names none is about all.
+pub fn policy_applies(policy: &PolicyDocument, services: &[Service]) -> bool {
+    policy.services.is_empty()
+        || policy
+            .services
+            .iter()
+            .any(|service| services.contains(service))
+}
+
+/// Whether an entry holds on a day: from `valid_from` to `valid_to`, both included.
+pub fn holds_on(entry: &Recipient, day: Date) -> bool {
+    entry.valid_from.is_none_or(|from| from <= day) && entry.valid_to.is_none_or(|to| day <= to)
+}
