@@ -1,5 +1,16 @@
-//! tocsin-duty
+//! The rules of notification: who is owed what, by when, and what follows when nobody answers.
+//!
+//! [`Directory`] says who there is and what they are owed; [`Fold`] is the state of both streams and tells what is
+//! owed to the log because of it. Entries in, entries out.
+//!
+//! It may touch nothing: no network, no disk, no clock, no randomness, no async runtime. The time of a fact is the
+//! broker's, and comes with the fact. So any replica that folds the same entries decides the same, and every rule can
+//! be tested without a socket.
 
 mod directory;
+mod fold;
+mod worsening;
 
-pub use directory::{Directory, Fault, Gravity, KnownPublisher, KnownRecipient, holds_on, policy_applies};
+pub use directory::*;
+pub use fold::{Batch, Fold, Trust, Verdict};
+pub use worsening::worsening;

@@ -1,0 +1,251 @@
+//! Whether something said counts. Every way in which it may not has a code and words for people.
+
+use std::sync::Arc;
+
+use tocsin_protocol::{
+    AuthorKey, Entry, Error, Event, EventKind, EventNumber, Receipt, Refusal, RefusalCode, Signed, Subject,
+    schema,
+};
+
+use super::{Fold, incident::Incident};
+use crate::directory::Directory;
+
+/// The longest part of a hostile subject that is repeated in a refusal.
+const SUBJECT_SHOWN: usize = 200;
+
+/// Something said whose author, words and form are in order. Whether it can stand where it wants to is for the
+/// incident to say.
+pub(super) enum Valid {
+    Event(Box<Event>, Signed),
+    Receipt(Box<Receipt>, Signed),
+}
+
+/// Why something said does not count.
+pub(super) struct Objection {
+    code: RefusalCode,
+    reasons: Vec<String>,
+}
+
+impl Objection {
+    pub(super) fn new(code: RefusalCode, reason: impl Into<String>) -> Self {
+        Self { code, reasons: vec![reason.into()] }
+    }
+
+    pub(super) fn into_refusal(self, entry: &Entry) -> Refusal {
+        let subject = entry.subject.chars().take(SUBJECT_SHOWN).collect();
+        Refusal { said: entry.sequence, subject, code: self.code, reasons: self.reasons }
+    }
+}
+
+impl From<Error> for Objection {
+    fn from(why: Error) -> Self {
+        Self::new(RefusalCode::UnknownSubject, why.to_string())
+    }
+}
+
+/// Holds what was said against the directory in force at its time: subject, author, signature, schema, and whether
+/// body and subject say the same.
+pub(super) fn valid(fold: &Fold, entry: &Entry) -> Result<Valid, Objection> {
+    let subject: Subject = entry.subject.parse()?;
+    let directory = fold.directory_at(entry.time).ok_or_else(|| {
+        Objection::new(
+            RefusalCode::NoDirectory,
+            "no directory is in force: `tocsin directory apply FILE` first, then say it again",
+        )
+    })?;
+    match &subject {
+        Subject::Incident { publisher, .. } => {
+            let known = directory.publisher(publisher).ok_or_else(|| {
+                Objection::new(
+                    RefusalCode::UnknownPublisher,
+                    format!("publisher {publisher} is not in directory {}", directory.version()),
+                )
+            })?;
+            let signed = signed_by(known.key.as_ref(), &format!("publisher {publisher}"), entry)?;
+            let event = schema::check_event(&entry.body).map_err(|problems| unreadable(entry, &problems))?;
+            if event.subject() != subject {
+                return Err(mismatch(&event.subject(), entry));
+            }
+            for area in &event.areas {
+                if directory.area(area).is_none() {
+                    return Err(Objection::new(
+                        RefusalCode::UnknownArea,
+                        format!("areas: {area} is not in directory {}", directory.version()),
+                    ));
+                }
+                if !directory.may_speak_of(known, area) {
+                    return Err(Objection::new(
+                        RefusalCode::AreaNotAllowed,
+                        format!("areas: publisher {publisher} may not speak of {area}"),
+                    ));
+                }
+            }
+            Ok(Valid::Event(Box::new(event), signed.clone()))
+        }
+        Subject::Receipt { recipient, .. } => {
+            let known = directory.recipient(recipient).ok_or_else(|| {
+                Objection::new(
+                    RefusalCode::UnknownRecipient,
+                    format!("recipient {recipient} is not in directory {}", directory.version()),
+                )
+            })?;
+            let signed = signed_by(known.key.as_ref(), &format!("recipient {recipient}"), entry)?;
+            let receipt =
+                schema::check_receipt(&entry.body).map_err(|problems| unreadable(entry, &problems))?;
+            if receipt.subject() != subject {
+                return Err(mismatch(&receipt.subject(), entry));
+            }
+            Ok(Valid::Receipt(Box::new(receipt), signed.clone()))
+        }
+        _ => Err(Objection::new(
+            RefusalCode::UnknownSubject,
+            format!("{subject} is not for others to say: events and receipts only"),
+        )),
+    }
+}
+
+fn signed_by<'e>(key: Option<&AuthorKey>, author: &str, entry: &'e Entry) -> Result<&'e Signed, Objection> {
+    let key = key.ok_or_else(|| {
+        Objection::new(
+            RefusalCode::NoKey,
+            format!("the directory has no key for {author}: add one and apply it"),
+        )
+    })?;
+    let signed = entry.signed.as_ref().ok_or_else(|| {
+        Objection::new(
+            RefusalCode::BadSignature,
+            "unsigned: the headers Tocsin-Key and Tocsin-Signature are both needed, once each",
+        )
+    })?;
+    key.verify(&entry.subject, &entry.body, signed)
+        .map_err(|why| Objection::new(RefusalCode::BadSignature, why.to_string()))?;
+    Ok(signed)
+}
+
+fn unreadable(entry: &Entry, problems: &[schema::Problem]) -> Objection {
+    let code = if entry.body.len() > schema::MAX_EVENT_BYTES {
+        RefusalCode::TooLarge
+    } else {
+        RefusalCode::BadSchema
+    };
+    Objection { code, reasons: problems.iter().map(|problem| problem.message.clone()).collect() }
+}
+
+fn mismatch(says: &Subject, entry: &Entry) -> Objection {
+    Objection::new(
+        RefusalCode::SubjectMismatch,
+        format!("the body belongs under {says}, and was said under {}", entry.subject),
+    )
+}
+
+/// Whether an event can stand where it wants to in its incident: the owner's, of its status, next in line.
+/// `None` is the same event said again.
+pub(super) fn stands(
+    incident: Option<&Incident>,
+    event: &Event,
+    voice: u64,
+) -> Result<Option<()>, Objection> {
+    let Some(incident) = incident else {
+        return match (event.sequence, event.kind) {
+            (EventNumber::FIRST, EventKind::Initial) => Ok(Some(())),
+            (number, kind) => Err(Objection::new(
+                RefusalCode::WrongSequence,
+                format!(
+                    "incident {} is not known yet: its first event is sequence 1, kind initial, not {number}, {kind}",
+                    event.incident
+                ),
+            )),
+        };
+    };
+    if incident.publisher != event.publisher {
+        return Err(Objection::new(
+            RefusalCode::AnothersIncident,
+            format!(
+                "incident {} is publisher {}'s: choose another incident id",
+                event.incident, incident.publisher
+            ),
+        ));
+    }
+    if let Some(there) = incident.event(event.sequence) {
+        return if there.voice == voice {
+            Ok(None)
+        } else {
+            Err(Objection::new(
+                RefusalCode::AlreadySaid,
+                format!(
+                    "event {} of {} was said already, otherwise: say what is new as event {}",
+                    event.sequence,
+                    event.incident,
+                    incident.next_number()
+                ),
+            ))
+        };
+    }
+    if incident.is_cancelled() {
+        return Err(Objection::new(
+            RefusalCode::IncidentClosed,
+            format!("incident {} was cancelled: begin a new one", event.incident),
+        ));
+    }
+    if incident.status != event.status {
+        return Err(Objection::new(
+            RefusalCode::StatusChanged,
+            format!(
+                "incident {} is {}: an event of it cannot be {}",
+                event.incident, incident.status, event.status
+            ),
+        ));
+    }
+    if event.sequence != incident.next_number() {
+        return Err(Objection::new(
+            RefusalCode::WrongSequence,
+            format!(
+                "the next event of {} is sequence {}, not {}",
+                event.incident,
+                incident.next_number(),
+                event.sequence
+            ),
+        ));
+    }
+    if event.kind == EventKind::Initial {
+        return Err(Objection::new(
+            RefusalCode::WrongSequence,
+            format!("incident {} has begun: only its first event is of kind initial", event.incident),
+        ));
+    }
+    Ok(Some(()))
+}
+
+/// Whether a receipt is for an event that its recipient was owed.
+pub(super) fn owed(
+    incident: Option<&Incident>,
+    receipt: &Receipt,
+    directory: Option<&Arc<Directory>>,
+) -> Result<(), Objection> {
+    let state = incident.and_then(|incident| incident.event(receipt.event)).ok_or_else(|| {
+        Objection::new(
+            RefusalCode::UnknownEvent,
+            format!("incident {} has no event {}", receipt.incident, receipt.event),
+        )
+    })?;
+    let owed = match (&state.dispatch, &state.open, directory) {
+        (Some(_), _, _) => incident
+            .and_then(|i| i.known_place(&receipt.recipient))
+            .is_some_and(|place| state.owed.has(place)),
+        (None, Some(open), Some(directory)) => super::dispatch::plan(directory, state, receipt.event, open)
+            .recipients()
+            .contains_key(&receipt.recipient),
+        _ => true,
+    };
+    if owed {
+        Ok(())
+    } else {
+        Err(Objection::new(
+            RefusalCode::NotOwed,
+            format!(
+                "recipient {} was not owed event {} of {}",
+                receipt.recipient, receipt.event, receipt.incident
+            ),
+        ))
+    }
+}

@@ -1,0 +1,458 @@
+//! The fold: both streams' state, and what is owed to the log because of it.
+//!
+//! It takes the entries of both streams in one order (the broker's time, `TOCSIN_SAID` first, then sequence; see
+//! `ledger::follow`), and every replica that takes the same entries owes the same facts. It never reads a clock.
+//!
+//! Two brokers' clocks may differ by a little when the streams have different leaders, so nothing here rests on the
+//! order alone where a time is at hand: a dispatch may come before its event, and an acknowledgement is in time by its
+//! own time, not by its place.
+
+mod dispatch;
+mod finding;
+mod incident;
+mod judge;
+mod owing;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use incident::{EventState, Hearing, Incident, Open, voice};
+use judge::{Objection, Valid};
+use owing::Owing;
+use tocsin_protocol::{
+    AttemptEnded, AttemptPhase, DirectoryDocument, Dispatch, Entry, EscalationReason, Event, EventNumber,
+    Finding, IncidentId, NewFact, Outcome, Receipt, RecipientId, Refusal, RefusalCode, Signed, StepNumber,
+    Stream, Subject, Timestamp, from_body,
+};
+
+use crate::{directory::Directory, worsening::worsening};
+
+/// The state of both streams, folded.
+#[derive(Debug, Default)]
+pub struct Fold {
+    trust: Trust,
+    directories: Vec<(Timestamp, Arc<Directory>)>,
+    incidents: HashMap<IncidentId, Incident>,
+    owing: Owing,
+    /// Dispatches that the skew of two brokers' clocks put before their event: kept until the event comes.
+    early: HashMap<(IncidentId, EventNumber), Arc<Dispatch>>,
+    said_through: u64,
+    log_through: u64,
+}
+
+/// What a router has judged before: a replay need not check those signatures again, which is most of its cost.
+///
+/// It rests on `TOCSIN_LOG`, which only our own services may write. An auditor starts from [`Trust::default`], which
+/// believes nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// Up to this sequence of `TOCSIN_SAID`, everything has been judged and every refusal written.
+    pub through: u64,
+    /// The sequences up to there that were refused.
+    pub refused: BTreeSet<u64>,
+}
+
+/// What an entry was found to be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// A valid event, the first on its subject.
+    Event(Box<Event>),
+    /// A valid receipt, the first on its subject.
+    Receipt(Box<Receipt>),
+    /// A fact that was said already, said again: a retry.
+    Repeated,
+    /// Said, and does not count.
+    Refused(Refusal),
+    /// Judged before, by [`Trust`]: not looked into.
+    Trusted,
+    /// A fact of the log.
+    Recorded(Subject),
+    /// On the log, and no fact of ours.
+    Foreign,
+}
+
+/// Facts that belong together, in order: one atomic append (the ledger splits what is too large for one).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// The facts.
+    pub facts: Vec<NewFact>,
+}
+
+impl Fold {
+    /// An empty state that believes nothing: every signature is checked.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty state that takes a router's earlier judgements as they are.
+    pub fn trusting(trust: Trust) -> Self {
+        Self { trust, ..Self::default() }
+    }
+
+    /// Takes in one entry.
+    pub fn apply(&mut self, entry: &Entry) -> Verdict {
+        match entry.stream {
+            Stream::Said => {
+                self.said_through = self.said_through.max(entry.sequence);
+                self.said(entry)
+            }
+            Stream::Log => {
+                self.log_through = self.log_through.max(entry.sequence);
+                self.log(entry)
+            }
+        }
+    }
+
+    /// What is owed to the log and not there yet, in the order in which it is to be written. Writing it and folding
+    /// what was written leaves nothing owed; asking again before that gives the same.
+    pub fn follows(&self) -> Vec<Batch> {
+        self.owing.batches(self)
+    }
+
+    /// Takes in a fact of the log that was met outside the fold's order: the one that stood already where an append
+    /// was refused. So nothing stays owed that stands, whatever two brokers' clocks did to the order.
+    pub fn settle(&mut self, entry: &Entry) {
+        if let Ok(subject) = entry.subject.parse::<Subject>() {
+            let _ = self.record(&subject, entry);
+        }
+    }
+
+    /// The directory in force.
+    pub fn directory(&self) -> Option<&Arc<Directory>> {
+        self.directories.last().map(|(_, directory)| directory)
+    }
+
+    /// The directory in force at a time by the broker.
+    pub fn directory_at(&self, time: Timestamp) -> Option<&Arc<Directory>> {
+        self.directories.iter().rev().find(|(from, _)| *from <= time).map(|(_, directory)| directory)
+    }
+
+    /// A directory by its version.
+    pub fn directory_version(&self, version: u64) -> Option<&Arc<Directory>> {
+        self.directories
+            .iter()
+            .rev()
+            .map(|(_, directory)| directory)
+            .find(|directory| directory.version() == version)
+    }
+
+    /// The last sequence of `TOCSIN_SAID` folded.
+    pub fn said_through(&self) -> u64 {
+        self.said_through
+    }
+
+    /// The last sequence of `TOCSIN_LOG` folded.
+    pub fn log_through(&self) -> u64 {
+        self.log_through
+    }
+
+    /// The broker's time of the earliest valid acknowledgement that covers an event: of it, or of a later one.
+    pub fn acknowledgement(
+        &self,
+        recipient: &RecipientId,
+        incident: &IncidentId,
+        event: EventNumber,
+    ) -> Option<Timestamp> {
+        self.incidents.get(incident)?.acknowledged(recipient, event)
+    }
+
+    /// How many required recipients' duties are open: events that need an acknowledgement, not acknowledged, with a
+    /// window still to close.
+    pub fn open_duties(&self) -> usize {
+        let open = |incident: &Incident, state: &EventState| {
+            state.dispatch.as_ref().map_or(0, |dispatch| {
+                let waiting =
+                    dispatch.steps.iter().any(|s| !state.steps.get(&s.step).is_some_and(|s| s.found));
+                let silent = |r: &&RecipientId| incident.acknowledged(r, dispatch.event).is_none();
+                let required: BTreeSet<_> =
+                    dispatch.steps.iter().flat_map(|s| dispatch.required(s.step)).filter(silent).collect();
+                if waiting { required.len() } else { 0 }
+            })
+        };
+        self.incidents.values().flat_map(|i| i.events.iter().map(move |e| open(i, e))).sum()
+    }
+
+    fn said(&mut self, entry: &Entry) -> Verdict {
+        if entry.sequence <= self.trust.through {
+            if !self.trust.refused.contains(&entry.sequence) {
+                self.believe(entry);
+            }
+            return Verdict::Trusted;
+        }
+        match self.judge(entry) {
+            Ok(verdict) => verdict,
+            Err(objection) => {
+                let refusal = objection.into_refusal(entry);
+                self.owing.refuse(refusal.clone());
+                Verdict::Refused(refusal)
+            }
+        }
+    }
+
+    fn judge(&mut self, entry: &Entry) -> Result<Verdict, Objection> {
+        match judge::valid(self, entry)? {
+            Valid::Event(event, signed) => {
+                match judge::stands(self.incidents.get(&event.incident), &event, voice(&signed))? {
+                    None => Ok(Verdict::Repeated),
+                    Some(()) => {
+                        self.admit((*event).clone(), signed, entry);
+                        Ok(Verdict::Event(event))
+                    }
+                }
+            }
+            Valid::Receipt(receipt, signed) => {
+                let directory = self.directory_at(entry.time).cloned();
+                judge::owed(self.incidents.get(&receipt.incident), &receipt, directory.as_ref())?;
+                let Some(incident) = self.incidents.get_mut(&receipt.incident) else {
+                    return Ok(Verdict::Repeated);
+                };
+                match incident.hear(
+                    &receipt.recipient,
+                    receipt.event,
+                    receipt.stage,
+                    entry.time,
+                    voice(&signed),
+                ) {
+                    Hearing::First => Ok(Verdict::Receipt(receipt)),
+                    Hearing::Again => Ok(Verdict::Repeated),
+                    Hearing::Other => Err(Objection::new(
+                        RefusalCode::AlreadySaid,
+                        "this recipient has said so already, in other words: the first counts",
+                    )),
+                }
+            }
+        }
+    }
+
+    /// Takes in what a router judged before. What cannot be read here was refused then.
+    fn believe(&mut self, entry: &Entry) {
+        let (Ok(subject), Some(signed)) = (entry.subject.parse::<Subject>(), &entry.signed) else {
+            return;
+        };
+        match subject {
+            Subject::Incident { .. } => {
+                let Ok(event) = from_body::<Event>("event", &entry.body) else {
+                    return;
+                };
+                if matches!(
+                    judge::stands(self.incidents.get(&event.incident), &event, voice(signed)),
+                    Ok(Some(()))
+                ) {
+                    self.admit(event, signed.clone(), entry);
+                }
+            }
+            Subject::Receipt { recipient, incident, event, stage } => {
+                if let Some(incident) = self.incidents.get_mut(&incident) {
+                    incident.hear(&recipient, event, stage, entry.time, voice(signed));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn admit(&mut self, event: Event, signed: Signed, entry: &Entry) {
+        let event = Arc::new(event);
+        let directory = self.directory_at(entry.time).cloned();
+        let incident = self.incidents.entry(event.incident.clone()).or_insert_with(|| Incident::new(&event));
+        let worsened = worsening(&event, &incident.newest, &incident.baseline);
+        for area in &event.areas {
+            if !incident.areas.contains(area) {
+                incident.areas.push(area.clone());
+            }
+        }
+        if directory.is_some_and(|d| dispatch::needs_acknowledgement(&d, &event, &worsened)) {
+            incident.baseline = Arc::clone(&event);
+        }
+        incident.newest = Arc::clone(&event);
+        let number = event.sequence;
+        incident.events.push(EventState {
+            kind: event.kind,
+            said: entry.sequence,
+            published_at: entry.time,
+            voice: voice(&signed),
+            dispatch: None,
+            open: Some(Open {
+                body: entry.body.clone(),
+                signed,
+                worsened,
+                areas: incident.areas.clone(),
+                event: Arc::clone(&event),
+            }),
+            owed: incident::Bits::default(),
+            noticed: incident::Bits::default(),
+            steps: std::collections::BTreeMap::new(),
+        });
+        self.owing.dispatch(entry.sequence, event.incident.clone(), number);
+        if let Some(dispatch) = self.early.remove(&(event.incident.clone(), number)) {
+            self.dispatched(&dispatch);
+        }
+    }
+
+    fn log(&mut self, entry: &Entry) -> Verdict {
+        let Ok(subject) = entry.subject.parse::<Subject>() else {
+            return Verdict::Foreign;
+        };
+        if self.record(&subject, entry).is_some() { Verdict::Recorded(subject) } else { Verdict::Foreign }
+    }
+
+    /// `None` when the body is not what the subject says: only a stolen service key writes such a thing.
+    fn record(&mut self, subject: &Subject, entry: &Entry) -> Option<()> {
+        match subject {
+            Subject::Incident { .. } | Subject::Receipt { .. } => return None,
+            Subject::Directory { version } => {
+                let document: DirectoryDocument = from_body("directory", &entry.body).ok()?;
+                let directory = Directory::build(*version, document).ok()?;
+                if self.directory().is_some_and(|newest| newest.version() >= *version) {
+                    return None;
+                }
+                self.directories.push((entry.time, Arc::new(directory)));
+            }
+            Subject::Refusal { said } => self.owing.refused(*said),
+            Subject::Dispatch { .. } => {
+                let dispatch: Dispatch = from_body("dispatch", &entry.body).ok()?;
+                self.dispatched(&Arc::new(dispatch));
+            }
+            Subject::Notice { recipient, incident, event } => self.noticed(recipient, incident, *event),
+            Subject::Due { incident, event, step } => self.closed(incident, *event, *step, entry.time)?,
+            Subject::Finding { .. } => {
+                let finding: Finding = from_body("finding", &entry.body).ok()?;
+                self.found(&finding);
+            }
+            Subject::Escalation { recipient, incident, event, step } => {
+                self.owing.escalated(subject);
+                let incident = self.incidents.get_mut(incident)?;
+                let place = incident.place(recipient);
+                incident.event_mut(*event)?.steps.entry(*step).or_default().escalated.add(place);
+            }
+            Subject::Attempt { recipient, incident, event, step, phase: AttemptPhase::Ended, .. } => {
+                let ended: AttemptEnded = from_body("attempt", &entry.body).ok()?;
+                if ended.outcome == Outcome::Permanent {
+                    self.unreachable(recipient, incident, *event, *step);
+                }
+            }
+            Subject::Window { .. } | Subject::Attempt { .. } | Subject::Checkpoint { .. } => {}
+        }
+        Some(())
+    }
+
+    fn dispatched(&mut self, dispatch: &Arc<Dispatch>) {
+        let key = (dispatch.incident.clone(), dispatch.event);
+        let Some(incident) =
+            self.incidents.get_mut(&dispatch.incident).filter(|i| i.event(dispatch.event).is_some())
+        else {
+            self.early.insert(key, Arc::clone(dispatch));
+            return;
+        };
+        let mut owed = incident::Bits::default();
+        for recipient in dispatch.owed.iter().flat_map(|owed| &owed.recipients) {
+            owed.add(incident.place(recipient));
+        }
+        let Some(state) = incident.event_mut(dispatch.event) else {
+            return;
+        };
+        self.owing.dispatched(state.said);
+        state.owed = owed;
+        state.dispatch = Some(Arc::clone(dispatch));
+        if state.noticed.count() < state.owed.count() {
+            self.owing.notices(state.said, dispatch.incident.clone(), dispatch.event);
+        } else {
+            state.open = None;
+        }
+    }
+
+    fn noticed(&mut self, recipient: &RecipientId, incident: &IncidentId, event: EventNumber) {
+        let Some(incident) = self.incidents.get_mut(incident) else {
+            return;
+        };
+        let place = incident.place(recipient);
+        let Some(state) = incident.event_mut(event) else {
+            return;
+        };
+        state.noticed.add(place);
+        if state.dispatch.is_some() && state.noticed.count() >= state.owed.count() {
+            self.owing.all_noticed(state.said);
+            state.open = None;
+        }
+    }
+
+    fn closed(
+        &mut self,
+        incident: &IncidentId,
+        event: EventNumber,
+        step: StepNumber,
+        at: Timestamp,
+    ) -> Option<()> {
+        let state = self.incidents.get(incident)?.event(event)?;
+        let due_at = state.dispatch.as_ref()?.steps.iter().find(|s| s.step == step)?.due_at;
+        // The broker is never early. Whoever wrote this was not the broker, and the true one is still to come.
+        if at < due_at {
+            return None;
+        }
+        if !state.steps.get(&step).is_some_and(|s| s.found) {
+            self.owing.find(incident.clone(), event, step, at);
+        }
+        Some(())
+    }
+
+    fn found(&mut self, finding: &Finding) {
+        let (event, step) = (finding.event, finding.step);
+        self.owing.found(&finding.incident, event, step);
+        let Some(incident) = self.incidents.get_mut(&finding.incident) else {
+            return;
+        };
+        if let Some(state) = incident.event_mut(event) {
+            state.steps.entry(step).or_default().found = true;
+        }
+        if finding.stopped_by.is_some() {
+            return;
+        }
+        for recipient in &finding.silent {
+            let place = incident.place(recipient);
+            let stands = incident
+                .event(event)
+                .and_then(|s| s.steps.get(&step))
+                .is_some_and(|s| s.escalated.has(place));
+            if !stands {
+                let incident = finding.incident.clone();
+                let subject = Subject::Escalation { recipient: recipient.clone(), incident, event, step };
+                self.owing.escalate(subject, EscalationReason::Silent);
+            }
+        }
+    }
+
+    /// A contact cannot be reached by mail, for good: the next step's is written to at once, unless there is no need.
+    fn unreachable(
+        &mut self,
+        recipient: &RecipientId,
+        incident: &IncidentId,
+        event: EventNumber,
+        step: StepNumber,
+    ) {
+        let Some(known) = self.incidents.get(incident) else {
+            return;
+        };
+        let Some(state) = known.event(event) else {
+            return;
+        };
+        let Some(next) = state.dispatch.as_ref().and_then(|d| finding::next_step(d, step)) else {
+            return;
+        };
+        let stands = known
+            .known_place(recipient)
+            .is_some_and(|place| state.steps.get(&next.step).is_some_and(|s| s.escalated.has(place)));
+        let no_need =
+            known.acknowledged(recipient, event).is_some() || known.stopped(event, Timestamp::MAX).is_some();
+        if stands || no_need {
+            return;
+        }
+        let subject = Subject::Escalation {
+            recipient: recipient.clone(),
+            incident: incident.clone(),
+            event,
+            step: next.step,
+        };
+        self.owing.escalate(subject, EscalationReason::Unreachable);
+    }
+}

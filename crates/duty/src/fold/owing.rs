@@ -1,0 +1,159 @@
+//! What is owed to the log and not there yet. Kept small (keys, not bodies), as a replay owes and settles everything
+//! that ever happened.
+
+use std::collections::BTreeMap;
+
+use tocsin_protocol::{
+    Error, EscalationReason, EventNumber, IncidentId, NewFact, Refusal, StepNumber, Subject, Timestamp,
+    to_body,
+};
+
+use super::{Batch, Fold, dispatch, finding};
+
+/// Refusals in one append. They are small; a flood of them is written in pieces.
+const REFUSALS_AT_ONCE: usize = 500;
+
+#[derive(Debug, Default)]
+pub(super) struct Owing {
+    refusals: BTreeMap<u64, Refusal>,
+    /// By the event's sequence in SAID.
+    dispatches: BTreeMap<u64, (IncidentId, EventNumber)>,
+    /// Dispatched, some notices missing: by the event's sequence in SAID.
+    notices: BTreeMap<u64, (IncidentId, EventNumber)>,
+    /// Windows that have closed, and when.
+    findings: BTreeMap<(IncidentId, EventNumber, StepNumber), Timestamp>,
+    escalations: BTreeMap<Subject, EscalationReason>,
+}
+
+impl Owing {
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
+        self.refusals.insert(refusal.said, refusal);
+    }
+
+    pub(super) fn refused(&mut self, said: u64) {
+        self.refusals.remove(&said);
+    }
+
+    pub(super) fn dispatch(&mut self, said: u64, incident: IncidentId, event: EventNumber) {
+        self.dispatches.insert(said, (incident, event));
+    }
+
+    pub(super) fn dispatched(&mut self, said: u64) {
+        self.dispatches.remove(&said);
+    }
+
+    pub(super) fn notices(&mut self, said: u64, incident: IncidentId, event: EventNumber) {
+        self.notices.insert(said, (incident, event));
+    }
+
+    pub(super) fn all_noticed(&mut self, said: u64) {
+        self.notices.remove(&said);
+    }
+
+    pub(super) fn find(
+        &mut self,
+        incident: IncidentId,
+        event: EventNumber,
+        step: StepNumber,
+        closed_at: Timestamp,
+    ) {
+        self.findings.entry((incident, event, step)).or_insert(closed_at);
+    }
+
+    pub(super) fn found(&mut self, incident: &IncidentId, event: EventNumber, step: StepNumber) {
+        self.findings.remove(&(incident.clone(), event, step));
+    }
+
+    pub(super) fn escalate(&mut self, subject: Subject, reason: EscalationReason) {
+        self.escalations.entry(subject).or_insert(reason);
+    }
+
+    pub(super) fn escalated(&mut self, subject: &Subject) {
+        self.escalations.remove(subject);
+    }
+
+    /// Everything owed, as facts. A fact that cannot be made (its parts are not in the state) is left owed: the state
+    /// will tell when asked again.
+    pub(super) fn batches(&self, fold: &Fold) -> Vec<Batch> {
+        let refusals: Vec<_> =
+            self.refusals.values().filter_map(|refusal| refusal_fact(refusal).ok()).collect();
+        let refusals = refusals.chunks(REFUSALS_AT_ONCE).map(<[NewFact]>::to_vec);
+        let dispatches = self.dispatches.values().filter_map(|(i, n)| dispatch_facts(fold, i, *n));
+        let notices = self.notices.values().filter_map(|(i, n)| missing_notices(fold, i, *n));
+        let findings =
+            self.findings.iter().filter_map(|((i, n, step), at)| finding_facts(fold, i, *n, *step, *at));
+        let escalations: Vec<_> = self
+            .escalations
+            .iter()
+            .filter_map(|(subject, reason)| match subject {
+                Subject::Escalation { recipient, incident, event, step } => {
+                    let dispatch = fold.incidents.get(incident)?.event(*event)?.dispatch.as_ref()?;
+                    let directory = fold.directory_version(dispatch.directory)?;
+                    finding::escalation(dispatch, *step, recipient, *reason, directory).ok()?
+                }
+                _ => None,
+            })
+            .collect();
+        refusals
+            .chain(dispatches)
+            .chain(notices)
+            .chain(findings)
+            .chain(std::iter::once(escalations))
+            .filter(|facts| !facts.is_empty())
+            .map(|facts| Batch { facts })
+            .collect()
+    }
+}
+
+fn refusal_fact(refusal: &Refusal) -> Result<NewFact, Error> {
+    Ok(NewFact {
+        subject: Subject::Refusal { said: refusal.said },
+        body: to_body("refusal", refusal)?,
+        schedule: None,
+    })
+}
+
+fn dispatch_facts(fold: &Fold, incident: &IncidentId, event: EventNumber) -> Option<Vec<NewFact>> {
+    let state = fold.incidents.get(incident)?.event(event)?;
+    let open = state.open.as_ref()?;
+    let directory = fold.directory_at(state.published_at)?;
+    let dispatch = dispatch::plan(directory, state, event, open);
+    dispatch::facts(&dispatch, directory, open).ok()
+}
+
+fn missing_notices(fold: &Fold, incident: &IncidentId, event: EventNumber) -> Option<Vec<NewFact>> {
+    let known = fold.incidents.get(incident)?;
+    let state = known.event(event)?;
+    let dispatch = state.dispatch.as_ref()?;
+    let directory = fold.directory_version(dispatch.directory)?;
+    let missing = |recipient: &_| known.known_place(recipient).is_none_or(|place| !state.noticed.has(place));
+    dispatch::notices(dispatch, directory, state.open.as_ref()?, missing).ok()
+}
+
+fn finding_facts(
+    fold: &Fold,
+    incident: &IncidentId,
+    event: EventNumber,
+    step: StepNumber,
+    closed_at: Timestamp,
+) -> Option<Vec<NewFact>> {
+    let known = fold.incidents.get(incident)?;
+    let state = known.event(event)?;
+    let dispatch = state.dispatch.as_ref()?;
+    let window = dispatch.steps.iter().find(|s| s.step == step)?;
+    let directory = fold.directory_version(dispatch.directory)?;
+    let finding = finding::find(known, dispatch, window, closed_at);
+    let mut facts = vec![finding::fact(&finding).ok()?];
+    if finding.stopped_by.is_none() {
+        let stands = |recipient: &_| {
+            let place = known.known_place(recipient);
+            place.is_some_and(|place| state.steps.get(&step).is_some_and(|s| s.escalated.has(place)))
+        };
+        for recipient in finding.silent.iter().filter(|recipient| !stands(recipient)) {
+            facts.extend(
+                finding::escalation(dispatch, step, recipient, EscalationReason::Silent, directory).ok()?,
+            );
+        }
+    }
+    Some(facts)
+}
