@@ -1,0 +1,87 @@
+//! The kinds of body, each with its schema and its bound.
+
+use std::{fmt, str::FromStr};
+
+use crate::subject::Subject;
+
+/// The longest body of an event, in bytes.
+pub const MAX_EVENT_BYTES: usize = 48 * 1024;
+
+/// The longest body of a receipt, in bytes.
+pub const MAX_RECEIPT_BYTES: usize = 4 * 1024;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $bytes:expr;)+) => {
+        /// What a body is of. The word is the file's name in `schemas/` before `.schema.json`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Kind {
+            /// Every kind.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// Its word.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word,)+ }
+            }
+
+            /// The longest body, in bytes.
+            pub fn max_bytes(self) -> usize {
+                match self { $(Self::$name => $bytes,)+ }
+            }
+
+            pub(super) fn schema(self) -> &'static str {
+                match self {
+                    $(Self::$name => include_str!(concat!("../../../../schemas/", $word, ".schema.json")),)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// What a publisher says of an incident.
+    Event = "event", MAX_EVENT_BYTES;
+    /// What a recipient says of a notice.
+    Receipt = "receipt", MAX_RECEIPT_BYTES;
+}
+
+impl Kind {
+    /// What a body of it is called in a message.
+    pub(super) fn name(self) -> &'static str {
+        self.as_str()
+    }
+
+    /// Whether its numbers may have fractions.
+    pub(super) fn has_fractions(self) -> bool {
+        !matches!(self, Self::Event | Self::Receipt)
+    }
+
+    /// The kind of body that stands under a subject; none for a checkpoint, which has no schema of its own.
+    pub fn of(subject: &Subject) -> Option<Self> {
+        Some(match subject {
+            Subject::Incident { .. } => Self::Event,
+            Subject::Receipt { .. } => Self::Receipt,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(value: &str) -> Result<Self, String> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == value).ok_or_else(|| {
+            let all: Vec<_> = Self::ALL.iter().map(|kind| kind.as_str()).collect();
+            format!("expected one of: {}", all.join(", "))
+        })
+    }
+}
