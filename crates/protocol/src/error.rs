@@ -4,7 +4,9 @@
 #[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
 pub enum Error {
     /// An identifier outside the grammar of its kind.
-    #[error("{what} {value:?} is not valid: use 1 to {max} of a-z, 0-9 and inner hyphens, such as \"{example}\"")]
+    #[error(
+        "{what} {value:?} is not valid: use 1 to {max} of a-z, 0-9 and inner hyphens, such as \"{example}\""
+    )]
     Id {
         /// Which identifier it was to be.
         what: &'static str,

@@ -261,14 +261,18 @@ impl Subject {
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Incident { publisher, incident, event } => write!(f, "tocsin.incident.{publisher}.{incident}.{event}"),
+            Self::Incident { publisher, incident, event } => {
+                write!(f, "tocsin.incident.{publisher}.{incident}.{event}")
+            }
             Self::Receipt { recipient, incident, event, stage } => {
                 write!(f, "tocsin.receipt.{recipient}.{incident}.{event}.{}", stage.as_str())
             }
             Self::Directory { version } => write!(f, "tocsin.directory.{version}"),
             Self::Refusal { said } => write!(f, "tocsin.refusal.{said}"),
             Self::Dispatch { incident, event } => write!(f, "tocsin.dispatch.{incident}.{event}"),
-            Self::Notice { recipient, incident, event } => write!(f, "tocsin.notice.{recipient}.{incident}.{event}"),
+            Self::Notice { recipient, incident, event } => {
+                write!(f, "tocsin.notice.{recipient}.{incident}.{event}")
+            }
             Self::Window { incident, event, step } => write!(f, "tocsin.window.{incident}.{event}.{step}"),
             Self::Due { incident, event, step } => write!(f, "tocsin.due.{incident}.{event}.{step}"),
             Self::Finding { incident, event, step } => write!(f, "tocsin.finding.{incident}.{event}.{step}"),
@@ -297,7 +301,9 @@ impl FromStr for Subject {
         let long = |number: &str| {
             decimal(number).ok_or_else(|| Error::Number { what: "sequence", value: shown(number) })
         };
-        let [root, kind, rest @ ..] = &words[..count] else { return Err(unknown("tocsin.<kind>...")) };
+        let [root, kind, rest @ ..] = &words[..count] else {
+            return Err(unknown("tocsin.<kind>..."));
+        };
         if *root != Self::ROOT {
             return Err(unknown("tocsin.<kind>..."));
         }
@@ -315,7 +321,11 @@ impl FromStr for Subject {
                 stage: match *stage {
                     "delivered" => ReceiptStage::Delivered,
                     "acknowledged" => ReceiptStage::Acknowledged,
-                    _ => return Err(unknown("tocsin.receipt.<recipient>.<incident>.<n>.{delivered|acknowledged}")),
+                    _ => {
+                        return Err(unknown(
+                            "tocsin.receipt.<recipient>.<incident>.<n>.{delivered|acknowledged}",
+                        ));
+                    }
                 },
             },
             ("receipt", _) => {
@@ -331,19 +341,15 @@ impl FromStr for Subject {
                 incident: incident.parse()?,
                 event: event.parse()?,
             },
-            ("window", [incident, event, step]) => Self::Window {
-                incident: incident.parse()?,
-                event: event.parse()?,
-                step: step.parse()?,
-            },
+            ("window", [incident, event, step]) => {
+                Self::Window { incident: incident.parse()?, event: event.parse()?, step: step.parse()? }
+            }
             ("due", [incident, event, step]) => {
                 Self::Due { incident: incident.parse()?, event: event.parse()?, step: step.parse()? }
             }
-            ("finding", [incident, event, step]) => Self::Finding {
-                incident: incident.parse()?,
-                event: event.parse()?,
-                step: step.parse()?,
-            },
+            ("finding", [incident, event, step]) => {
+                Self::Finding { incident: incident.parse()?, event: event.parse()?, step: step.parse()? }
+            }
             ("escalation", [recipient, incident, event, step]) => Self::Escalation {
                 recipient: recipient.parse()?,
                 incident: incident.parse()?,
@@ -362,7 +368,11 @@ impl FromStr for Subject {
                 phase: match *phase {
                     "begun" => AttemptPhase::Begun,
                     "ended" => AttemptPhase::Ended,
-                    _ => return Err(unknown("tocsin.attempt.<recipient>.<incident>.<n>.<step>.<k>.{begun|ended}")),
+                    _ => {
+                        return Err(unknown(
+                            "tocsin.attempt.<recipient>.<incident>.<n>.<step>.<k>.{begun|ended}",
+                        ));
+                    }
                 },
             },
             ("checkpoint", [number]) => Self::Checkpoint { number: long(number)? },
@@ -411,8 +421,22 @@ mod tests {
                     8 => Subject::Due { incident, event, step },
                     9 => Subject::Finding { incident, event, step },
                     10 => Subject::Escalation { recipient, incident, event, step },
-                    11 => Subject::Attempt { recipient, incident, event, step, attempt, phase: AttemptPhase::Begun },
-                    _ => Subject::Attempt { recipient, incident, event, step, attempt, phase: AttemptPhase::Ended },
+                    11 => Subject::Attempt {
+                        recipient,
+                        incident,
+                        event,
+                        step,
+                        attempt,
+                        phase: AttemptPhase::Begun,
+                    },
+                    _ => Subject::Attempt {
+                        recipient,
+                        incident,
+                        event,
+                        step,
+                        attempt,
+                        phase: AttemptPhase::Ended,
+                    },
                 }
             },
         )

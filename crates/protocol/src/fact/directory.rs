@@ -89,9 +89,9 @@ impl<'de> Deserialize<'de> for AreaScope {
         }
         match Form::deserialize(deserializer)? {
             Form::Word(word) if word == "all" => Ok(Self::All),
-            Form::Word(word) => {
-                Err(serde::de::Error::custom(format!("areas: expected \"all\" or a list of areas, found {word:?}")))
-            }
+            Form::Word(word) => Err(serde::de::Error::custom(format!(
+                "areas: expected \"all\" or a list of areas, found {word:?}"
+            ))),
             Form::List(areas) => Ok(Self::These(areas)),
         }
     }
@@ -226,7 +226,9 @@ impl<'de> Deserialize<'de> for Window {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let window: jiff::SignedDuration = text.parse().map_err(|_| {
-            serde::de::Error::custom(format!("expected a length of time such as \"15m\" or \"2h\", found {text:?}"))
+            serde::de::Error::custom(format!(
+                "expected a length of time such as \"15m\" or \"2h\", found {text:?}"
+            ))
         })?;
         if window.is_positive() {
             Ok(Self(window))

@@ -11,14 +11,18 @@ mod receipt;
 mod words;
 
 pub use directory::{
-    Area, AreaScope, Contact, DirectoryDocument, OwedRule, PolicyDocument, Publisher, Recipient, StepDocument, Where, Window,
+    Area, AreaScope, Contact, DirectoryDocument, OwedRule, PolicyDocument, Publisher, Recipient,
+    StepDocument, Where, Window,
 };
 pub use escalation::{AttemptBegun, AttemptEnded, Escalation, EscalationReason, Outcome};
 pub use event::{Event, EventContact, Impact, Recontact, RecontactFigures};
-pub use outcome::{Dispatch, DispatchStep, Due, Finding, Late, Notice, Owed, PolicyInForce, Refusal, RefusalCode, StoppedBy};
+pub use outcome::{
+    Dispatch, DispatchStep, Due, Finding, Late, Notice, Owed, PolicyInForce, Refusal, RefusalCode, StoppedBy,
+};
 pub use receipt::{Person, Receipt, ReceiptMethod};
 pub use words::{
-    Category, Certainty, ClockStart, Confidence, EventKind, Platform, Requirement, Service, Severity, Status, Urgency,
+    Category, Certainty, ClockStart, Confidence, EventKind, Platform, Requirement, Service, Severity, Status,
+    Urgency,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
