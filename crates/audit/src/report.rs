@@ -1,0 +1,377 @@
+//! The report as a value: what the schema `timeliness-report` describes, and what every rendering shows.
+//!
+//! Times are the broker's unless a field says otherwise. Seconds are plain numbers, never rounded; whether something
+//! was in time is decided on the broker's timestamps, never on these numbers.
+
+use serde::{Deserialize, Serialize};
+use tocsin_protocol::{
+    EscalationReason, EventKind, EventNumber, IncidentId, Outcome, Person, PolicyId, PublisherId, ReceiptMethod,
+    RecipientId, RefusalCode, Requirement, Status, StepNumber, StoppedBy, Timestamp,
+};
+
+use crate::problem::Problem;
+
+/// The version of the report's form, as `schema_version` has it.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Who knew what, when, of one incident.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The version of this form: [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The incident, and how timely its operator was.
+    pub incident: IncidentReport,
+    /// The counts over the incident as a whole: a recipient counts as it did at its worst event.
+    pub totals: Totals,
+    /// How timely the recipients were.
+    pub timeliness: Timeliness,
+    /// Every event, in order.
+    pub events: Vec<EventReport>,
+    /// Every recipient once, by its worst event, in the order of the directory.
+    pub recipients: Vec<RecipientReport>,
+    /// What was said of this incident and does not count.
+    pub refusals: Vec<RefusalReport>,
+    /// What a reader must know before believing the rest.
+    pub problems: Vec<Problem>,
+    /// Another timeliness to hold this one against, where the caller gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
+    /// From what the report was made.
+    pub provenance: Provenance,
+}
+
+/// The incident, and how timely its operator was. The recipients' timeliness is another thing and stands elsewhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IncidentReport {
+    /// Its identifier.
+    pub id: IncidentId,
+    /// Who published it.
+    pub publisher: PublisherId,
+    /// Actual, exercise or test.
+    pub status: Status,
+    /// The headline of the first event.
+    pub headline: String,
+    /// When the failure began, as the publisher last stated it: a claim.
+    pub began_at: Option<Timestamp>,
+    /// When it was noticed, as the publisher last stated it: a claim.
+    pub detected_at: Option<Timestamp>,
+    /// When the first event was stored.
+    pub published_at: Timestamp,
+    /// When the first notice of any event was stored.
+    pub first_noticed_at: Option<Timestamp>,
+    /// When the last recipient's first notice was stored: from here on, everyone who was owed it had it waiting.
+    pub last_noticed_at: Option<Timestamp>,
+    /// How long the operator took.
+    pub operator_delay_seconds: OperatorDelay,
+}
+
+/// How long the operator took to publish the first event. Negative where the stated moment is later than that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct OperatorDelay {
+    /// From the beginning of the failure to the first event, in seconds.
+    pub from_began: Option<f64>,
+    /// From its detection to the first event, in seconds.
+    pub from_detected: Option<f64>,
+}
+
+/// Counts of recipients. `asked` is the sum of `acknowledged_in_time`, `acknowledged_late` and `never`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Those whom a policy requires to acknowledge.
+    pub required: u32,
+    /// Those who are told, and never escalated to.
+    pub informed: u32,
+    /// The required of whom an acknowledgement was asked; an event may ask for none.
+    pub asked: u32,
+    /// Those, required or informed, whose system said that it holds the notice (of every event owed to it).
+    pub delivered: u32,
+    /// Acknowledged not after `due_at`.
+    pub acknowledged_in_time: u32,
+    /// Acknowledged after `due_at`.
+    pub acknowledged_late: u32,
+    /// Asked, and has not acknowledged.
+    pub never: u32,
+    /// Those of `never` whose window is still open.
+    pub open: u32,
+    /// Those of `never` for whom a resolved or cancelled event lifted the duty before the window closed.
+    pub excused: u32,
+    /// Those to whom at least one e-mail was owed.
+    pub escalated: u32,
+    /// Those whose window closed without an acknowledgement in time and without an escalation. It must be 0.
+    pub neither: u32,
+    /// E-mails that a relay took.
+    pub mails_accepted: u32,
+    /// Attempts of which nobody knows whether the relay took the mail.
+    pub mails_unknown: u32,
+    /// E-mails that may have arrived again: those taken or unknown beyond the first of an escalation.
+    pub mails_repeated: u32,
+}
+
+/// How timely the recipients were, from notice to acknowledgement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Timeliness {
+    /// `acknowledged_in_time` by `asked`; absent where nobody was asked.
+    pub share_in_time: Option<f64>,
+    /// How many acknowledgements the figures below are of: one for each event and recipient that was asked.
+    pub measured: u32,
+    /// The median of notice to acknowledgement in seconds, nearest rank, late ones among them.
+    pub median_seconds: Option<f64>,
+    /// The 95th percentile of the same.
+    pub p95_seconds: Option<f64>,
+    /// The slowest of the same, slowest first.
+    pub slowest: Vec<Slow>,
+    /// The counts by kind of recipient, in the order of the directory.
+    pub by_kind: Vec<KindReport>,
+}
+
+/// One slow acknowledgement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Slow {
+    /// Whose.
+    pub recipient: RecipientId,
+    /// Of which event.
+    pub event: EventNumber,
+    /// From notice to acknowledgement, in seconds.
+    pub seconds: f64,
+}
+
+/// The recipients of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindReport {
+    /// Such as `police-territorial`.
+    pub kind: String,
+    /// Those required of whom an acknowledgement was asked.
+    pub required: u32,
+    /// Acknowledged not after `due_at`.
+    pub acknowledged_in_time: u32,
+    /// Acknowledged after it.
+    pub acknowledged_late: u32,
+    /// Has not acknowledged.
+    pub never: u32,
+    /// At least one e-mail was owed.
+    pub escalated: u32,
+    /// Those who were told and not asked.
+    pub informed: u32,
+}
+
+/// One event of the incident.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventReport {
+    /// Its number.
+    pub event: EventNumber,
+    /// Initial, update, resolved or cancelled.
+    pub kind: EventKind,
+    /// What it said.
+    pub headline: String,
+    /// When it was stored.
+    pub published_at: Timestamp,
+    /// When its dispatch was stored; absent where there is none.
+    pub dispatched_at: Option<Timestamp>,
+    /// Under which version of the directory.
+    pub directory: Option<u64>,
+    /// Whether it needed an acknowledgement.
+    pub acknowledge: bool,
+    /// Why an update needed one anew.
+    pub worsened: Vec<String>,
+    /// Its windows, in order of closing.
+    pub steps: Vec<StepReport>,
+    /// The counts for this event alone.
+    pub totals: Totals,
+    /// Every recipient of this event, in the order of the directory.
+    pub recipients: Vec<RecipientReport>,
+}
+
+/// One window of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// Its number.
+    pub step: StepNumber,
+    /// The policy that it comes from.
+    pub policy: PolicyId,
+    /// Who is written to when it closes on silence, by the word in the recipient's contacts.
+    pub contact: String,
+    /// The last moment that is in time.
+    pub due_at: Timestamp,
+    /// When the broker closed it.
+    pub closed_at: Option<Timestamp>,
+    /// When the router wrote what it found.
+    pub found_at: Option<Timestamp>,
+    /// How many required recipients it was about, as found.
+    pub required: Option<u32>,
+    /// How many of them were silent, as found.
+    pub silent: Option<u32>,
+    /// The later event that lifted the duty.
+    pub stopped_by: Option<StoppedBy>,
+}
+
+/// How a recipient stood to an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// No acknowledgement was asked.
+    NotAsked,
+    /// Acknowledged not after `due_at`.
+    InTime,
+    /// Not acknowledged; a resolved or cancelled event lifted the duty before the window closed.
+    Excused,
+    /// Not acknowledged; the window is open.
+    Open,
+    /// Acknowledged after `due_at`.
+    Late,
+    /// Not acknowledged, and the window has closed.
+    Silent,
+}
+
+impl State {
+    /// The words that people read.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NotAsked => "not asked",
+            Self::InTime => "in time",
+            Self::Excused => "excused",
+            Self::Open => "window open",
+            Self::Late => "late",
+            Self::Silent => "silent",
+        }
+    }
+}
+
+/// What is known of one recipient: of one event, or by its worst event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecipientReport {
+    /// Its identifier.
+    pub id: RecipientId,
+    /// Its name in the directory of that event; the identifier where that has none.
+    pub name: String,
+    /// What sort of body.
+    pub kind: String,
+    /// Required or informed: the strictest of any policy.
+    pub requirement: Requirement,
+    /// The event that this row is about. In the incident's own list: the recipient's worst.
+    pub event: EventNumber,
+    /// How it stood to that event.
+    pub state: State,
+    /// When its notice was stored.
+    pub noticed_at: Option<Timestamp>,
+    /// When its system said that it holds the notice.
+    pub delivered_at: Option<Timestamp>,
+    /// When it acknowledged this event or a later one.
+    pub acknowledged_at: Option<Timestamp>,
+    /// Who did so there.
+    pub acknowledged_by: Option<Person>,
+    /// Which event that acknowledgement was of: this one or a later one.
+    pub acknowledged_event: Option<EventNumber>,
+    /// Through which door it came.
+    pub acknowledged_method: Option<ReceiptMethod>,
+    /// When that was by the recipient's own clock: a claim, which decides nothing.
+    pub acknowledged_claimed_at: Option<Timestamp>,
+    /// The last moment that was in time: of the first step of the strictest policy that requires it.
+    pub due_at: Option<Timestamp>,
+    /// Whether it acknowledged in time; absent where none was asked, the window is open, or the duty was lifted.
+    pub in_time: Option<bool>,
+    /// How late the acknowledgement was, in seconds. Late is kept as late, never rejected.
+    pub late_by_seconds: Option<f64>,
+    /// The e-mails owed to it: of this event, or in the incident's own list of every event.
+    pub escalations: Vec<EscalationReport>,
+}
+
+/// One e-mail owed, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EscalationReport {
+    /// Of which event.
+    pub event: EventNumber,
+    /// Of which step.
+    pub step: StepNumber,
+    /// To whom, by the word in the recipient's contacts.
+    pub contact: String,
+    /// The address.
+    pub address: String,
+    /// Why it was owed.
+    pub reason: EscalationReason,
+    /// The last moment that would have been in time.
+    pub due_at: Timestamp,
+    /// When the broker closed that window.
+    pub closed_at: Option<Timestamp>,
+    /// When it was written down as owed.
+    pub owed_at: Timestamp,
+    /// When a relay first took it: that is hand-over, not reading.
+    pub accepted_at: Option<Timestamp>,
+    /// The relay that did; else the one tried last.
+    pub relay: Option<String>,
+    /// How many attempts were begun.
+    pub attempts: u32,
+    /// How it ended: accepted once any attempt was; else as the last attempt did; absent while none has ended.
+    pub outcome: Option<Outcome>,
+    /// How many attempts there are of which nobody knows whether the relay took the mail.
+    pub unknown: u32,
+}
+
+/// Something that was said of this incident and does not count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusalReport {
+    /// Its sequence in `TOCSIN_SAID`.
+    pub said: u64,
+    /// When it was stored there.
+    pub at: Option<Timestamp>,
+    /// Its subject, cut to a length that can be shown.
+    pub subject: String,
+    /// Why, for machines.
+    pub code: RefusalCode,
+    /// Why, for people.
+    pub reasons: Vec<String>,
+    /// Whether the router wrote the refusal down.
+    pub recorded: bool,
+}
+
+/// Another timeliness to hold this one against. The caller's own words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// What is compared.
+    pub title: String,
+    /// The figures.
+    pub rows: Vec<ComparisonRow>,
+    /// What must be known to read them.
+    pub notes: Vec<String>,
+}
+
+/// One figure beside another.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComparisonRow {
+    /// What was measured.
+    pub label: String,
+    /// Then.
+    pub then: String,
+    /// Now.
+    pub now: String,
+    /// What must be known to read it; empty where nothing.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// From what the report was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The moment for which it holds.
+    pub as_of: Timestamp,
+    /// The zone of the local times shown beside UTC.
+    pub time_zone: String,
+    /// What the directory calls itself.
+    pub directory_name: Option<String>,
+    /// The versions of the directory under which events were dispatched.
+    pub directory_versions: Vec<u64>,
+    /// What was read of `TOCSIN_SAID`.
+    pub said: StreamRead,
+    /// What was read of `TOCSIN_LOG`.
+    pub log: StreamRead,
+}
+
+/// How much of a stream was read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamRead {
+    /// How many entries, of every incident.
+    pub entries: u64,
+    /// The sequence of the last.
+    pub last_sequence: u64,
+    /// The broker's time of the last.
+    pub last_at: Option<Timestamp>,
+}
