@@ -1,1 +1,25 @@
-//! tocsin-ledger
+//! The two streams: set-up, append, atomic append, follow, work.
+//!
+//! This is the only crate that knows NATS. It may touch the network and, in [`server`], start a nats-server of our
+//! own; it decides nothing about duties. What it promises: a fact is written once under its subject, however often
+//! and by however many it is tried; both streams are read as one sequence, in one order, without loss or repetition.
+
+mod connection;
+mod desks;
+mod error;
+mod follow;
+mod ledger;
+mod notices;
+mod outcome;
+pub mod server;
+mod shape;
+mod work;
+
+pub use connection::{Connection, Seed, Wait};
+pub use error::Error;
+pub use follow::{Follow, Read};
+pub use ledger::Ledger;
+pub use notices::{Held, Notices};
+pub use outcome::{Appended, Position, Said};
+pub use shape::{MINIMUM_SERVER, Shape};
+pub use work::{Item, Work, WorkOptions};
