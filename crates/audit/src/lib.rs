@@ -1,1 +1,29 @@
-//! tocsin-audit
+//! The audit: who knew what, when, told a year on, so that the answer can be trusted.
+//!
+//! [`gather`] folds the entries of both streams anew, believing nothing: every signature is verified here, and what the
+//! router wrote is held against what the rules say. [`Evidence::report`] computes the [`Report`] from it; [`render`]
+//! shows it as a table, JSON, CSV or one self-contained HTML page.
+//!
+//! Two timelinesses are kept apart throughout: the operator's (from the failure to the first event) and the recipients'
+//! (from the notice to the acknowledgement). Every figure keeps its denominator.
+//!
+//! Everything here is pure but for [`read`], which reads the ledger. Nothing is written, and no clock is read.
+
+mod compute;
+mod error;
+mod evidence;
+mod facts;
+mod judge;
+mod problem;
+mod read;
+mod register;
+pub mod render;
+mod report;
+mod timeliness;
+mod words;
+
+pub use error::Error;
+pub use evidence::{Evidence, Request, gather};
+pub use problem::{Problem, ProblemCode};
+pub use read::read;
+pub use report::*;

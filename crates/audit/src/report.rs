@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 use tocsin_protocol::{
-    EscalationReason, EventKind, EventNumber, IncidentId, Outcome, Person, PolicyId, PublisherId, ReceiptMethod,
-    RecipientId, RefusalCode, Requirement, Status, StepNumber, StoppedBy, Timestamp,
+    EscalationReason, EventKind, EventNumber, IncidentId, Outcome, Person, PolicyId, PublisherId,
+    ReceiptMethod, RecipientId, RefusalCode, Requirement, Status, StepNumber, StoppedBy, Timestamp,
 };
 
 use crate::problem::Problem;

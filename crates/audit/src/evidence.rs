@@ -1,0 +1,200 @@
+//! From entries to evidence: both streams are folded anew, every signature verified, nothing believed.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tocsin_duty::{Fold, Verdict};
+use tocsin_protocol::{Entry, IncidentId, Refusal, Stream, Subject, Timestamp, from_body};
+
+use crate::{
+    compute,
+    error::Error,
+    facts::Facts,
+    register::Register,
+    report::{Comparison, Provenance, Report, StreamRead},
+};
+
+/// How many incidents are kept of which there are refusals and no event: strangers can name any number.
+const STRANGERS: usize = 1_000;
+
+/// The counted facts of one incident, or of all, with the broker's times.
+///
+/// It takes the entries of both streams in their one order (the broker's time, `TOCSIN_SAID` first, then sequence).
+/// The same entries give the same report, whoever reads them.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    of: Option<IncidentId>,
+    fold: Fold,
+    registers: BTreeMap<u64, Arc<Register>>,
+    incidents: BTreeMap<IncidentId, Facts>,
+    strangers: usize,
+    said: StreamRead,
+    log: StreamRead,
+}
+
+/// What a report is to hold beside the evidence.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The moment at which the streams were read, by the reader's clock: windows that the broker should have closed
+    /// by then are told as overdue. Without it, the broker's time of the last entry stands in for it.
+    pub as_of: Option<Timestamp>,
+    /// Another timeliness to hold this one against.
+    pub comparison: Option<Comparison>,
+}
+
+/// Gathers the evidence from entries that are at hand, in their one order.
+pub fn gather<'a>(entries: impl IntoIterator<Item = &'a Entry>, of: Option<&IncidentId>) -> Evidence {
+    let mut evidence = Evidence::of(of);
+    for entry in entries {
+        evidence.take(entry);
+    }
+    evidence
+}
+
+impl Evidence {
+    /// No evidence yet, of one incident or of all.
+    pub fn of(incident: Option<&IncidentId>) -> Self {
+        Self { of: incident.cloned(), ..Self::default() }
+    }
+
+    /// Takes in the next entry.
+    pub fn take(&mut self, entry: &Entry) {
+        let read = match entry.stream {
+            Stream::Said => &mut self.said,
+            Stream::Log => &mut self.log,
+        };
+        read.entries += 1;
+        read.last_sequence = entry.sequence;
+        read.last_at = Some(entry.time);
+        match self.fold.apply(entry) {
+            Verdict::Event(event) => {
+                if let Some(facts) = self.facts(&event.incident) {
+                    facts.event(entry, *event);
+                }
+            }
+            Verdict::Receipt(receipt) => {
+                if let Some(facts) = self.facts(&receipt.incident) {
+                    facts.receipt(entry.time, *receipt);
+                }
+            }
+            Verdict::Refused(refusal) => {
+                if let Some(facts) = self.facts_of_refused(&refusal) {
+                    facts.judged(entry.time, refusal);
+                }
+            }
+            Verdict::Recorded(subject) => self.recorded(&subject, entry),
+            Verdict::Foreign => self.foreign(entry),
+            Verdict::Repeated | Verdict::Trusted => {}
+        }
+    }
+
+    /// The incidents of which an event counts.
+    pub fn incidents(&self) -> impl Iterator<Item = &IncidentId> {
+        self.incidents.iter().filter(|(_, facts)| !facts.events.is_empty()).map(|(id, _)| id)
+    }
+
+    /// Who knew what, when, of one incident.
+    ///
+    /// # Errors
+    /// [`Error::UnknownIncident`] when no event of it counts.
+    pub fn report(&self, incident: &IncidentId, request: Request) -> Result<Report, Error> {
+        let unknown = || Error::UnknownIncident { incident: incident.clone(), said: self.said.entries };
+        let facts = self.incidents.get(incident).ok_or_else(unknown)?;
+        let provenance = self.provenance(facts, request.as_of);
+        compute::report(incident, facts, provenance, request.comparison).ok_or_else(unknown)
+    }
+
+    fn provenance(&self, facts: &Facts, as_of: Option<Timestamp>) -> Provenance {
+        let last_read = self.said.last_at.max(self.log.last_at);
+        let mut versions: Vec<u64> = facts.dispatches.values().map(|at| at.fact.dispatch.directory).collect();
+        versions.sort_unstable();
+        versions.dedup();
+        let newest_used = versions.last().and_then(|version| self.registers.get(version));
+        let register = newest_used.or_else(|| self.registers.values().next_back());
+        Provenance {
+            as_of: as_of.max(last_read).unwrap_or(Timestamp::UNIX_EPOCH),
+            time_zone: register.map_or_else(|| "UTC".to_owned(), |register| register.time_zone.clone()),
+            directory_name: register.map(|register| register.name.clone()),
+            directory_versions: versions,
+            said: self.said,
+            log: self.log,
+        }
+    }
+
+    fn recorded(&mut self, subject: &Subject, entry: &Entry) {
+        match subject {
+            Subject::Directory { version } => {
+                if let Ok(document) = from_body("directory", &entry.body) {
+                    self.registers.insert(*version, Arc::new(Register::of(&document)));
+                }
+            }
+            Subject::Refusal { said } => {
+                // The fold takes the subject's word that something was refused; what the body adds is for people.
+                let Ok(refusal) = from_body::<Refusal>("refusal", &entry.body) else { return };
+                if refusal.said == *said
+                    && let Some(facts) = self.facts_of_refused(&refusal)
+                {
+                    facts.recorded(refusal);
+                }
+            }
+            _ => {
+                let Some(incident) = subject.incident() else { return };
+                let registers = self.registers.clone();
+                if let Some(facts) = self.facts(incident) {
+                    facts.log(subject, entry, |version| registers.get(&version).cloned());
+                }
+            }
+        }
+    }
+
+    /// On the log and no fact of ours: told when it names the incident.
+    fn foreign(&mut self, entry: &Entry) {
+        let Ok(subject) = entry.subject.parse::<Subject>() else { return };
+        if let Some(facts) = subject.incident().and_then(|incident| self.stranger(incident)) {
+            facts.fault(entry, "its body is not the fact that its subject names".to_owned());
+        }
+    }
+
+    /// The facts of an incident that is asked for.
+    fn facts(&mut self, incident: &IncidentId) -> Option<&mut Facts> {
+        let wanted = self.of.as_ref().is_none_or(|of| of == incident);
+        wanted.then(|| self.incidents.entry(incident.clone()).or_default())
+    }
+
+    /// The same, for what need not be of an incident at all.
+    fn stranger(&mut self, incident: &IncidentId) -> Option<&mut Facts> {
+        if self.of.is_none() && !self.incidents.contains_key(incident) {
+            if self.strangers >= STRANGERS {
+                return None;
+            }
+            self.strangers += 1;
+        }
+        self.facts(incident)
+    }
+
+    fn facts_of_refused(&mut self, refusal: &Refusal) -> Option<&mut Facts> {
+        self.stranger(&named(&refusal.subject)?)
+    }
+}
+
+/// The incident that a subject names, however wrong the rest of it may be.
+fn named(subject: &str) -> Option<IncidentId> {
+    let mut words = subject.split('.');
+    let (root, kind) = (words.next()?, words.next()?);
+    let said = root == Subject::ROOT && matches!(kind, "incident" | "receipt");
+    if said { IncidentId::new(words.nth(1)?).ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_subject_still_names_its_incident() {
+        let name = |subject| named(subject).map(|id| id.to_string());
+        assert_eq!(name("tocsin.receipt.a.x.1.seen").as_deref(), Some("x"));
+        assert_eq!(name("tocsin.incident.bt.x.0").as_deref(), Some("x"));
+        assert_eq!(name("tocsin.incident.bt.*.0"), None);
+        assert_eq!(name("tocsin.due.bt.x.0"), None);
+        assert_eq!(name("tocsin"), None);
+    }
+}

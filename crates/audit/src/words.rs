@@ -1,0 +1,164 @@
+//! Lengths of time, times of day and free text, as people read them.
+
+use jiff::{Timestamp, tz::TimeZone};
+use tocsin_protocol::SignedDuration;
+
+/// The zone of the local times that stand beside UTC.
+#[derive(Debug, Clone)]
+pub(crate) struct Zone {
+    zone: TimeZone,
+    /// False when nobody knows a zone of that name: the times are then UTC.
+    pub(crate) known: bool,
+}
+
+impl Zone {
+    /// A zone by its IANA name. The database is built in, so that this is the same on every machine.
+    pub(crate) fn named(name: &str) -> Self {
+        match TimeZone::get(name) {
+            Ok(zone) => Self { zone, known: true },
+            Err(_) => Self { zone: TimeZone::UTC, known: false },
+        }
+    }
+
+    /// `2023-06-25`.
+    pub(crate) fn day(&self, at: Timestamp) -> String {
+        self.form("%Y-%m-%d", at)
+    }
+
+    /// `06:24:00`.
+    pub(crate) fn clock(&self, at: Timestamp) -> String {
+        self.form("%H:%M:%S", at)
+    }
+
+    /// `06:24`.
+    pub(crate) fn minute(&self, at: Timestamp) -> String {
+        self.form("%H:%M", at)
+    }
+
+    /// `BST`: the zone's own word at that time.
+    pub(crate) fn word(&self, at: Timestamp) -> String {
+        self.form("%Z", at)
+    }
+
+    /// `2023-06-25 06:24:00 BST (05:24:00Z)`.
+    pub(crate) fn both(&self, at: Timestamp) -> String {
+        format!("{} ({})", self.form("%Y-%m-%d %H:%M:%S %Z", at), at.strftime("%H:%M:%SZ"))
+    }
+
+    fn form(&self, form: &str, at: Timestamp) -> String {
+        at.to_zoned_datetime(self.zone.clone()).strftime(form).to_string()
+    }
+}
+
+/// `2023-06-25 05:24:00Z`.
+pub(crate) fn utc(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// A length of time: `240 ms`, `4.2 s`, `4 min 12 s`, `2 h 41 min`, `1 d 2 h`.
+pub(crate) fn length(seconds: f64) -> String {
+    let sign = if seconds < 0.0 { "-" } else { "" };
+    let seconds = seconds.abs();
+    let Ok(length) = SignedDuration::try_from_secs_f64(seconds) else {
+        return "not a length of time".to_owned();
+    };
+    let millis = length.as_millis();
+    if length.is_zero() {
+        return "0 s".to_owned();
+    }
+    if millis < 1 {
+        return format!("{sign}under 1 ms");
+    }
+    if millis < 1_000 {
+        return format!("{sign}{millis} ms");
+    }
+    if millis < 9_950 {
+        return format!("{sign}{seconds:.1} s");
+    }
+    let whole = (millis + 500) / 1_000;
+    let parts =
+        [(whole / 86_400, "d"), (whole / 3_600 % 24, "h"), (whole / 60 % 60, "min"), (whole % 60, "s")];
+    let words: Vec<String> =
+        parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n} {unit}")).collect();
+    format!("{sign}{}", words.join(" "))
+}
+
+/// Free text from outside, on one line: control characters and those that turn the direction of writing are taken out,
+/// so that a headline cannot move a terminal's cursor or turn a line round.
+pub(crate) fn plain(text: &str) -> String {
+    let spaced = text.chars().map(|c| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c });
+    spaced.filter(|c| !is_hidden(*c)).collect::<String>().trim().to_owned()
+}
+
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// A kind of recipient for people: `police territorial`.
+pub(crate) fn kind(kind: &str) -> String {
+    plain(kind).replace('-', " ")
+}
+
+/// Some of a list, and how many more: `a, b and 3 more`.
+pub(crate) fn some<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 8;
+    let all: Vec<&str> = items.into_iter().collect();
+    if all.len() <= SHOWN + 1 {
+        return match all.split_last() {
+            Some((last, [])) => (*last).to_owned(),
+            Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+            None => "nobody".to_owned(),
+        };
+    }
+    format!("{} and {} more", all[..SHOWN].join(", "), all.len() - SHOWN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_read_as_people_say_them() {
+        for (seconds, said) in [
+            (0.0, "0 s"),
+            (0.000_2, "under 1 ms"),
+            (0.24, "240 ms"),
+            (4.24, "4.2 s"),
+            (9.96, "10 s"),
+            (59.7, "1 min"),
+            (252.0, "4 min 12 s"),
+            (9_660.0, "2 h 41 min"),
+            (12_060.0, "3 h 21 min"),
+            (93_600.0, "1 d 2 h"),
+            (-90.0, "-1 min 30 s"),
+            (f64::NAN, "not a length of time"),
+        ] {
+            assert_eq!(length(seconds), said, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn the_clock_of_an_outage_in_june_is_summer_time() {
+        let at: Timestamp = "2023-06-25T05:24:00Z".parse().unwrap();
+        let zone = Zone::named("Europe/London");
+        assert!(zone.known);
+        assert_eq!(zone.both(at), "2023-06-25 06:24:00 BST (05:24:00Z)");
+        let nowhere = Zone::named("Nowhere/Land");
+        assert!(!nowhere.known);
+        assert_eq!(nowhere.both(at), "2023-06-25 05:24:00 UTC (05:24:00Z)");
+    }
+
+    #[test]
+    fn free_text_cannot_steer_a_terminal() {
+        assert_eq!(plain("a\u{1b}[2Jb\r\nc\u{202e}d\u{7}\u{9b}"), "a[2Jb  cd");
+    }
+
+    #[test]
+    fn a_long_list_says_how_many_it_leaves_out() {
+        assert_eq!(some([]), "nobody");
+        assert_eq!(some(["a"]), "a");
+        assert_eq!(some(["a", "b", "c"]), "a, b and c");
+        assert_eq!(some(["x"; 20]), "x, x, x, x, x, x, x, x and 12 more");
+    }
+}
