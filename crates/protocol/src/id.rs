@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::error::{Error, shown};
 
 /// The longest identifier, in bytes. Four of them and a subject's fixed words stay well under NATS' limits.
-pub const ID_MAX: usize = 64;
+const ID_MAX: usize = 64;
 
 fn is_slug(value: &str) -> bool {
     let bytes = value.as_bytes();

@@ -2,13 +2,19 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::subject::Subject;
+use crate::subject::{AttemptPhase, Subject};
 
 /// The longest body of an event, in bytes.
 pub const MAX_EVENT_BYTES: usize = 48 * 1024;
 
 /// The longest body of a receipt, in bytes.
 pub const MAX_RECEIPT_BYTES: usize = 4 * 1024;
+
+/// The longest body of what our own services and the administrator write, in bytes: a message of NATS' larger size.
+const MAX_RECORD_BYTES: usize = 8 * 1024 * 1024;
+
+/// The longest report, in bytes.
+const MAX_REPORT_BYTES: usize = 256 * 1024 * 1024;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $bytes:expr;)+) => {
@@ -46,17 +52,32 @@ kinds! {
     Event = "event", MAX_EVENT_BYTES;
     /// What a recipient says of a notice.
     Receipt = "receipt", MAX_RECEIPT_BYTES;
+    /// The directory and policies in force.
+    Directory = "directory", MAX_RECORD_BYTES;
+    /// What was said does not count, and why.
+    Refusal = "refusal", MAX_RECORD_BYTES;
+    /// Who is owed an event, by when.
+    Dispatch = "dispatch", MAX_RECORD_BYTES;
+    /// The notice owed to one recipient.
+    Notice = "notice", MAX_RECORD_BYTES;
+    /// A window, armed or closed.
+    Due = "due", MAX_RECORD_BYTES;
+    /// What the router found when a window closed.
+    Finding = "finding", MAX_RECORD_BYTES;
+    /// An e-mail owed to a silent required recipient.
+    Escalation = "escalation", MAX_RECORD_BYTES;
+    /// An attempt to send it, begun.
+    AttemptBegun = "attempt-begun", MAX_RECORD_BYTES;
+    /// That attempt, ended.
+    AttemptEnded = "attempt-ended", MAX_RECORD_BYTES;
+    /// The audit's report of one incident. It is not on the bus.
+    TimelinessReport = "timeliness-report", MAX_REPORT_BYTES;
 }
 
 impl Kind {
-    /// What a body of it is called in a message.
-    pub(super) fn name(self) -> &'static str {
-        self.as_str()
-    }
-
     /// Whether its numbers may have fractions.
     pub(super) fn has_fractions(self) -> bool {
-        !matches!(self, Self::Event | Self::Receipt)
+        self == Self::TimelinessReport
     }
 
     /// The kind of body that stands under a subject; none for a checkpoint, which has no schema of its own.
@@ -64,7 +85,16 @@ impl Kind {
         Some(match subject {
             Subject::Incident { .. } => Self::Event,
             Subject::Receipt { .. } => Self::Receipt,
-            _ => return None,
+            Subject::Directory { .. } => Self::Directory,
+            Subject::Refusal { .. } => Self::Refusal,
+            Subject::Dispatch { .. } => Self::Dispatch,
+            Subject::Notice { .. } => Self::Notice,
+            Subject::Window { .. } | Subject::Due { .. } => Self::Due,
+            Subject::Finding { .. } => Self::Finding,
+            Subject::Escalation { .. } => Self::Escalation,
+            Subject::Attempt { phase: AttemptPhase::Begun, .. } => Self::AttemptBegun,
+            Subject::Attempt { phase: AttemptPhase::Ended, .. } => Self::AttemptEnded,
+            Subject::Checkpoint { .. } => return None,
         })
     }
 }

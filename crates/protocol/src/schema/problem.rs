@@ -30,7 +30,7 @@ impl Problem {
         Self {
             pointer: String::new(),
             keyword: keyword.to_owned(),
-            message: format!("the {}: {what}", kind.name()),
+            message: format!("the {}: {what}", kind.as_str()),
         }
     }
 }
@@ -85,7 +85,8 @@ fn telling(keyword: &str) -> u8 {
         "type" | "required" => 1,
         "minLength" | "minItems" => 2,
         "enum" | "format" => 3,
-        "const" | "not" => 5,
+        "pattern" => 5,
+        "const" | "not" => 6,
         _ => 4,
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn problems(kind: Kind, error: &ValidationError<'_>) -> Vec<Problem> 
 
 fn problem(kind: Kind, pointer: String, keyword: &str, what: &str) -> Problem {
     let message = match field(&pointer) {
-        name if name.is_empty() => format!("the {}: {what}", kind.name()),
+        name if name.is_empty() => format!("the {}: {what}", kind.as_str()),
         name => format!("{name}: {what}"),
     };
     Problem { pointer, keyword: keyword.to_owned(), message }
@@ -102,7 +102,7 @@ fn what(error: &ValidationError<'_>, origin: &Origin) -> String {
 
 fn stranger(kind: Kind, parent: &str, key: &str, origin: &Origin) -> String {
     let whole = match field(parent) {
-        name if name.is_empty() => a(kind.name()),
+        name if name.is_empty() => a(kind.as_str()),
         name => name,
     };
     let known = origin.here.get("properties").and_then(Value::as_object);
