@@ -29,13 +29,10 @@ pub(super) struct Extent(Vec<Range>);
 
 impl AreaTree {
     /// Numbers areas whose identifiers are unique, whose parents exist, and none of which is within itself. An area in
-    /// a circle, if there were one, would keep an empty range, and touch nothing.
+    /// a circle, if there is one, stands by itself.
     pub(super) fn new(areas: &[Area]) -> Self {
-        let places: BTreeMap<_, _> = areas
-            .iter()
-            .enumerate()
-            .map(|(place, area)| (area.id.clone(), place))
-            .collect();
+        let places: BTreeMap<_, _> =
+            areas.iter().enumerate().map(|(place, area)| (area.id.clone(), place)).collect();
         let mut within: Vec<Vec<usize>> = vec![Vec::new(); areas.len()];
         let mut roots = Vec::new();
         for (place, area) in areas.iter().enumerate() {
@@ -45,13 +42,7 @@ impl AreaTree {
             }
         }
         // Walked with a stack of our own: a tree may be as deep as the file is long.
-        let mut ranges = vec![
-            Range {
-                first: usize::MAX,
-                last: 0
-            };
-            areas.len()
-        ];
+        let mut ranges = vec![Range { first: usize::MAX, last: 0 }; areas.len()];
         let mut next = 0;
         let mut walk: Vec<_> = roots.into_iter().rev().map(Step::Enter).collect();
         while let Some(step) = walk.pop() {
@@ -64,6 +55,10 @@ impl AreaTree {
                 }
                 Step::Leave(place) => ranges[place].last = next - 1,
             }
+        }
+        for range in ranges.iter_mut().filter(|range| range.first > range.last) {
+            *range = Range { first: next, last: next };
+            next += 1;
         }
         Self { places, ranges }
     }
@@ -105,9 +100,6 @@ impl Extent {
         };
         // Ranges are apart or one holds the other, so two touch when they have a number in common.
         let after = self.0.partition_point(|range| range.first <= served.last);
-        after
-            .checked_sub(1)
-            .and_then(|last| self.0.get(last))
-            .is_some_and(|range| served.first <= range.last)
+        after.checked_sub(1).and_then(|last| self.0.get(last)).is_some_and(|range| served.first <= range.last)
     }
 }

@@ -30,11 +30,7 @@ impl fmt::Display for Fault {
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
-        f.write_str(if self.gravity == Gravity::Warning {
-            ": warning: "
-        } else {
-            ": "
-        })?;
+        f.write_str(if self.gravity == Gravity::Warning { ": warning: " } else { ": " })?;
         f.write_str(&self.what)
     }
 }
@@ -50,12 +46,7 @@ pub(super) struct Found {
 
 impl Found {
     pub(super) fn at(self, file: String, line: Option<usize>) -> Fault {
-        Fault {
-            file,
-            line,
-            gravity: self.gravity,
-            what: self.what,
-        }
+        Fault { file, line, gravity: self.gravity, what: self.what }
     }
 }
 
@@ -89,11 +80,7 @@ pub(super) enum Step {
 
 impl Place {
     pub(super) fn new(section: Section, index: usize) -> Self {
-        Self {
-            section,
-            index,
-            path: Vec::new(),
-        }
+        Self { section, index, path: Vec::new() }
     }
 
     pub(super) fn field(mut self, name: &str) -> Self {
@@ -107,18 +94,10 @@ impl Place {
     }
 
     pub(super) fn error(self, what: String) -> Found {
-        Found {
-            place: self,
-            gravity: Gravity::Error,
-            what,
-        }
+        Found { place: self, gravity: Gravity::Error, what }
     }
 
     pub(super) fn warning(self, what: String) -> Found {
-        Found {
-            place: self,
-            gravity: Gravity::Warning,
-            what,
-        }
+        Found { place: self, gravity: Gravity::Warning, what }
     }
 }

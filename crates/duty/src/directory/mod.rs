@@ -1,8 +1,14 @@
 //! The directory in force: who there is, where they stand to an incident, and what a policy owes them.
 
+mod address;
 mod area;
+mod check;
+mod document;
 mod fault;
+mod fitness;
 mod owed;
+mod reader;
+mod source;
 mod structure;
 
 use std::collections::BTreeMap;
@@ -16,9 +22,12 @@ use tocsin_protocol::{
 use self::{
     area::AreaTree,
     owed::{Rules, Standing},
+    structure::Unread,
 };
 
+pub use check::{Texts, check, policy_files};
 pub use fault::{Fault, Gravity};
+pub use source::{TEXT_MAX, Text};
 
 /// A directory whose references all resolve, indexed for the questions that the fold asks of it.
 #[derive(Debug, Clone)]
@@ -61,20 +70,17 @@ impl Directory {
     ///
     /// Only what would leave a question without one answer is refused here: an identifier or key used twice, a name
     /// that is nobody's, areas within each other, a key that is none, windows out of order. Whether a directory is fit
-    /// for use is for `check` to say before it is put in force: a directory on the log is history, and a
+    /// for use is for [`check`] to say before it is put in force: a directory on the log is history, and a
     /// rule that was made later must not unmake it.
     ///
     /// # Errors
     /// Every such fault, without lines, as there is no file.
     pub fn build(version: u64, document: DirectoryDocument) -> Result<Self, Vec<Fault>> {
         let mut found = Vec::new();
-        structure::judge(&document, &structure::Unread::default(), &mut found);
+        structure::judge(&document, &Unread::default(), &mut found);
         if !found.is_empty() {
             let file = format!("directory {version}");
-            return Err(found
-                .into_iter()
-                .map(|found| found.at(file.clone(), None))
-                .collect());
+            return Err(found.into_iter().map(|found| found.at(file.clone(), None)).collect());
         }
         let key = |key: &Option<String>| key.as_deref().and_then(|key| AuthorKey::new(key).ok());
         let publishers = document.publishers.iter().map(|publisher| {
@@ -90,38 +96,17 @@ impl Directory {
         let recipients: Vec<_> = document
             .recipients
             .iter()
-            .map(|entry| KnownRecipient {
-                key: key(&entry.key),
-                entry: entry.clone(),
-            })
+            .map(|entry| KnownRecipient { key: key(&entry.key), entry: entry.clone() })
             .collect();
-        let places: BTreeMap<_, _> = document
-            .recipients
-            .iter()
-            .enumerate()
-            .map(|(place, entry)| (entry.id.clone(), place))
-            .collect();
+        let places: BTreeMap<_, _> =
+            document.recipients.iter().enumerate().map(|(place, entry)| (entry.id.clone(), place)).collect();
         let neighbours = document
             .recipients
             .iter()
-            .map(|entry| {
-                entry
-                    .neighbours
-                    .iter()
-                    .filter_map(|id| places.get(id).copied())
-                    .collect()
-            })
+            .map(|entry| entry.neighbours.iter().filter_map(|id| places.get(id).copied()).collect())
             .collect();
         let areas = AreaTree::new(&document.areas);
-        Ok(Self {
-            version,
-            areas,
-            publishers,
-            recipients,
-            places,
-            neighbours,
-            document,
-        })
+        Ok(Self { version, document, areas, publishers, recipients, places, neighbours })
     }
 
     /// Its version.
@@ -151,9 +136,7 @@ impl Directory {
 
     /// A recipient, if it is listed.
     pub fn recipient(&self, id: &RecipientId) -> Option<&KnownRecipient> {
-        self.places
-            .get(id)
-            .and_then(|place| self.recipients.get(*place))
+        self.places.get(id).and_then(|place| self.recipients.get(*place))
     }
 
     /// Every recipient, in the order of the directory.
@@ -163,9 +146,7 @@ impl Directory {
 
     /// An area, if it is listed.
     pub fn area(&self, id: &AreaId) -> Option<&Area> {
-        self.areas
-            .place(id)
-            .and_then(|place| self.document.areas.get(place))
+        self.areas.place(id).and_then(|place| self.document.areas.get(place))
     }
 
     /// The policies, in the order of the directory.
@@ -191,21 +172,13 @@ impl Directory {
 
     /// Who is owed an event in these areas under a policy, and whether they must acknowledge it: the first rule of the
     /// policy that fits a recipient holds. In the order of the directory.
-    pub fn owed(
-        &self,
-        policy: &PolicyDocument,
-        event_areas: &[AreaId],
-    ) -> Vec<(&Recipient, Requirement)> {
-        let rules = Rules::new(policy, |id| {
-            self.recipient(id).map(|known| known.entry.kind.as_str())
-        });
+    pub fn owed(&self, policy: &PolicyDocument, event_areas: &[AreaId]) -> Vec<(&Recipient, Requirement)> {
+        let rules = Rules::new(policy, |id| self.recipient(id).map(|known| known.entry.kind.as_str()));
         let standing = self.standing(event_areas);
         self.recipients
             .iter()
             .zip(standing)
-            .filter_map(|(known, standing)| {
-                Some((&known.entry, rules.requirement(&known.entry, standing)?))
-            })
+            .filter_map(|(known, standing)| Some((&known.entry, rules.requirement(&known.entry, standing)?)))
             .collect()
     }
 
@@ -216,11 +189,7 @@ impl Directory {
             .recipients
             .iter()
             .map(|known| Standing {
-                affected: known
-                    .entry
-                    .areas
-                    .iter()
-                    .any(|area| extent.touches(&self.areas, area)),
+                affected: known.entry.areas.iter().any(|area| extent.touches(&self.areas, area)),
                 neighbour: false,
             })
             .collect();
@@ -236,11 +205,7 @@ impl Directory {
 
 /// Whether a policy is about any of these services. A policy that names none is about all.
 pub fn policy_applies(policy: &PolicyDocument, services: &[Service]) -> bool {
-    policy.services.is_empty()
-        || policy
-            .services
-            .iter()
-            .any(|service| services.contains(service))
+    policy.services.is_empty() || policy.services.iter().any(|service| services.contains(service))
 }
 
 /// Whether an entry holds on a day: from `valid_from` to `valid_to`, both included.

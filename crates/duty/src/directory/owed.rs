@@ -42,9 +42,7 @@ impl First {
     }
 
     fn rules(self) -> impl Iterator<Item = usize> {
-        [self.anywhere, self.affected, self.neighbour]
-            .into_iter()
-            .flatten()
+        [self.anywhere, self.affected, self.neighbour].into_iter().flatten()
     }
 }
 
@@ -73,22 +71,14 @@ impl<'a> Rules<'a> {
                 let kinds: BTreeSet<_> = rule.kinds.iter().map(String::as_str).collect();
                 for id in &rule.recipients {
                     if kinds.is_empty() || kind_of(id).is_some_and(|kind| kinds.contains(kind)) {
-                        rules
-                            .by_recipient
-                            .entry(id)
-                            .or_default()
-                            .note(rule.place, number);
+                        rules.by_recipient.entry(id).or_default().note(rule.place, number);
                     }
                 }
             } else if rule.kinds.is_empty() {
                 rules.about_all.note(rule.place, number);
             } else {
                 for kind in &rule.kinds {
-                    rules
-                        .by_kind
-                        .entry(kind)
-                        .or_default()
-                        .note(rule.place, number);
+                    rules.by_kind.entry(kind).or_default().note(rule.place, number);
                 }
             }
         }
@@ -97,30 +87,28 @@ impl<'a> Rules<'a> {
 
     /// The rules that can be about a recipient, first to last.
     fn about(&self, entry: &Recipient) -> impl Iterator<Item = &'a OwedRule> {
-        let by_kind = self
-            .by_kind
-            .get(entry.kind.as_str())
-            .copied()
-            .unwrap_or_default();
-        let by_recipient = self
-            .by_recipient
-            .get(&entry.id)
-            .copied()
-            .unwrap_or_default();
-        let mut about: Vec<_> = self
-            .about_all
-            .rules()
-            .chain(by_kind.rules())
-            .chain(by_recipient.rules())
-            .collect();
+        let by_kind = self.by_kind.get(entry.kind.as_str()).copied().unwrap_or_default();
+        let by_recipient = self.by_recipient.get(&entry.id).copied().unwrap_or_default();
+        let mut about: Vec<_> =
+            self.about_all.rules().chain(by_kind.rules()).chain(by_recipient.rules()).collect();
         about.sort_unstable();
         about.into_iter().map(|number| &self.owed[number])
     }
 
     /// What the first rule that fits lays on a recipient.
     pub(super) fn requirement(&self, entry: &Recipient, standing: Standing) -> Option<Requirement> {
-        self.about(entry)
-            .find(|rule| standing.fits(rule.place))
-            .map(|rule| rule.requirement)
+        self.about(entry).find(|rule| standing.fits(rule.place)).map(|rule| rule.requirement)
+    }
+
+    /// Whether any rule can ever be about a recipient.
+    pub(super) fn may_hold(&self, entry: &Recipient) -> bool {
+        self.about(entry).next().is_some()
+    }
+
+    /// Whether a recipient can ever be required to acknowledge. A rule for anywhere ends the search: none after it is
+    /// reached.
+    pub(super) fn may_require(&self, entry: &Recipient) -> bool {
+        let last = self.about(entry).position(|rule| rule.place == Where::Anywhere).unwrap_or(usize::MAX);
+        self.about(entry).take(last.saturating_add(1)).any(|rule| rule.requirement == Requirement::Required)
     }
 }

@@ -3,52 +3,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tocsin_protocol::{
-    Area, AreaId, AreaScope, AuthorKey, DirectoryDocument, PolicyDocument, RecipientId,
-};
+use tocsin_protocol::{Area, AreaId, AreaScope, AuthorKey, DirectoryDocument, PolicyDocument, RecipientId};
 
 use super::fault::{Found, Place, Section};
+
+/// The most policies of a directory, and the most steps of a policy: every event is held against all of them.
+const POLICIES_MAX: usize = 64;
+const STEPS_MAX: usize = 16;
 
 /// What a file lists and could not be read: a reference to it is no further fault.
 #[derive(Debug, Default)]
 pub(super) struct Unread {
-    pub(super) areas: BTreeSet<String>,
-    pub(super) recipients: BTreeSet<String>,
+    pub(super) areas: Vec<String>,
+    pub(super) recipients: Vec<String>,
+    /// Whether there is anything that could not be read, so that nothing can be said of what is missing.
+    pub(super) any: bool,
 }
 
 /// Finds every such fault.
 pub(super) fn judge(document: &DirectoryDocument, unread: &Unread, found: &mut Vec<Found>) {
-    let DirectoryDocument {
-        areas,
-        publishers,
-        recipients,
-        policies,
-        ..
-    } = document;
-    once(
-        Section::Areas,
-        "area",
-        areas.iter().map(|area| area.id.as_str()),
-        found,
-    );
-    once(
-        Section::Publishers,
-        "publisher",
-        publishers.iter().map(|publisher| publisher.id.as_str()),
-        found,
-    );
-    once(
-        Section::Recipients,
-        "recipient",
-        recipients.iter().map(|recipient| recipient.id.as_str()),
-        found,
-    );
-    once(
-        Section::Policies,
-        "policy",
-        policies.iter().map(|policy| policy.id.as_str()),
-        found,
-    );
+    let DirectoryDocument { areas, publishers, recipients, policies, .. } = document;
+    once(Section::Areas, "area", areas.iter().map(|area| area.id.as_str()), found);
+    once(Section::Publishers, "publisher", publishers.iter().map(|publisher| publisher.id.as_str()), found);
+    once(Section::Recipients, "recipient", recipients.iter().map(|recipient| recipient.id.as_str()), found);
+    once(Section::Policies, "policy", policies.iter().map(|policy| policy.id.as_str()), found);
 
     let known = Known {
         areas: areas
@@ -77,15 +55,15 @@ pub(super) fn judge(document: &DirectoryDocument, unread: &Unread, found: &mut V
             &recipient.areas,
             found,
         );
-        neighbours(
-            &recipient.id,
-            &place.field("neighbours"),
-            &recipient.neighbours,
-            &known,
-            found,
-        );
+        neighbours(&recipient.id, &place.field("neighbours"), &recipient.neighbours, &known, found);
     }
     keys(document, found);
+    if policies.len() > POLICIES_MAX {
+        found.push(Place::new(Section::Policies, POLICIES_MAX).error(format!(
+            "there are {} policies and may be {POLICIES_MAX}: put rules with one basis into one policy",
+            policies.len()
+        )));
+    }
     for (index, policy) in policies.iter().enumerate() {
         rules(policy, &Place::new(Section::Policies, index), &known, found);
         windows(policy, &Place::new(Section::Policies, index), found);
@@ -110,12 +88,7 @@ impl Known<'_> {
     }
 }
 
-fn once<'a>(
-    section: Section,
-    what: &str,
-    ids: impl Iterator<Item = &'a str>,
-    found: &mut Vec<Found>,
-) {
+fn once<'a>(section: Section, what: &str, ids: impl Iterator<Item = &'a str>, found: &mut Vec<Found>) {
     let mut seen = BTreeSet::new();
     for (index, id) in ids.enumerate() {
         if !seen.insert(id) {
@@ -128,11 +101,7 @@ fn once<'a>(
 
 /// Parents exist, and no area is within itself.
 fn tree(areas: &[Area], known: &Known, found: &mut Vec<Found>) {
-    let places: BTreeMap<_, _> = areas
-        .iter()
-        .enumerate()
-        .map(|(index, area)| (&area.id, index))
-        .collect();
+    let places: BTreeMap<_, _> = areas.iter().enumerate().map(|(index, area)| (&area.id, index)).collect();
     let mut parents = vec![None; areas.len()];
     for (index, area) in areas.iter().enumerate() {
         let Some(parent) = &area.within else { continue };
@@ -180,24 +149,15 @@ fn circle(areas: &[Area], parents: &[Option<usize>], start: usize) -> String {
     names.join(" within ")
 }
 
-fn neighbours(
-    id: &RecipientId,
-    place: &Place,
-    named: &[RecipientId],
-    known: &Known,
-    found: &mut Vec<Found>,
-) {
+fn neighbours(id: &RecipientId, place: &Place, named: &[RecipientId], known: &Known, found: &mut Vec<Found>) {
     let mut seen = BTreeSet::new();
     for (nth, neighbour) in named.iter().enumerate() {
         let place = place.clone().nth(nth);
         if neighbour == id {
-            found.push(place.error(format!(
-                "recipient {id} names itself as a neighbour: take it out"
-            )));
+            found.push(place.error(format!("recipient {id} names itself as a neighbour: take it out")));
         } else if !seen.insert(neighbour) {
-            found.push(place.error(format!(
-                "recipient {id} names neighbour {neighbour} twice: take one out"
-            )));
+            found
+                .push(place.error(format!("recipient {id} names neighbour {neighbour} twice: take one out")));
         } else if !known.recipients.contains(neighbour.as_str()) {
             found.push(place.error(format!(
                 "recipient {id} names neighbour {neighbour}, which is not listed: correct the name, or add the recipient"
@@ -208,30 +168,12 @@ fn neighbours(
 
 /// Keys are NKeys, and each is one body's. A body that publishes and is told may use one key for both.
 fn keys(document: &DirectoryDocument, found: &mut Vec<Found>) {
-    let publishers = document
-        .publishers
-        .iter()
-        .enumerate()
-        .map(|(index, publisher)| {
-            (
-                Section::Publishers,
-                index,
-                publisher.id.as_str(),
-                publisher.key.as_deref(),
-            )
-        });
-    let recipients = document
-        .recipients
-        .iter()
-        .enumerate()
-        .map(|(index, recipient)| {
-            (
-                Section::Recipients,
-                index,
-                recipient.id.as_str(),
-                recipient.key.as_deref(),
-            )
-        });
+    let publishers = document.publishers.iter().enumerate().map(|(index, publisher)| {
+        (Section::Publishers, index, publisher.id.as_str(), publisher.key.as_deref())
+    });
+    let recipients = document.recipients.iter().enumerate().map(|(index, recipient)| {
+        (Section::Recipients, index, recipient.id.as_str(), recipient.key.as_deref())
+    });
     let mut holders = BTreeMap::new();
     for (section, index, id, key) in publishers.chain(recipients) {
         let Some(key) = key else { continue };
@@ -260,6 +202,13 @@ fn rules(policy: &PolicyDocument, place: &Place, known: &Known, found: &mut Vec<
 }
 
 fn windows(policy: &PolicyDocument, place: &Place, found: &mut Vec<Found>) {
+    if policy.steps.len() > STEPS_MAX {
+        found.push(place.clone().field("steps").nth(STEPS_MAX).error(format!(
+            "policy {} has {} steps and may have {STEPS_MAX}: whoever is silent after so many is not reached by a letter",
+            policy.id,
+            policy.steps.len()
+        )));
+    }
     for (number, pair) in policy.steps.windows(2).enumerate() {
         let [before, step] = pair else { continue };
         if step.within <= before.within {

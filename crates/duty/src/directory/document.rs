@@ -1,0 +1,348 @@
+//! A directory document out of its TOML files.
+
+use std::collections::BTreeMap;
+
+use tocsin_protocol::{
+    Area, AreaScope, Contact, DirectoryDocument, OwedRule, PolicyDocument, Publisher, Recipient, StepDocument,
+};
+use toml::{Spanned, de::DeValue};
+
+use super::{
+    fault::{Fault, Place, Section, Step},
+    reader::{Reader, called, id},
+    source::{Source, shown, text},
+    structure::Unread,
+};
+
+/// What was read, and where each entry stands.
+pub(super) struct Read<'r, 't> {
+    pub(super) document: DirectoryDocument,
+    pub(super) unread: Unread,
+    directory: &'r Source<'t>,
+    areas: Vec<Origin<'r, 't>>,
+    publishers: Vec<Origin<'r, 't>>,
+    recipients: Vec<Origin<'r, 't>>,
+    policies: Vec<Origin<'r, 't>>,
+    /// The lines of the keys that came from a file of their own.
+    keys: BTreeMap<String, (&'r str, usize)>,
+}
+
+/// Where an entry stands: a file, and the value in it (none for the file as a whole).
+type Origin<'r, 't> = (&'r Source<'t>, Option<&'r Spanned<DeValue<'t>>>);
+
+/// Reads a directory and the policy files that it names.
+pub(super) fn read<'r, 't>(
+    directory: &'r Source<'t>,
+    policies: &'r BTreeMap<&str, Option<Source<'t>>>,
+    faults: &mut Vec<Fault>,
+) -> Read<'r, 't> {
+    let mut reader = Reader::of_file(directory, "the directory".to_owned(), faults);
+    let name = reader.need("name", "\"Whose directory this is\"");
+    let time_zone = reader.need("time_zone", "\"Europe/London\"");
+    let areas = reader.values("areas").unwrap_or_default();
+    let publishers = reader.values("publishers").unwrap_or_default();
+    let recipients = reader.values("recipients").unwrap_or_default();
+    let named = reader.values("policies").unwrap_or_default();
+    let mut unread = Unread { any: name.is_none() || time_zone.is_none(), ..Unread::default() };
+    unread.any |= reader.finish().is_none();
+
+    let (areas, area_origins, ids) = section(directory, "area", areas, area, faults);
+    unread.any |= !ids.is_empty();
+    unread.areas = ids;
+    let (publishers, publisher_origins, ids) = section(directory, "publisher", publishers, publisher, faults);
+    unread.any |= !ids.is_empty();
+    let (recipients, recipient_origins, ids) = section(directory, "recipient", recipients, recipient, faults);
+    unread.any |= !ids.is_empty();
+    unread.recipients = ids;
+    let (policies, policy_origins) = read_policies(directory, named, policies, &mut unread, faults);
+
+    Read {
+        document: DirectoryDocument {
+            name: name.unwrap_or_default(),
+            time_zone: time_zone.unwrap_or_default(),
+            areas,
+            publishers,
+            recipients,
+            policies,
+        },
+        unread,
+        directory,
+        areas: area_origins,
+        publishers: publisher_origins,
+        recipients: recipient_origins,
+        policies: policy_origins,
+        keys: BTreeMap::new(),
+    }
+}
+
+/// The entries of a section that could be read, where they stand, and the identifiers of those that could not.
+fn section<'r, 't, T>(
+    source: &'r Source<'t>,
+    what: &str,
+    values: &'r [Spanned<DeValue<'t>>],
+    entry: impl Fn(Reader<'_, 't, '_>) -> Option<T>,
+    faults: &mut Vec<Fault>,
+) -> (Vec<T>, Vec<Origin<'r, 't>>, Vec<String>) {
+    let (mut entries, mut origins, mut unread) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, value) in values.iter().enumerate() {
+        let read = Reader::new(source, value, called(what, index, value), faults).and_then(&entry);
+        if let Some(read) = read {
+            entries.push(read);
+            origins.push((source, Some(value)));
+        } else {
+            unread.push(id(value).unwrap_or_default().to_owned());
+        }
+    }
+    (entries, origins, unread)
+}
+
+fn area(mut reader: Reader<'_, '_, '_>) -> Option<Area> {
+    let id = reader.need("id", "\"west-mercia\"");
+    let name = reader.need("name", "\"West Mercia\"");
+    let within = reader.may("within");
+    let population = reader.may("population");
+    reader.finish()?;
+    Some(Area { id: id?, name: name?, within: within?, population: population? })
+}
+
+fn publisher(mut reader: Reader<'_, '_, '_>) -> Option<Publisher> {
+    let id = reader.need("id", "\"bt-cha\"");
+    let name = reader.need("name", "\"The operator\"");
+    let key = reader.may("key");
+    let areas = if reader.value("areas").is_some_and(|value| value.get_ref().is_array()) {
+        reader.list("areas").map(AreaScope::These)
+    } else {
+        reader.need("areas", "\"all\" or a list of areas")
+    };
+    reader.finish()?;
+    Some(Publisher { id: id?, name: name?, key: key?, areas: areas? })
+}
+
+fn recipient(mut reader: Reader<'_, '_, '_>) -> Option<Recipient> {
+    let id = reader.need("id", "\"pol-west-mercia\"");
+    let name = reader.need("name", "\"West Mercia Police\"");
+    let kind = reader.need("kind", "\"police-territorial\"");
+    let nation = reader.may("nation");
+    let areas = reader.need_list("areas", "[\"west-mercia\"]");
+    let neighbours = reader.list("neighbours");
+    let key = reader.may("key");
+    let contacts = contacts(&mut reader);
+    let valid_from = reader.day("valid_from");
+    let valid_to = reader.day("valid_to");
+    let last_verified_at = reader.day("last_verified_at");
+    reader.finish()?;
+    Some(Recipient {
+        id: id?,
+        name: name?,
+        kind: kind?,
+        nation: nation?,
+        areas: areas?,
+        neighbours: neighbours?,
+        key: key?,
+        contacts: contacts?,
+        valid_from: valid_from?,
+        valid_to: valid_to?,
+        last_verified_at: last_verified_at?,
+    })
+}
+
+fn contacts(reader: &mut Reader<'_, '_, '_>) -> Option<BTreeMap<String, Contact>> {
+    let entries = reader.entries("contacts")?;
+    let owner = reader.what().to_owned();
+    let mut contacts = Vec::with_capacity(entries.len());
+    for (word, value) in entries {
+        let (source, faults) = reader.within();
+        let what = format!("contact {} of {owner}", shown(word));
+        contacts.push(
+            Reader::new(source, value, what, faults)
+                .and_then(contact)
+                .map(|contact| (word.to_owned(), contact)),
+        );
+    }
+    contacts.into_iter().collect()
+}
+
+fn contact(mut reader: Reader<'_, '_, '_>) -> Option<Contact> {
+    let role = reader.need("role", "\"Duty officer\"");
+    let email = reader.need("email", "\"duty.officer@west-mercia.police.example\"");
+    let phone = reader.may("phone");
+    reader.finish()?;
+    Some(Contact { role: role?, email: email?, phone: phone? })
+}
+
+/// Policies stand in the directory itself, or in files that it names.
+fn read_policies<'r, 't>(
+    directory: &'r Source<'t>,
+    named: &'r [Spanned<DeValue<'t>>],
+    files: &'r BTreeMap<&str, Option<Source<'t>>>,
+    unread: &mut Unread,
+    faults: &mut Vec<Fault>,
+) -> (Vec<PolicyDocument>, Vec<Origin<'r, 't>>) {
+    let (mut policies, mut origins) = (Vec::new(), Vec::new());
+    for (index, value) in named.iter().enumerate() {
+        let (reader, origin) = match text(value).map(|path| (path, files.get(path))) {
+            None => (
+                Reader::new(directory, value, called("policy", index, value), faults),
+                (directory, Some(value)),
+            ),
+            Some((_, Some(Some(source)))) => {
+                let what = match source.root.get_ref().get("id").and_then(text) {
+                    Some(id) => format!("policy {}", shown(id)),
+                    None => "the policy".to_owned(),
+                };
+                (Some(Reader::of_file(source, what, faults)), (source, None))
+            }
+            // It is not TOML, which has been told.
+            Some((_, Some(None))) => (None, (directory, None)),
+            Some((path, None)) => {
+                let what = format_args!(
+                    "there is no policy file {}: correct the path, or write the file",
+                    shown(path)
+                );
+                faults.push(directory.fault(directory.line(value), what));
+                (None, (directory, None))
+            }
+        };
+        if let Some(read) = reader.and_then(policy) {
+            policies.push(read);
+            origins.push(origin);
+        } else {
+            unread.any = true;
+        }
+    }
+    (policies, origins)
+}
+
+fn policy(mut reader: Reader<'_, '_, '_>) -> Option<PolicyDocument> {
+    let id = reader.need("id", "\"uk-999\"");
+    let name = reader.need("name", "\"What it is called\"");
+    let basis = reader.need("basis", "\"The paragraph that it rests on, or that there is none\"");
+    let as_of = reader.day("as_of");
+    let confidence = reader.need("confidence", "\"assumption\"");
+    let clock = reader.need("clock", "\"published\"");
+    let services = reader.list("services");
+    let acknowledge = reader.need_list("acknowledge", "[\"initial\"]");
+    let owed = parts(&mut reader, "owed", "rule", owed_rule);
+    let steps = parts(&mut reader, "steps", "step", step);
+    reader.finish()?;
+    Some(PolicyDocument {
+        id: id?,
+        name: name?,
+        basis: basis?,
+        as_of: as_of?,
+        confidence: confidence?,
+        clock: clock?,
+        services: services?,
+        acknowledge: acknowledge?,
+        owed: owed?,
+        steps: steps?,
+    })
+}
+
+/// The tables of a list within a table.
+fn parts<T>(
+    reader: &mut Reader<'_, '_, '_>,
+    name: &'static str,
+    what: &str,
+    part: impl Fn(Reader<'_, '_, '_>) -> Option<T>,
+) -> Option<Vec<T>> {
+    let values = reader.values(name)?;
+    let owner = reader.what().to_owned();
+    let mut parts = Vec::with_capacity(values.len());
+    for (index, value) in values.iter().enumerate() {
+        let (source, faults) = reader.within();
+        let what = format!("{what} {} of {owner}", index + 1);
+        parts.push(Reader::new(source, value, what, faults).and_then(&part));
+    }
+    parts.into_iter().collect()
+}
+
+fn owed_rule(mut reader: Reader<'_, '_, '_>) -> Option<OwedRule> {
+    let kinds = reader.list("kinds");
+    let recipients = reader.list("recipients");
+    let place = reader.need("where", "\"affected\"");
+    let requirement = reader.need("requirement", "\"required\"");
+    reader.finish()?;
+    Some(OwedRule { kinds: kinds?, recipients: recipients?, place: place?, requirement: requirement? })
+}
+
+fn step(mut reader: Reader<'_, '_, '_>) -> Option<StepDocument> {
+    let within = reader.need("within", "\"15m\"");
+    let contact = reader.need("contact", "\"duty\"");
+    reader.finish()?;
+    Some(StepDocument { within: within?, contact: contact? })
+}
+
+impl<'r> Read<'r, '_> {
+    /// Gives each body the key that the keys' file has for it.
+    pub(super) fn take_keys(&mut self, source: &'r Source<'_>, faults: &mut Vec<Fault>) {
+        let mut keys = BTreeMap::new();
+        for (id, value) in source.root.get_ref() {
+            let (line, id) = (source.line(value), id.get_ref().as_ref());
+            let Some(key) = text(value) else {
+                faults.push(
+                    source.fault(line, format_args!("{}: a key should be a text: \"U...\"", shown(id))),
+                );
+                continue;
+            };
+            keys.insert(id, key);
+            self.keys.insert(id.to_owned(), (source.file, line));
+        }
+        let publishers = self.document.publishers.iter_mut().map(|entry| (entry.id.as_str(), &mut entry.key));
+        let recipients = self.document.recipients.iter_mut().map(|entry| (entry.id.as_str(), &mut entry.key));
+        let mut strangers = keys.clone();
+        for (id, own) in publishers.chain(recipients) {
+            let Some(key) = keys.get(id) else { continue };
+            strangers.remove(id);
+            match own {
+                Some(own) if own != key => {
+                    let line = self.keys.get(id).map_or(1, |(_, line)| *line);
+                    let what = format!("{id} has another key here than in the directory: keep one of them");
+                    faults.push(source.fault(line, what));
+                }
+                _ => *own = Some((*key).to_owned()),
+            }
+        }
+        if self.unread.any {
+            return;
+        }
+        for id in strangers.into_keys() {
+            let line = self.keys.get(id).map_or(1, |(_, line)| *line);
+            let what =
+                format!("{} is nobody in the directory: correct the name, or take the key out", shown(id));
+            faults.push(source.fault(line, what));
+        }
+    }
+
+    /// The file and line of a place in the document: as near as the file has it.
+    pub(super) fn locate(&self, place: &Place) -> (&'r str, usize) {
+        let origins = match place.section {
+            Section::Top => &[(self.directory, None)][..],
+            Section::Areas => &self.areas,
+            Section::Publishers => &self.publishers,
+            Section::Recipients => &self.recipients,
+            Section::Policies => &self.policies,
+        };
+        let Some(&(source, entry)) = origins.get(place.index) else { return (self.directory.file, 1) };
+        if let ([Step::Field(name)], Some(entry)) = (&place.path[..], entry) {
+            let elsewhere = entry.get_ref().as_table().is_some_and(|table| !table.contains_key("key"));
+            if let Some(found) =
+                id(entry).filter(|_| name == "key" && elsewhere).and_then(|id| self.keys.get(id))
+            {
+                return *found;
+            }
+        }
+        let mut at = entry;
+        for step in &place.path {
+            let next = match (step, at.map(Spanned::get_ref)) {
+                (Step::Field(name), None) => source.root.get_ref().get(name.as_str()),
+                (Step::Field(name), Some(DeValue::Table(table))) => table.get(name.as_str()),
+                (Step::Nth(index), Some(DeValue::Array(values))) => values.get(*index),
+                _ => None,
+            };
+            let Some(next) = next else { break };
+            at = Some(next);
+        }
+        (source.file, at.map_or(1, |value| source.line(value)))
+    }
+}

@@ -1,0 +1,323 @@
+//! The rules that make a directory fit for use: everybody who must answer can, and everybody who must be reached can be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{ToSpan, civil::Date, tz::TimeZoneDatabase};
+use tocsin_protocol::{
+    AreaScope, Contact, DirectoryDocument, PolicyDocument, Recipient, RecipientId, Requirement,
+};
+
+use super::{
+    Unread,
+    address::malformed,
+    area::AreaTree,
+    fault::{Found, Place, Section},
+    holds_on,
+    owed::Rules,
+    reader::nearest,
+    source::shown,
+};
+
+/// The longest name, role or number, in characters: one line of a letter.
+const LINE_MAX: usize = 200;
+
+/// Finds every such fault in a directory whose names resolve.
+pub(super) fn judge(
+    document: &DirectoryDocument,
+    unread: &Unread,
+    today: Option<Date>,
+    found: &mut Vec<Found>,
+) {
+    top(document, found);
+    areas(document, unread, found);
+    for (index, publisher) in document.publishers.iter().enumerate() {
+        let place = Place::new(Section::Publishers, index);
+        line(&place, "name", &format!("publisher {}", publisher.id), &publisher.name, found);
+        if matches!(&publisher.areas, AreaScope::These(own) if own.is_empty()) {
+            found.push(place.field("areas").error(format!(
+                "publisher {} may speak of no area: write areas = \"all\", or list some",
+                publisher.id
+            )));
+        }
+    }
+    for (index, recipient) in document.recipients.iter().enumerate() {
+        let place = Place::new(Section::Recipients, index);
+        entry(recipient, &place, found);
+        dates(recipient, &place, today, found);
+    }
+    addresses(&document.recipients, found);
+    let kinds =
+        document.recipients.iter().map(|recipient| (&recipient.id, recipient.kind.as_str())).collect();
+    for (index, policy) in document.policies.iter().enumerate() {
+        let place = Place::new(Section::Policies, index);
+        steps(policy, &place, found);
+        if !unread.any {
+            owed(policy, &document.recipients, &kinds, &place, found);
+        }
+    }
+    let duties = duties(document, &kinds);
+    for (index, (recipient, duties)) in document.recipients.iter().zip(&duties).enumerate() {
+        contacts(recipient, duties, &Place::new(Section::Recipients, index), found);
+    }
+    keys(document, &duties, found);
+}
+
+fn top(document: &DirectoryDocument, found: &mut Vec<Found>) {
+    let place = Place::new(Section::Top, 0);
+    // What could not be read is empty here, and has been told.
+    if !document.name.is_empty() {
+        line(&place, "name", "the directory", &document.name, found);
+    }
+    let zone = &document.time_zone;
+    if !zone.is_empty() && TimeZoneDatabase::bundled().get(zone).is_err() {
+        found.push(place.clone().field("time_zone").error(format!(
+            "there is no time zone {}: use a name of the IANA database, such as \"Europe/London\"",
+            shown(zone)
+        )));
+    }
+    if document.policies.is_empty() {
+        found.push(
+            place.field("policies").warning(
+                "there is no policy, so that nobody is owed anything: name a policy file in `policies`"
+                    .to_owned(),
+            ),
+        );
+    }
+}
+
+/// Text for people is one line that is not empty: it goes into letters.
+fn line(place: &Place, field: &str, who: &str, text: &str, found: &mut Vec<Found>) {
+    if text.trim().is_empty() || text.chars().any(char::is_control) || text.chars().nth(LINE_MAX).is_some() {
+        found.push(
+            place
+                .clone()
+                .field(field)
+                .error(format!("{who}: {field} should be one line of 1 to {LINE_MAX} characters")),
+        );
+    }
+}
+
+fn areas(document: &DirectoryDocument, unread: &Unread, found: &mut Vec<Found>) {
+    let tree = AreaTree::new(&document.areas);
+    let served: Vec<_> =
+        document.recipients.iter().flat_map(|recipient| recipient.areas.iter().cloned()).collect();
+    let extent = tree.extent(&served);
+    for (index, area) in document.areas.iter().enumerate() {
+        let place = Place::new(Section::Areas, index);
+        line(&place, "name", &format!("area {}", area.id), &area.name, found);
+        if !unread.any && !extent.touches(&tree, &area.id) {
+            found.push(place.field("id").warning(format!(
+                "nobody serves area {}: an incident there would affect nobody; add it to a recipient's areas",
+                area.id
+            )));
+        }
+    }
+}
+
+fn entry(recipient: &Recipient, place: &Place, found: &mut Vec<Found>) {
+    let who = format!("recipient {}", recipient.id);
+    line(place, "name", &who, &recipient.name, found);
+    line(place, "kind", &who, &recipient.kind, found);
+    if recipient.areas.is_empty() {
+        found.push(
+            place
+                .clone()
+                .field("areas")
+                .error(format!("{who} serves no area: name one, or the largest that there is")),
+        );
+    }
+    let mut seen = BTreeMap::new();
+    for (word, contact) in &recipient.contacts {
+        let place = place.clone().field("contacts").field(word);
+        let Contact { role, email, phone } = contact;
+        let contact = format!("{who}, contact {}", shown(word));
+        line(&place, "role", &contact, role, found);
+        if let Some(phone) = phone {
+            line(&place, "phone", &contact, phone, found);
+        }
+        if let Some(why) = malformed(email) {
+            found.push(place.field("email").error(format!(
+                "{contact}: no mail can be sent to {}: {why}; write it as mailbox@domain",
+                shown(email)
+            )));
+        } else if let Some(other) = seen.insert(email.to_ascii_lowercase(), word) {
+            found.push(place.field("email").warning(format!(
+                "{contact} has the address of contact {}: a second letter to a silent mailbox reaches nobody new; \
+                 give it another",
+                shown(other)
+            )));
+        }
+    }
+}
+
+/// An address is one body's: an acknowledgement must show who was asked.
+fn addresses(recipients: &[Recipient], found: &mut Vec<Found>) {
+    let mut holders = BTreeMap::new();
+    for (index, recipient) in recipients.iter().enumerate() {
+        for (word, contact) in &recipient.contacts {
+            let address = contact.email.to_ascii_lowercase();
+            let holder = *holders.entry(address).or_insert(&recipient.id);
+            if holder != &recipient.id {
+                found.push(
+                    Place::new(Section::Recipients, index)
+                        .field("contacts")
+                        .field(word)
+                        .field("email")
+                        .error(format!(
+                            "recipient {} and recipient {holder} have the same address {}: give each its own",
+                            recipient.id,
+                            shown(&contact.email)
+                        )),
+                );
+            }
+        }
+    }
+}
+
+fn dates(recipient: &Recipient, place: &Place, today: Option<Date>, found: &mut Vec<Found>) {
+    let id = &recipient.id;
+    if let (Some(from), Some(to)) = (recipient.valid_from, recipient.valid_to)
+        && to < from
+    {
+        found.push(place.clone().field("valid_to").error(format!(
+            "recipient {id} holds until {to}, before it begins on {from}: correct one of the days"
+        )));
+        return;
+    }
+    let Some(today) = today else { return };
+    if !holds_on(recipient, today) {
+        let field =
+            if recipient.valid_from.is_some_and(|from| today < from) { "valid_from" } else { "valid_to" };
+        found.push(place.clone().field(field).warning(format!(
+            "recipient {id} does not hold on {today}, and is owed notices all the same: correct the day, or take it out"
+        )));
+    }
+    // A year is what 47 CFR 4.9(h) gives for the contacts of call centres, and a good rule elsewhere.
+    let stale = |day: Date| day.checked_add(1.year()).is_ok_and(|until| until < today);
+    if let Some(day) = recipient.last_verified_at.filter(|day| stale(*day)) {
+        found.push(place.clone().field("last_verified_at").warning(format!(
+            "recipient {id} was last confirmed on {day}, over a year ago: ask them, and write the day of their answer"
+        )));
+    }
+}
+
+fn steps(policy: &PolicyDocument, place: &Place, found: &mut Vec<Found>) {
+    let id = &policy.id;
+    line(place, "name", &format!("policy {id}"), &policy.name, found);
+    for (number, step) in policy.steps.iter().enumerate() {
+        let who = format!("policy {id}, step {}", number + 1);
+        line(&place.clone().field("steps").nth(number), "contact", &who, &step.contact, found);
+    }
+    let requires = policy.owed.iter().any(|rule| rule.requirement == Requirement::Required);
+    if requires && policy.steps.is_empty() {
+        found.push(place.clone().field("owed").error(format!(
+            "policy {id} requires acknowledgements and has no steps, so that silence has no end: add [[steps]]"
+        )));
+    } else if !requires && !policy.steps.is_empty() {
+        found.push(place.clone().field("steps").warning(format!(
+            "policy {id} has steps and requires nobody to acknowledge: take them out, or require somebody"
+        )));
+    }
+}
+
+/// The kind of each recipient.
+type Kinds<'a> = BTreeMap<&'a RecipientId, &'a str>;
+
+/// Every kind in a rule is somebody's, and somebody is owed something.
+fn owed(
+    policy: &PolicyDocument,
+    recipients: &[Recipient],
+    kind_of: &Kinds,
+    place: &Place,
+    found: &mut Vec<Found>,
+) {
+    let id = &policy.id;
+    let kinds: BTreeSet<_> = kind_of.values().copied().collect();
+    for (number, rule) in policy.owed.iter().enumerate() {
+        for (nth, kind) in rule.kinds.iter().enumerate().filter(|(_, kind)| !kinds.contains(kind.as_str())) {
+            const COMPARED: usize = 64;
+            let hint = match nearest(kind, kinds.iter().copied().take(COMPARED)) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => "correct the word, or take it out".to_owned(),
+            };
+            found.push(place.clone().field("owed").nth(number).field("kinds").nth(nth).error(format!(
+                "policy {id} is about kind {:?}, and no recipient is of that kind: {hint}",
+                shown(kind)
+            )));
+        }
+    }
+    let rules = Rules::new(policy, |id| kind_of.get(id).copied());
+    if !recipients.iter().any(|recipient| rules.may_hold(recipient)) {
+        found.push(place.clone().field("owed").error(format!(
+            "nobody is owed anything under policy {id}: add an [[owed]] rule that fits a recipient"
+        )));
+    }
+}
+
+/// What may be asked of each recipient: the policies that may require it to answer.
+fn duties<'d>(document: &'d DirectoryDocument, kinds: &Kinds) -> Vec<Vec<&'d PolicyDocument>> {
+    let mut duties = vec![Vec::new(); document.recipients.len()];
+    for policy in &document.policies {
+        let rules = Rules::new(policy, |id| kinds.get(id).copied());
+        for (recipient, duties) in document.recipients.iter().zip(&mut duties) {
+            if rules.may_require(recipient) {
+                duties.push(policy);
+            }
+        }
+    }
+    duties
+}
+
+fn contacts(recipient: &Recipient, duties: &[&PolicyDocument], place: &Place, found: &mut Vec<Found>) {
+    let mut told = BTreeSet::new();
+    for policy in duties {
+        for (number, step) in policy.steps.iter().enumerate() {
+            let word = step.contact.as_str();
+            if !recipient.contacts.contains_key(word) && told.insert(word) {
+                found.push(place.clone().field("contacts").error(format!(
+                    "recipient {} may be required under policy {}, whose step {} writes to contact {}, and has none: \
+                     add contacts.{} with role and email",
+                    recipient.id,
+                    policy.id,
+                    number + 1,
+                    shown(word),
+                    shown(word)
+                )));
+            }
+        }
+    }
+}
+
+/// Everybody whose word must count has a key.
+fn keys(document: &DirectoryDocument, duties: &[Vec<&PolicyDocument>], found: &mut Vec<Found>) {
+    const MEND: &str =
+        "make keys with `tocsin keys new --directory FILE --out keys/` and give `--keys keys/public.toml`";
+    let mut missing = Vec::new();
+    for (index, publisher) in
+        document.publishers.iter().enumerate().filter(|(_, publisher)| publisher.key.is_none())
+    {
+        missing.push(Place::new(Section::Publishers, index).error(format!(
+            "publisher {} has no key, so that nothing that it says would count: {MEND}",
+            publisher.id
+        )));
+    }
+    for (index, (recipient, duties)) in document.recipients.iter().zip(duties).enumerate() {
+        if let (None, Some(policy)) = (&recipient.key, duties.first()) {
+            missing.push(Place::new(Section::Recipients, index).error(format!(
+                "recipient {} may be required under policy {} and has no key, so that its acknowledgement would not \
+                 count: {MEND}",
+                recipient.id, policy.id
+            )));
+        }
+    }
+    let any = document.publishers.iter().any(|publisher| publisher.key.is_some())
+        || document.recipients.iter().any(|recipient| recipient.key.is_some());
+    if any || missing.len() < 2 {
+        found.append(&mut missing);
+    } else {
+        found.push(Place::new(Section::Top, 0).error(format!(
+            "nobody has a key, and {} publishers and required recipients need one: {MEND}",
+            missing.len()
+        )));
+    }
+}
