@@ -24,7 +24,7 @@ use owing::Owing;
 use tocsin_protocol::{
     AttemptEnded, AttemptPhase, DirectoryDocument, Dispatch, Entry, EscalationReason, Event, EventNumber,
     Finding, IncidentId, NewFact, Outcome, Receipt, RecipientId, Refusal, RefusalCode, Signed, StepNumber,
-    Stream, Subject, Timestamp, from_body,
+    StoppedBy, Stream, Subject, Timestamp, from_body,
 };
 
 use crate::{directory::Directory, worsening::worsening};
@@ -156,6 +156,11 @@ impl Fold {
         event: EventNumber,
     ) -> Option<Timestamp> {
         self.incidents.get(incident)?.acknowledged(recipient, event)
+    }
+
+    /// The later event that ended the incident and so makes escalation of this one pointless, if there is one.
+    pub fn stopped(&self, incident: &IncidentId, event: EventNumber) -> Option<StoppedBy> {
+        self.incidents.get(incident)?.stopped(event, Timestamp::MAX)
     }
 
     /// How many required recipients' duties are open: events that need an acknowledgement, not acknowledged, with a

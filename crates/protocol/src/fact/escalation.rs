@@ -90,6 +90,6 @@ pub enum Outcome {
     /// The line was lost, or the notifier died, when the mail may have been taken: sent again under the same
     /// `Message-ID`.
     Unknown,
-    /// Not sent: the recipient had acknowledged meanwhile.
+    /// Not sent any more: the recipient had acknowledged meanwhile, or the incident was over. The reply says which.
     StoodDown,
 }
