@@ -1,1 +1,24 @@
-//! tocsin-notifier
+//! Works off escalations: the e-mail owed to each silent required recipient, sent by SMTP, every attempt recorded.
+//!
+//! It reads escalations, events and receipts from the ledger, writes `attempt` facts to it, and speaks SMTP to the
+//! relays of its configuration. It is the only crate that knows mail. It decides nothing about who is owed what.
+//!
+//! With the feature `sink` it also holds an SMTP server on loopback with scripted answers, for tests and the drill.
+
+mod attempt;
+mod config;
+mod error;
+mod events;
+mod mail;
+mod notifier;
+mod post;
+mod relay;
+#[cfg(feature = "sink")]
+pub mod sink;
+mod standing;
+mod writer;
+
+pub use config::{Config, Letterhead, RelayConfig, Retry, Tls};
+pub use error::Error;
+pub use mail::{Mail, Told};
+pub use notifier::Notifier;

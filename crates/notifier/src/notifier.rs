@@ -1,0 +1,200 @@
+//! The loop: takes work, keeps a bounded number of items under way, and stops cleanly.
+
+use std::{
+    collections::HashSet,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tocsin_ledger::{Item, Ledger, Work, WorkOptions};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    config::{Config, Settings},
+    error::Error,
+    events::Events,
+    post::{Post, Then},
+    relay::Relay,
+    standing::Standing,
+    writer::Writer,
+};
+
+/// For how long the start waits until it is known who has acknowledged. Longer, and a mail too late does more harm
+/// than a mail too many.
+const CATCH_UP: Duration = Duration::from_secs(30);
+/// The pause after the ledger gave no work because it failed.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Items under way for each connection: some are being written down while others are being sent.
+const PER_CONNECTION: usize = 16;
+/// The fewest and the most items under way.
+const UNDER_WAY: (usize, usize) = (32, 512);
+
+/// Works off escalations. Any number may run at once, on any number of machines: they share the work.
+pub struct Notifier {
+    ledger: Ledger,
+    settings: Settings,
+    relays: Vec<Relay>,
+}
+
+impl Notifier {
+    /// Makes a notifier ready. Nothing is sent or written yet.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] or [`Error::File`], with the field and what to write, when the configuration cannot be used.
+    pub fn new(ledger: Ledger, config: &Config) -> Result<Self, Error> {
+        let settings = config.check()?;
+        let relays = settings.relays.iter().cloned().map(Relay::new).collect::<Result<_, _>>()?;
+        Ok(Self { ledger, settings, relays })
+    }
+
+    /// Works until `shutdown` is ready; then takes no more work, lets what is being sent come to its end, writes that
+    /// down, and leaves the rest to others.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`] when the work cannot be had at all: wrong permissions, no streams. What merely fails for a
+    /// time is tried again.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        let options = WorkOptions::default();
+        let work = self.ledger.work(&options).await?;
+        let connections: usize =
+            self.settings.relays.iter().map(|relay| relay.connections).max().unwrap_or(1);
+        let slowest = self.settings.relays.iter().map(|relay| relay.timeout).max().unwrap_or_default();
+        let (stop, stopping) = watch::channel(false);
+        let post = Arc::new(Post {
+            writer: Writer::start(self.ledger.clone()),
+            events: Events::new(self.ledger.clone()),
+            standing: Standing::follow(self.ledger.clone()),
+            ledger: self.ledger,
+            letterhead: self.settings.letterhead,
+            retry: self.settings.retry,
+            relays: self.relays,
+            stopping,
+        });
+        let mut desk = Desk {
+            post: Arc::clone(&post),
+            slots: Arc::new(Semaphore::new((connections * PER_CONNECTION).clamp(UNDER_WAY.0, UNDER_WAY.1))),
+            under_way: Arc::default(),
+            beat: options.ack_wait / 3,
+            tasks: JoinSet::new(),
+        };
+        tokio::select! {
+            () = shutdown => {}
+            () = desk.take(work) => {}
+        }
+        // A send outlives its relay's timeout at most three times over, and its end is then to be written.
+        stop.send_replace(true);
+        post.relays.iter().for_each(Relay::close_to_new);
+        desk.finish(slowest.saturating_mul(3) + Duration::from_secs(5)).await;
+        for relay in &post.relays {
+            relay.close().await;
+        }
+        Ok(())
+    }
+}
+
+/// The items under way.
+struct Desk {
+    post: Arc<Post>,
+    slots: Arc<Semaphore>,
+    under_way: Arc<Mutex<HashSet<u64>>>,
+    beat: Duration,
+    tasks: JoinSet<()>,
+}
+
+impl Desk {
+    /// Takes work for ever.
+    async fn take(&mut self, mut work: Work) {
+        if !self.post.standing.caught_up(CATCH_UP).await {
+            tracing::warn!(
+                "after {CATCH_UP:?} it is still not known who has acknowledged: mails go out all the same, some perhaps without need"
+            );
+        }
+        loop {
+            while self.tasks.try_join_next().is_some() {}
+            // The first slot is waited for; then as many as are free.
+            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
+            let mut slots = vec![slot];
+            while let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
+                slots.push(slot);
+            }
+            match work.next(slots.len()).await {
+                Ok(items) => items.into_iter().zip(slots).for_each(|(item, slot)| self.start(item, slot)),
+                Err(why) => {
+                    tracing::warn!(error = %why, "no work can be taken; trying again");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, item: Item, slot: OwnedSemaphorePermit) {
+        let sequence = item.entry.sequence;
+        let Some(mine) = Mine::new(&self.under_way, sequence) else {
+            tracing::debug!(sequence, "handed out again while it is under way here");
+            return;
+        };
+        let (post, beat) = (Arc::clone(&self.post), self.beat);
+        self.tasks.spawn(async move {
+            work_off(&post, &item, beat).await;
+            drop((mine, slot));
+        });
+    }
+
+    async fn finish(&mut self, within: Duration) {
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(within, all).await.is_err() {
+            tracing::warn!(
+                items = self.tasks.len(),
+                "some items did not come to an end in time; they are taken up again, their attempts marked unknown"
+            );
+            self.tasks.shutdown().await;
+        }
+    }
+}
+
+async fn work_off(post: &Post, item: &Item, beat: Duration) {
+    let mut ticks = tokio::time::interval(beat);
+    ticks.tick().await;
+    let work = post.work_off(item);
+    tokio::pin!(work);
+    let then = loop {
+        tokio::select! {
+            then = &mut work => break then,
+            // A slow relay must not look like a dead notifier.
+            _ = ticks.tick() => if let Err(why) = item.still_busy().await {
+                tracing::debug!(error = %why, "the broker could not be told that an item is still under way");
+            },
+        }
+    };
+    let told = match then {
+        Then::Done => item.done().await,
+        Then::Later(pause) => item.later(pause).await,
+        Then::Leave => Ok(()),
+    };
+    if let Err(why) = told {
+        tracing::warn!(subject = %item.entry.subject, error = %why, "the broker could not be told what became of an item; it is handed out again, and the record tells");
+    }
+}
+
+/// The mark of an item that is under way in this process, for as long as it lives.
+struct Mine {
+    under_way: Arc<Mutex<HashSet<u64>>>,
+    sequence: u64,
+}
+
+impl Mine {
+    fn new(under_way: &Arc<Mutex<HashSet<u64>>>, sequence: u64) -> Option<Self> {
+        let fresh = under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(sequence);
+        fresh.then(|| Self { under_way: Arc::clone(under_way), sequence })
+    }
+}
+
+impl Drop for Mine {
+    fn drop(&mut self) {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.sequence);
+    }
+}

@@ -1,0 +1,269 @@
+//! One escalation, worked off: from the record of its attempts to the next end of one.
+
+use std::time::{Duration, Instant};
+
+use tocsin_duty::Directory;
+use tocsin_ledger::{Appended, Item, Ledger};
+use tocsin_protocol::{
+    AttemptBegun, AttemptEnded, AttemptPhase, Entry, Escalation, NewFact, Outcome, Stream, from_body, to_body,
+};
+use tokio::sync::watch;
+
+use crate::{
+    attempt::{Choice, History, Next, Which, next},
+    config::{Letterhead, Retry},
+    events::Events,
+    mail::{Mail, Told, one_line},
+    relay::Relay,
+    standing::Standing,
+    writer::Writer,
+};
+
+/// The shortest pause before an item is taken up again.
+const SOON: Duration = Duration::from_millis(100);
+
+/// What all items in work share.
+pub(crate) struct Post {
+    pub(crate) ledger: Ledger,
+    pub(crate) letterhead: Letterhead,
+    pub(crate) retry: Retry,
+    pub(crate) relays: Vec<Relay>,
+    pub(crate) writer: Writer,
+    pub(crate) events: Events,
+    pub(crate) standing: Standing,
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// What becomes of an item once nothing more can be done for it now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// It has come to its end.
+    Done,
+    /// It is taken up again after this time, by whichever notifier is free.
+    Later(Duration),
+    /// Another notifier has taken it over.
+    Leave,
+}
+
+/// An item whose escalation can be read, or the reason why no mail can come of it.
+struct Case<'a> {
+    entry: &'a Entry,
+    deliveries: u64,
+    which: Which,
+    escalation: Result<Escalation, String>,
+}
+
+impl Post {
+    /// Does all that can be done for an item now.
+    pub(crate) async fn work_off(&self, item: &Item) -> Then {
+        let entry = &item.entry;
+        let Some(which) = Which::of(&entry.subject) else {
+            tracing::error!(subject = %one_line(&entry.subject, 200), "this subject is no escalation: it is put aside");
+            return Then::Done;
+        };
+        let escalation = match from_body::<Escalation>("escalation", &entry.body) {
+            Ok(escalation) if which.is(&escalation) => Ok(escalation),
+            Ok(_) => Err("the escalation's body speaks of another one than its subject".to_owned()),
+            Err(why) => Err(why.to_string()),
+        };
+        let case = Case { entry, deliveries: item.deliveries, which, escalation };
+        match self.go_on(&case).await {
+            Ok(then) => then,
+            Err(why) => {
+                let pause = self.retry.pause(item.deliveries);
+                tracing::warn!(subject = %entry.subject, error = %why, ?pause, "an escalation waits for the ledger");
+                Then::Later(pause)
+            }
+        }
+    }
+
+    async fn go_on(&self, case: &Case<'_>) -> Result<Then, tocsin_ledger::Error> {
+        // Nobody has begun what is handed out for the first time. Should that be wrong, the first write tells.
+        let mut history =
+            if case.deliveries > 1 { self.history(&case.which).await? } else { History::default() };
+        let mut tried = vec![false; self.relays.len()];
+        let mut mail = None;
+        let mut last = String::new();
+        loop {
+            if *self.stopping.borrow() {
+                return Ok(Then::Later(Duration::ZERO));
+            }
+            let instead = self.instead(case, &mut mail).await?;
+            let choices: Vec<_> =
+                self.relays.iter().zip(&tried).map(|(relay, tried)| choice(relay, *tried)).collect();
+            match next(&history, instead, &choices) {
+                Next::Nothing => return Ok(Then::Done),
+                Next::Pause => return Ok(self.pause(case, &tried, &last)),
+                Next::Close { attempt, relay } => {
+                    let reply = "the notifier that began this attempt did not live to see its end".to_owned();
+                    let ended = AttemptEnded { relay, outcome: Outcome::Unknown, code: None, reply };
+                    if !self.end(&case.which, attempt, &ended).await {
+                        history = self.history(&case.which).await?;
+                        continue;
+                    }
+                    tracing::warn!(subject = %case.entry.subject, attempt, relay = ended.relay, "a mail may be sent twice: its first sender died");
+                    history.ended(attempt, Outcome::Unknown, &ended.relay);
+                }
+                Next::End { attempt, outcome, reply } => {
+                    let ended = AttemptEnded { relay: String::new(), outcome, code: None, reply };
+                    if self.end(&case.which, attempt, &ended).await {
+                        return Ok(Then::Done);
+                    }
+                    history = self.history(&case.which).await?;
+                }
+                Next::Try { attempt, relay } => {
+                    let (Some(relay), Some(mail), Some(tried)) =
+                        (self.relays.get(relay), &mail, tried.get_mut(relay))
+                    else {
+                        // The decision gives only relays that it was shown, and there is a mail unless there is an end.
+                        return Ok(Then::Later(SOON));
+                    };
+                    let begun = AttemptBegun {
+                        relay: relay.name().to_owned(),
+                        to: mail.to.to_string(),
+                        message_id: mail.message_id.clone(),
+                    };
+                    if !self.begin(&case.which, attempt, &begun).await {
+                        history = self.history(&case.which).await?;
+                        continue;
+                    }
+                    history.begun(attempt, relay.name());
+                    *tried = true;
+                    let ended = relay.send(mail).await;
+                    let stands = self.end(&case.which, attempt, &ended).await;
+                    tell(case, attempt, &ended);
+                    match (ended.outcome, stands) {
+                        (Outcome::Accepted | Outcome::Permanent | Outcome::StoodDown, true)
+                        | (Outcome::Accepted, false) => {
+                            return Ok(Then::Done);
+                        }
+                        // Another notifier took this one for dead and goes on with the item.
+                        (_, false) => return Ok(Then::Leave),
+                        (Outcome::Unknown, true) => {
+                            return Ok(Then::Later(self.retry.pause(case.deliveries)));
+                        }
+                        (Outcome::Temporary | Outcome::RelayFault, true) => {
+                            history.ended(attempt, ended.outcome, &ended.relay);
+                            last = ended.reply;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The end that stands before any try, if there is one. Otherwise the mail is ready afterwards.
+    async fn instead(
+        &self,
+        case: &Case<'_>,
+        mail: &mut Option<Mail>,
+    ) -> Result<Option<(Outcome, String)>, tocsin_ledger::Error> {
+        let refused = |why: String| {
+            tracing::error!(subject = %case.entry.subject, error = %why, "no mail can come of this escalation; its next contact is written to");
+            Some((Outcome::Permanent, one_line(&why, 500)))
+        };
+        let escalation = match &case.escalation {
+            Ok(escalation) => escalation,
+            Err(why) => return Ok(refused(why.clone())),
+        };
+        if let Some(why) = self.standing.no_need(escalation) {
+            return Ok(Some((Outcome::StoodDown, why)));
+        }
+        if mail.is_none() {
+            let heard = self.events.get(escalation.said).await?;
+            let directory = self.standing.directory_at(case.entry.time);
+            let told = Told {
+                escalation,
+                escalated_at: case.entry.time,
+                event: heard.event.as_deref(),
+                published_at: heard.at,
+                directory: directory.as_deref().map(Directory::document),
+            };
+            match Mail::render(&told, &self.letterhead) {
+                Ok(rendered) => *mail = Some(rendered),
+                Err(why) => return Ok(refused(why.to_string())),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Every relay that could be tried was: puts the item off, and calls for a person when that has gone on.
+    fn pause(&self, case: &Case<'_>, tried: &[bool], last: &str) -> Then {
+        if self.retry.alarms(case.deliveries)
+            && let Ok(escalation) = &case.escalation
+        {
+            tracing::error!(
+                recipient = %escalation.recipient,
+                incident = %escalation.incident,
+                event = %escalation.event,
+                step = %escalation.step,
+                status = %escalation.status,
+                phone = escalation.to.phone.as_deref().map_or_else(|| "none in the directory".to_owned(), |phone| one_line(phone, 100)),
+                failures = case.deliveries,
+                last = %last,
+                "ESCALATION FAILS: no relay takes the mail to {} ({}). Telephone them now, and mend the relays",
+                one_line(&escalation.recipient_name, 200),
+                one_line(&escalation.to.role, 200),
+            );
+        }
+        let pause = self.retry.pause(case.deliveries);
+        if tried.contains(&true) {
+            return Then::Later(pause);
+        }
+        // None was tried, all being left alone for a moment: that moment is the pause.
+        let back = self.relays.iter().filter_map(Relay::down_until).min();
+        Then::Later(back.map_or(pause, |back| back.saturating_duration_since(Instant::now()).max(SOON)))
+    }
+
+    async fn history(&self, which: &Which) -> Result<History, tocsin_ledger::Error> {
+        Ok(History::read(&self.ledger.entries(Stream::Log, &[which.attempts()]).await?))
+    }
+
+    /// Writes that an attempt begins. False when another has begun it.
+    async fn begin(&self, which: &Which, attempt: u32, begun: &AttemptBegun) -> bool {
+        let Some(fact) = fact(which, attempt, AttemptPhase::Begun, begun) else { return false };
+        matches!(self.writer.write(fact).await, Some(Appended::Written(_)))
+    }
+
+    /// Writes how an attempt ended. False when another end stands there.
+    async fn end(&self, which: &Which, attempt: u32, ended: &AttemptEnded) -> bool {
+        let Some(fact) = fact(which, attempt, AttemptPhase::Ended, ended) else { return false };
+        let body = fact.body.clone();
+        match self.writer.write(fact).await {
+            Some(Appended::Written(_)) => true,
+            Some(Appended::Already(entry)) => entry.body == body,
+            None => false,
+        }
+    }
+}
+
+fn choice(relay: &Relay, tried: bool) -> Choice<'_> {
+    Choice { name: relay.name(), down: relay.down_until().is_some(), tried }
+}
+
+fn fact<T: serde::Serialize>(which: &Which, attempt: u32, phase: AttemptPhase, body: &T) -> Option<NewFact> {
+    // A record of strings and numbers always has a JSON form.
+    let body = to_body("attempt", body).ok()?;
+    Some(NewFact { subject: which.attempt(attempt, phase), body, schedule: None })
+}
+
+fn tell(case: &Case<'_>, attempt: u32, ended: &AttemptEnded) {
+    let (subject, relay, reply) = (&case.entry.subject, &ended.relay, &ended.reply);
+    match ended.outcome {
+        Outcome::Accepted | Outcome::StoodDown => {
+            tracing::info!(%subject, attempt, %relay, %reply, "escalation handed over")
+        }
+        Outcome::Temporary => {
+            tracing::warn!(%subject, attempt, %relay, %reply, "a relay did not take a mail; tried again")
+        }
+        Outcome::Unknown => {
+            tracing::warn!(%subject, attempt, %relay, %reply, "a relay may have taken a mail; sent again")
+        }
+        Outcome::RelayFault => {
+            tracing::error!(%subject, attempt, %relay, %reply, "a relay refuses us: mend its account, certificate or sender");
+        }
+        Outcome::Permanent => {
+            tracing::error!(%subject, attempt, %relay, %reply, "this address takes no mail: mend the directory; its next contact is written to");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Whether a mail is still needed: both streams, followed and folded.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tocsin_duty::{Directory, Fold};
+use tocsin_ledger::Ledger;
+use tocsin_protocol::{Escalation, Timestamp};
+use tokio::{sync::watch, task::JoinHandle};
+
+/// The pause before streams that cannot be read are tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The state of both streams, kept up to date.
+pub(crate) struct Standing {
+    fold: Arc<Mutex<Fold>>,
+    ready: watch::Receiver<bool>,
+    following: JoinHandle<()>,
+}
+
+impl Standing {
+    /// Starts to follow both streams from their beginning.
+    pub(crate) fn follow(ledger: Ledger) -> Self {
+        let fold = Arc::default();
+        let (says_ready, ready) = watch::channel(false);
+        let following = tokio::spawn(follow(ledger, Arc::clone(&fold), says_ready));
+        Self { fold, ready, following }
+    }
+
+    /// Waits until all that is written has been folded, but no longer than this: a mail too many does less harm than
+    /// a mail too late.
+    pub(crate) async fn caught_up(&self, within: Duration) -> bool {
+        let mut ready = self.ready.clone();
+        matches!(tokio::time::timeout(within, ready.wait_for(|ready| *ready)).await, Ok(Ok(_)))
+    }
+
+    /// Why no mail is needed any more, if that is so.
+    pub(crate) fn no_need(&self, escalation: &Escalation) -> Option<String> {
+        let Escalation { recipient, incident, event, .. } = escalation;
+        let fold = self.lock();
+        if let Some(at) = fold.acknowledgement(recipient, incident, *event) {
+            return Some(format!("not sent: {recipient} acknowledged at {at}"));
+        }
+        let stopped = fold.stopped(incident, *event)?;
+        Some(format!(
+            "not sent: event {} ({}) of {} ended the incident",
+            stopped.event, stopped.kind, stopped.published_at
+        ))
+    }
+
+    /// The directory in force at a time.
+    pub(crate) fn directory_at(&self, time: Timestamp) -> Option<Arc<Directory>> {
+        self.lock().directory_at(time).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Fold> {
+        self.fold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        self.following.abort();
+    }
+}
+
+async fn follow(ledger: Ledger, shared: Arc<Mutex<Fold>>, ready: watch::Sender<bool>) {
+    loop {
+        let why = follow_once(&ledger, &shared, &ready).await;
+        tracing::warn!(error = %why, "the streams cannot be followed; who has acknowledged since is not known; trying again");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Follows until it fails. What is read anew is folded aside until it is whole, so that nothing known is forgotten
+/// meanwhile.
+async fn follow_once(
+    ledger: &Ledger,
+    shared: &Mutex<Fold>,
+    ready: &watch::Sender<bool>,
+) -> tocsin_ledger::Error {
+    let mut follow = match ledger.follow().await {
+        Ok(follow) => follow,
+        Err(why) => return why,
+    };
+    let mut aside = Some(Fold::new());
+    loop {
+        let read = match follow.next().await {
+            Ok(read) => read,
+            Err(why) => return why,
+        };
+        if let Some(fold) = &mut aside {
+            for entry in &read.entries {
+                fold.apply(entry);
+            }
+        } else {
+            for entry in &read.entries {
+                shared.lock().unwrap_or_else(PoisonError::into_inner).apply(entry);
+            }
+        }
+        if read.caught_up
+            && let Some(fold) = aside.take()
+        {
+            *shared.lock().unwrap_or_else(PoisonError::into_inner) = fold;
+            // Nobody waits any more when the receiver is gone.
+            let _ = ready.send(true);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Writes attempts to the log: whatever is ready at once goes as one atomic batch, so that a thousand mails do not
+//! cost two thousand disk flushes.
+
+use std::time::Duration;
+
+use tocsin_ledger::{Appended, Ledger};
+use tocsin_protocol::NewFact;
+use tokio::sync::{mpsc, oneshot};
+
+/// The most facts in one batch.
+const BATCH: usize = 64;
+/// The pause before a write that failed is tried again.
+const PAUSE: Duration = Duration::from_millis(500);
+
+struct Request {
+    fact: NewFact,
+    written: oneshot::Sender<Appended>,
+}
+
+/// The way to the log. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Writer(mpsc::Sender<Request>);
+
+impl Writer {
+    /// Starts it. It ends when its last clone is dropped.
+    pub(crate) fn start(ledger: Ledger) -> Self {
+        let (requests, queue) = mpsc::channel(BATCH * 4);
+        tokio::spawn(write(ledger, queue));
+        Self(requests)
+    }
+
+    /// Writes a fact, however long it takes: a mail whose end is not written down would be sent again. `None` when
+    /// the writer is gone.
+    pub(crate) async fn write(&self, fact: NewFact) -> Option<Appended> {
+        let (written, answer) = oneshot::channel();
+        self.0.send(Request { fact, written }).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+async fn write(ledger: Ledger, mut queue: mpsc::Receiver<Request>) {
+    let mut requests = Vec::with_capacity(BATCH);
+    while queue.recv_many(&mut requests, BATCH).await > 0 {
+        let (facts, answers): (Vec<_>, Vec<_>) = requests.drain(..).map(|r| (r.fact, r.written)).unzip();
+        let appended = loop {
+            match ledger.append_all(&facts, None).await {
+                Ok(appended) => break appended,
+                Err(why) => {
+                    tracing::error!(error = %why, facts = facts.len(), "attempts cannot be written to the log; trying again");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        };
+        for (answer, appended) in answers.into_iter().zip(appended) {
+            // Who asked may have been given up meanwhile.
+            let _ = answer.send(appended);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What an escalation's mail says, as its receiver reads it.
+
+use mail_parser::{MessageParser, MimeHeaders};
+use tocsin_notifier::{Config, Letterhead, Mail, Told};
+use tocsin_protocol::{DirectoryDocument, Escalation, EscalationReason, Event, Status, Timestamp, from_body};
+
+fn letterhead() -> Letterhead {
+    let config: Config = toml::from_str(
+        r#"
+        from = "Tocsin <tocsin@operator.example>"
+        reply_to = "duty@operator.example"
+        message_id_domain = "tocsin.operator.example"
+        phone = "0800 000 000"
+        relays = []
+        "#,
+    )
+    .unwrap();
+    config.letterhead().unwrap()
+}
+
+fn event() -> Event {
+    from_body("event", include_bytes!("data/event.json")).unwrap()
+}
+
+fn directory() -> DirectoryDocument {
+    toml::from_str(include_str!("data/directory.toml")).unwrap()
+}
+
+fn escalation() -> Escalation {
+    from_body("escalation", include_bytes!("data/escalation.json")).unwrap()
+}
+
+fn render(escalation: &Escalation, event: Option<&Event>, directory: Option<&DirectoryDocument>) -> Mail {
+    let told = Told {
+        escalation,
+        escalated_at: at("2023-06-25T05:45:00.0008Z"),
+        event,
+        published_at: event.map(|_| at("2023-06-25T05:30:00.25Z")),
+        directory,
+    };
+    Mail::render(&told, &letterhead()).unwrap()
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// The mail as a receiver sees it: headers as they came, then both parts decoded.
+fn shown(mail: &Mail) -> String {
+    let text = std::str::from_utf8(&mail.bytes).unwrap();
+    let (headers, _) = text.split_once("\r\n\r\n").unwrap();
+    let parsed = MessageParser::default().parse(&mail.bytes).unwrap();
+    let plain = parsed.body_text(0).unwrap();
+    format!("{}\n\n{}", headers.replace("\r\n", "\n"), plain.replace("\r\n", "\n"))
+}
+
+fn html(mail: &Mail) -> String {
+    MessageParser::default().parse(&mail.bytes).unwrap().body_html(0).unwrap().into_owned()
+}
+
+#[test]
+fn an_actual_incident() {
+    let mail = render(&escalation(), Some(&event()), Some(&directory()));
+    insta::assert_snapshot!("actual", shown(&mail));
+    insta::assert_snapshot!("actual_html", html(&mail));
+}
+
+#[test]
+fn an_exercise_and_a_test_are_marked_wherever_one_looks() {
+    for (status, word) in [(Status::Exercise, "EXERCISE EXERCISE EXERCISE - "), (Status::Test, "TEST - ")] {
+        let mail = render(
+            &Escalation { status, ..escalation() },
+            Some(&Event { status, ..event() }),
+            Some(&directory()),
+        );
+        assert!(mail.subject.starts_with(word), "{}", mail.subject);
+        let parsed = MessageParser::default().parse(&mail.bytes).unwrap();
+        assert!(parsed.subject().unwrap().starts_with(word));
+        assert!(
+            parsed.body_text(0).unwrap().starts_with(&format!("*** {word}this is not a real incident ***"))
+        );
+        assert!(html(&mail).contains(&format!("{word}this is not a real incident")));
+        assert_eq!(parsed.header("X-Tocsin-Status").unwrap().as_text(), Some(status.as_str()));
+    }
+    let actual = render(&escalation(), Some(&event()), None);
+    assert!(!String::from_utf8(actual.bytes).unwrap().to_uppercase().contains("EXERCISE"));
+}
+
+#[test]
+fn the_second_contact_is_told_that_the_first_cannot_be_reached() {
+    let reason = EscalationReason::Unreachable;
+    let later = Escalation { reason, due_at: at("2023-06-25T06:30:00Z"), ..escalation() };
+    let mail = render(&later, Some(&event()), None);
+    let text = shown(&mail);
+    assert!(text.contains("The contact of the step before cannot be reached by e-mail"), "{text}");
+    assert!(text.contains("An acknowledgement is due by"), "{text}");
+}
+
+#[test]
+fn a_sensitive_event_is_pointed_to_and_not_told() {
+    for marking in ["OFFICIAL-SENSITIVE", "official sensitive - commercial", "SECRET", "TLP:AMBER+STRICT"] {
+        let event = Event { marking: Some(marking.to_owned()), ..event() };
+        let mail = render(&escalation(), Some(&event), Some(&directory()));
+        let all = format!("{}{}{}", mail.subject, shown(&mail), html(&mail));
+        for told in ["999 calls", "Buddy", "Dial 112", "11,470", "West Mercia area", "999-voice"] {
+            assert!(!all.contains(told), "{marking}: {told}: {all}");
+        }
+        assert!(mail.subject.contains(marking), "{}", mail.subject);
+    }
+    let event = Event { marking: Some("OFFICIAL-SENSITIVE".to_owned()), ..event() };
+    insta::assert_snapshot!("sensitive", shown(&render(&escalation(), Some(&event), Some(&directory()))));
+    let plain = Event { marking: Some("OFFICIAL".to_owned()), ..event };
+    let mail = render(&escalation(), Some(&plain), None);
+    assert!(mail.subject.starts_with("OFFICIAL - 999 calls"), "{}", mail.subject);
+}
+
+#[test]
+fn an_event_that_cannot_be_read_is_told_of_all_the_same() {
+    insta::assert_snapshot!("unreadable", shown(&render(&escalation(), None, None)));
+}
+
+#[test]
+fn the_same_facts_give_the_same_bytes() {
+    let (escalation, event, directory) = (escalation(), event(), directory());
+    let once = render(&escalation, Some(&event), Some(&directory));
+    assert_eq!(once.bytes, render(&escalation, Some(&event), Some(&directory)).bytes);
+    assert_eq!(once.message_id, "<bt-999-2023-06-25.1.1.pol-west-mercia@tocsin.operator.example>");
+}
+
+#[test]
+fn mails_of_one_incident_to_one_recipient_are_one_thread() {
+    let first = render(&escalation(), Some(&event()), None);
+    let second = render(&Escalation { step: "2".parse().unwrap(), ..escalation() }, Some(&event()), None);
+    let thread = |mail: &Mail| {
+        let parsed = MessageParser::default().parse(&mail.bytes).unwrap();
+        let references = parsed.references().as_text().unwrap().to_owned();
+        assert_eq!(parsed.in_reply_to().as_text().unwrap(), references);
+        (references, parsed.message_id().unwrap().to_owned())
+    };
+    let ((first_thread, first_id), (second_thread, second_id)) = (thread(&first), thread(&second));
+    assert_eq!(first_thread, second_thread);
+    assert_ne!(first_id, second_id);
+}
+
+#[test]
+fn no_text_from_outside_becomes_a_header_a_part_or_markup() {
+    let evil = "x\r\nBcc: thief@evil.example\r\n\r\n<script>alert(1)</script>\u{202e}\0\n.\r\n--=_1.1.bt-999-2023-06-25--\n";
+    let mut event = event();
+    event.headline = evil.to_owned();
+    event.description = Some(evil.repeat(3));
+    event.instruction = Some(evil.to_owned());
+    event.public_advice = Some(evil.to_owned());
+    event.marking = Some(evil.to_owned());
+    if let Some(contact) = &mut event.contact {
+        contact.role = evil.to_owned();
+        contact.phone = Some(evil.to_owned());
+        contact.email = Some(evil.to_owned());
+    }
+    let mut escalation =
+        Escalation { recipient_name: evil.to_owned(), time_zone: evil.to_owned(), ..escalation() };
+    escalation.contact = evil.to_owned();
+    escalation.to.role = evil.to_owned();
+    let mail = render(&escalation, Some(&event), Some(&directory()));
+
+    assert!(mail.bytes.is_ascii());
+    assert!(
+        !mail.bytes.windows(5).any(|five| five == b"\r\n.\r\n"),
+        "lettre stuffs dots, but nobody should need to"
+    );
+    let parsed = MessageParser::default().parse(&mail.bytes).unwrap();
+    assert!(parsed.bcc().is_none());
+    let mut names: Vec<_> = parsed.headers().iter().map(|header| header.name().to_owned()).collect();
+    names.sort();
+    insta::assert_snapshot!(names.join(" "), @"Auto-Submitted Content-Type Date From Importance In-Reply-To MIME-Version Message-ID References Reply-To Subject To X-Auto-Response-Suppress X-Tocsin-Event X-Tocsin-Incident X-Tocsin-Recipient X-Tocsin-Status X-Tocsin-Step");
+    assert_eq!(parsed.parts.len(), 3, "the whole, plain text, HTML");
+    assert_eq!(parsed.to().unwrap().first().unwrap().address(), Some("duty@pol-west-mercia.example"));
+    assert_eq!(parsed.to().unwrap().iter().count(), 1);
+    assert!(!parsed.subject().unwrap().contains(['\r', '\n', '\u{202e}']));
+    let html = html(&mail);
+    assert!(!html.contains("<script"), "{html}");
+    for line in parsed.body_text(0).unwrap().lines() {
+        assert!(!line.starts_with("Bcc:"), "{line}");
+    }
+}
+
+#[test]
+fn a_mail_stays_small_whatever_it_is_told() {
+    let mut event = event();
+    event.headline = "long ".repeat(100_000);
+    event.description = Some("żółw\n".repeat(100_000));
+    event.instruction = event.description.clone();
+    event.public_advice = event.description.clone();
+    event.areas = (0..10_000).map(|n| format!("area-{n}").parse().unwrap()).collect();
+    event.impact.as_mut().unwrap().by_area = event.areas.iter().map(|area| (area.clone(), 1)).collect();
+    let escalation = Escalation { recipient_name: "name ".repeat(10_000), ..escalation() };
+    let mail = render(&escalation, Some(&event), Some(&directory()));
+    assert!(mail.bytes.len() < 300_000, "{}", mail.bytes.len());
+    assert!(mail.subject.chars().count() < 400);
+    let parsed = MessageParser::default().parse(&mail.bytes).unwrap();
+    assert!(parsed.attachments().all(|part| part.content_type().is_some()));
+    for line in mail.bytes.split(|b| *b == b'\n') {
+        assert!(line.len() <= 998, "RFC 5322 2.1.1: {}", line.len());
+    }
+}
+
+#[test]
+fn the_longest_identifiers_stay_whole_in_every_header() {
+    let long = "x".repeat(64);
+    let escalation =
+        Escalation { incident: long.parse().unwrap(), recipient: long.parse().unwrap(), ..escalation() };
+    let mail = render(&escalation, Some(&event()), None);
+    let parsed = MessageParser::default().parse(&mail.bytes).unwrap();
+    assert_eq!(format!("<{}>", parsed.message_id().unwrap()), mail.message_id);
+    assert_eq!(parsed.header("X-Tocsin-Incident").unwrap().as_text(), Some(long.as_str()));
+    assert!(parsed.subject().unwrap().ends_with(&format!("[{long}/1 step 1]")), "{:?}", parsed.subject());
+    assert_eq!(parsed.parts.len(), 3);
+}
+
+#[test]
+fn an_address_that_is_none_is_refused_with_the_reason() {
+    for bad in
+        ["", "nobody", "a@b@c", "a@b.example\r\nRCPT TO:<c@d.example>", "a b@c.example", "<a@b.example>"]
+    {
+        let mut escalation = escalation();
+        escalation.to.email = bad.to_owned();
+        let told = Told {
+            escalation: &escalation,
+            escalated_at: at("2023-06-25T05:45:00Z"),
+            event: None,
+            published_at: None,
+            directory: None,
+        };
+        let refused = Mail::render(&told, &letterhead()).unwrap_err().to_string();
+        assert!(refused.contains("is no mail address"), "{bad:?}: {refused}");
+    }
+}
