@@ -29,7 +29,7 @@ use crate::{
 /// Reads an event that a publisher said.
 ///
 /// # Errors
-/// Every problem of the body, at most [`MAX_PROBLEMS`] and one that counts the rest.
+/// Every problem of the body, at most [`MAX_PROBLEMS`] and one that says that there are others.
 pub fn check_event(body: &[u8]) -> Result<Event, Vec<Problem>> {
     read(Kind::Event, body)
 }
@@ -37,7 +37,7 @@ pub fn check_event(body: &[u8]) -> Result<Event, Vec<Problem>> {
 /// Reads a receipt that a recipient said.
 ///
 /// # Errors
-/// Every problem of the body, at most [`MAX_PROBLEMS`] and one that counts the rest.
+/// Every problem of the body, at most [`MAX_PROBLEMS`] and one that says that there are others.
 pub fn check_receipt(body: &[u8]) -> Result<Receipt, Vec<Problem>> {
     read(Kind::Receipt, body)
 }
@@ -45,7 +45,7 @@ pub fn check_receipt(body: &[u8]) -> Result<Receipt, Vec<Problem>> {
 /// Holds a body against the schema of its kind.
 ///
 /// # Errors
-/// Every problem of the body, at most [`MAX_PROBLEMS`] and one that counts the rest.
+/// Every problem of the body, at most [`MAX_PROBLEMS`] and one that says that there are others.
 pub fn check(kind: Kind, body: &[u8]) -> Result<(), Vec<Problem>> {
     valid(kind, body).map(drop)
 }
@@ -59,6 +59,9 @@ pub fn schema_text(kind: Kind) -> &'static str {
 pub fn common_schema_text() -> &'static str {
     documents::COMMON
 }
+
+/// How many failed keywords are put into words, to choose from: a large body can break a rule a million times.
+const MAX_WORDED: usize = 4096;
 
 fn read<T: DeserializeOwned>(kind: Kind, body: &[u8]) -> Result<T, Vec<Problem>> {
     // What the schema passes and the type does not is a fault of ours, and still no reason to stop.
@@ -79,7 +82,10 @@ fn valid(kind: Kind, body: &[u8]) -> Result<Value, Vec<Problem>> {
     };
     let mut found = read.problems;
     found.extend(
-        documents::validator(kind).iter_errors(&value).flat_map(|error| words::problems(kind, &error)),
+        documents::validator(kind)
+            .iter_errors(&value)
+            .take(MAX_WORDED)
+            .flat_map(|error| words::problems(kind, &error)),
     );
     Err(problem::in_order(kind, found))
 }

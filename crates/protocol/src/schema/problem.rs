@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{documents, kind::Kind};
 
-/// The most problems that are told of one body; one more says how many were left out.
+/// The most problems that are told of one body; one more says that there are others.
 pub const MAX_PROBLEMS: usize = 32;
 
 /// One thing that is wrong with a body. Its length is bounded, whatever the body.
@@ -45,10 +45,10 @@ pub(super) fn in_order(kind: Kind, found: Vec<Problem>) -> Vec<Problem> {
             _ => drop(places.insert(place, problem)),
         }
     }
-    let left_out = places.len().saturating_sub(MAX_PROBLEMS);
+    let more = places.len() > MAX_PROBLEMS;
     let mut all: Vec<_> = places.into_values().take(MAX_PROBLEMS).collect();
-    if left_out > 0 {
-        all.push(Problem::of_body(kind, "more", &format!("has {left_out} more problems that are not shown")));
+    if more {
+        all.push(Problem::of_body(kind, "more", "has more problems, which are not shown: mend these first"));
     }
     all
 }

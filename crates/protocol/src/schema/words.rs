@@ -62,6 +62,9 @@ fn what(error: &ValidationError<'_>, origin: &Origin) -> String {
         Fault::Type { kind } if given.is_null() => {
             format!("is null: give {}, or leave it out", expected(kind))
         }
+        Fault::Type { kind } if expected(kind) == "a list" && !given.is_object() => {
+            format!("{given} is not in a list: write [{given}]", given = quoted(given))
+        }
         Fault::Type { kind } => {
             format!("{} is {}: expected {}", quoted(given), type_of(given), expected(kind))
         }

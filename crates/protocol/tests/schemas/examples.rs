@@ -100,7 +100,7 @@ fn what_is_checked_is_what_is_read() {
     for (file, body) in folder("valid") {
         match kind(&file) {
             Kind::Event => {
-                assert_eq!(check_event(&body).unwrap(), from_body::<Event>("event", &body).unwrap())
+                assert_eq!(check_event(&body).unwrap(), from_body::<Event>("event", &body).unwrap());
             }
             Kind::Receipt => {
                 assert_eq!(check_receipt(&body).unwrap(), from_body::<Receipt>("receipt", &body).unwrap());
