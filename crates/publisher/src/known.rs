@@ -1,0 +1,95 @@
+//! What the bus knows already: the directory in force, and the events of an incident.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tocsin_duty::Directory;
+use tocsin_ledger::Ledger;
+use tocsin_protocol::{
+    AuthorKey, DirectoryDocument, Dispatch, Entry, Event, EventNumber, IncidentId, PublisherId, Stream,
+    Subject, from_body,
+};
+
+use crate::error::Error;
+
+/// The newest directory on the bus that can be read; `None` when there is none yet.
+///
+/// # Errors
+/// [`Error::Ledger`] when the bus cannot be read.
+pub async fn newest_directory(ledger: &Ledger) -> Result<Option<Directory>, Error> {
+    let all = ledger.entries(Stream::Log, &["tocsin.directory.*".to_owned()]).await?;
+    Ok(all.iter().rev().find_map(directory))
+}
+
+/// One version of the directory; `None` when it is not there or may not be read: it only adds names to an answer.
+pub(crate) async fn directory_version(ledger: &Ledger, version: u64) -> Option<Directory> {
+    directory(&ledger.last(&Subject::Directory { version }).await.ok()??)
+}
+
+fn directory(entry: &Entry) -> Option<Directory> {
+    let Ok(Subject::Directory { version }) = entry.subject.parse() else { return None };
+    let document: DirectoryDocument = from_body("directory", &entry.body).ok()?;
+    Directory::build(version, document).ok()
+}
+
+/// The events of a publisher's incident that stand on the bus, in order: those that were dispatched, and those that
+/// the router has not judged yet. Of several on one subject the first that this key signed stands.
+///
+/// # Errors
+/// [`Error::Ledger`] when the bus cannot be read.
+pub async fn events_of(
+    ledger: &Ledger,
+    publisher: &PublisherId,
+    incident: &IncidentId,
+    key: &AuthorKey,
+) -> Result<Vec<Event>, Error> {
+    let said = ledger.entries(Stream::Said, &[format!("tocsin.incident.{publisher}.{incident}.*")]).await?;
+    let log = ledger.entries(Stream::Log, &[format!("tocsin.dispatch.{incident}.*")]).await?;
+    let dispatched: BTreeMap<EventNumber, u64> = log
+        .iter()
+        .filter_map(|entry| from_body::<Dispatch>("dispatch", &entry.body).ok())
+        .map(|dispatch| (dispatch.event, dispatch.said))
+        .collect();
+    let mut refused = BTreeSet::new();
+    for entry in &said {
+        let judged = event_number(entry).is_some_and(|number| dispatched.contains_key(&number));
+        if !judged && ledger.last(&Subject::Refusal { said: entry.sequence }).await?.is_some() {
+            refused.insert(entry.sequence);
+        }
+    }
+    Ok(standing(&said, &dispatched, &refused, key))
+}
+
+fn event_number(entry: &Entry) -> Option<EventNumber> {
+    match entry.subject.parse() {
+        Ok(Subject::Incident { event, .. }) => Some(event),
+        _ => None,
+    }
+}
+
+/// Which of the events said stand.
+fn standing(
+    said: &[Entry],
+    dispatched: &BTreeMap<EventNumber, u64>,
+    refused: &BTreeSet<u64>,
+    key: &AuthorKey,
+) -> Vec<Event> {
+    let mut events: BTreeMap<EventNumber, Event> = BTreeMap::new();
+    for entry in said {
+        let Some(number) = event_number(entry) else { continue };
+        let stands = match dispatched.get(&number) {
+            Some(sequence) => *sequence == entry.sequence,
+            None => !refused.contains(&entry.sequence),
+        };
+        let by_us = entry
+            .signed
+            .as_ref()
+            .is_some_and(|signed| key.verify(&entry.subject, &entry.body, signed).is_ok());
+        if !stands || !by_us || events.contains_key(&number) {
+            continue;
+        }
+        if let Ok(event) = from_body::<Event>("event", &entry.body) {
+            events.insert(number, event);
+        }
+    }
+    events.into_values().collect()
+}
