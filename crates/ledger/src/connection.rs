@@ -1,8 +1,25 @@
 //! How to reach the broker, and as whom.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{
+    env, fmt, fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use async_nats::ConnectOptions;
+use tocsin_protocol::SigningKey;
 
 use crate::Error;
+
+/// Where nats-server listens by default.
+const DEFAULT_URL: &str = "nats://127.0.0.1:4222";
+/// A connection that stays silent for three of these is dead.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// The most time for one try to connect.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
+/// Messages that may wait in one subscription before the library drops them. What we ask for ourselves is bounded
+/// well below it.
+const SUBSCRIPTION_CAPACITY: usize = 1 << 17;
 
 /// How long to try, to connect and to get an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +94,172 @@ impl Connection {
     /// # Errors
     /// [`Error::Setting`] when two of them exclude each other or one is not text.
     pub fn from_env() -> Result<Self, Error> {
-        todo!()
+        from_variables(|name| match env::var(name) {
+            Ok(value) if value.is_empty() => Ok(None),
+            Ok(value) => Ok(Some(value)),
+            Err(env::VarError::NotPresent) => Ok(None),
+            Err(env::VarError::NotUnicode(_)) => {
+                Err(Error::Setting { setting: name, why: "it is not text".to_owned() })
+            }
+        })
+    }
+
+    /// The URL without user or password, to be shown.
+    pub(crate) fn shown_url(&self) -> String {
+        let shown = |url: &str| match url.split_once("://") {
+            Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit('@').next().unwrap_or(rest)),
+            None => url.rsplit('@').next().unwrap_or(url).to_owned(),
+        };
+        self.url.split(',').map(|url| shown(url.trim())).collect::<Vec<_>>().join(",")
+    }
+
+    /// The connection as the client library takes it.
+    pub(crate) fn options(&self) -> Result<ConnectOptions, Error> {
+        let mut options = ConnectOptions::new()
+            .name(&self.name)
+            .ping_interval(PING_INTERVAL)
+            .connection_timeout(CONNECTION_TIMEOUT)
+            .subscription_capacity(SUBSCRIPTION_CAPACITY)
+            .reconnect_delay_callback(reconnect_delay);
+        if let Some(prefix) = &self.inbox_prefix {
+            if prefix.is_empty() || prefix.contains([' ', '*', '>']) || prefix.ends_with('.') {
+                let why = format!("{prefix:?} is no subject prefix: write it as _INBOX_pol-west-mercia");
+                return Err(Error::Setting { setting: "inbox_prefix", why });
+            }
+            options = options.custom_inbox_prefix(prefix);
+        }
+        if let Some(seed) = self.seed()? {
+            options = options.nkey(seed);
+        }
+        if let Some(creds) = &self.creds {
+            let text = read("creds", creds)?;
+            // What is wrong with it is not repeated: it may quote the secret.
+            options = options.credentials(&text).map_err(|_| Error::Setting {
+                setting: "creds",
+                why: format!("{} is no NATS credentials file", creds.display()),
+            })?;
+        }
+        if let Some(ca) = &self.ca {
+            read("ca", ca)?;
+            options = options.add_root_certificates(ca.clone()).require_tls(true);
+        }
+        match (&self.cert, &self.key) {
+            (Some(cert), Some(key)) => {
+                read("cert", cert)?;
+                read("key", key)?;
+                options = options.add_client_certificate(cert.clone(), key.clone()).require_tls(true);
+            }
+            (None, None) => {}
+            _ => {
+                let why = "a client certificate needs both cert and key: give both or neither".to_owned();
+                return Err(Error::Setting { setting: "cert", why });
+            }
+        }
+        Ok(match self.wait {
+            Wait::UntilConnected => options.retry_on_initial_connect(),
+            Wait::Fail(_) => options,
+        })
+    }
+
+    fn seed(&self) -> Result<Option<String>, Error> {
+        let seed = match (&self.nkey_seed_file, &self.nkey_seed) {
+            (Some(_), Some(_)) => {
+                let why = "both a seed file and a seed are given: give one of them".to_owned();
+                return Err(Error::Setting { setting: "nkey_seed", why });
+            }
+            (Some(file), None) => read("nkey_seed_file", file)?,
+            (None, Some(Seed(seed))) => seed.clone(),
+            (None, None) => return Ok(None),
+        };
+        let seed = seed.trim();
+        match SigningKey::from_seed(seed) {
+            Ok(_) => Ok(Some(seed.to_owned())),
+            Err(_) => Err(Error::Setting {
+                setting: "nkey_seed",
+                why: "it is no NKey seed (58 characters from SU)".to_owned(),
+            }),
+        }
+    }
+}
+
+fn read(setting: &'static str, file: &Path) -> Result<String, Error> {
+    fs::read_to_string(file)
+        .map_err(|error| Error::Setting { setting, why: format!("cannot read {}: {error}", file.display()) })
+}
+
+fn from_variables(
+    mut variable: impl FnMut(&'static str) -> Result<Option<String>, Error>,
+) -> Result<Connection, Error> {
+    let mut connection = Connection::to(variable("NATS_URL")?.as_deref().unwrap_or(DEFAULT_URL));
+    if let Some(nkey) = variable("NATS_NKEY")? {
+        if nkey.starts_with("SU") && !nkey.contains(['/', '.']) {
+            connection.nkey_seed = Some(Seed(nkey));
+        } else {
+            connection.nkey_seed_file = Some(nkey.into());
+        }
+    }
+    connection.creds = variable("NATS_CREDS")?.map(PathBuf::from);
+    connection.ca = variable("NATS_CA")?.map(PathBuf::from);
+    connection.cert = variable("NATS_CERT")?.map(PathBuf::from);
+    connection.key = variable("NATS_KEY")?.map(PathBuf::from);
+    connection.inbox_prefix = variable("NATS_INBOX_PREFIX")?;
+    if connection.creds.is_some() && connection.nkey_seed.is_some() | connection.nkey_seed_file.is_some() {
+        let why = "NATS_NKEY is set as well: set one of them".to_owned();
+        return Err(Error::Setting { setting: "NATS_CREDS", why });
+    }
+    Ok(connection)
+}
+
+/// Quick at first, as most breaks are short; never slower than one second, as people wait.
+fn reconnect_delay(attempts: usize) -> Duration {
+    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX).min(6);
+    (Duration::from_millis(20) * 2_u32.pow(doublings)).min(Duration::from_secs(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(pairs: &[(&str, &str)]) -> Result<Connection, Error> {
+        from_variables(|name| {
+            Ok(pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+        })
+    }
+
+    #[test]
+    fn the_environment_names_the_connection() {
+        let connection =
+            from(&[("NATS_URL", "tls://bus.example"), ("NATS_NKEY", "/etc/tocsin/seed")]).unwrap();
+        assert_eq!(connection.url, "tls://bus.example");
+        assert_eq!(connection.nkey_seed_file, Some("/etc/tocsin/seed".into()));
+        assert_eq!(from(&[]).unwrap().url, DEFAULT_URL);
+        assert!(from(&[("NATS_NKEY", "SUAX"), ("NATS_CREDS", "a")]).is_err());
+    }
+
+    #[test]
+    fn a_seed_is_never_shown() {
+        let connection = from(&[("NATS_NKEY", "SUAEXAMPLE")]).unwrap();
+        assert!(!format!("{connection:?}").contains("EXAMPLE"));
+        let Err(error) = connection.options() else { panic!("a seed that is none was taken") };
+        assert!(!error.to_string().contains("EXAMPLE"));
+    }
+
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        let shown = Connection::to("nats://user:secret@a.example:4222, nats://b.example").shown_url();
+        assert_eq!(shown, "nats://a.example:4222,nats://b.example");
+    }
+
+    #[test]
+    fn half_a_client_certificate_is_refused() {
+        let mut connection = Connection::to(DEFAULT_URL);
+        connection.cert = Some("client.pem".into());
+        assert!(matches!(connection.options(), Err(Error::Setting { setting: "cert", .. })));
+    }
+
+    #[test]
+    fn a_reconnect_is_quick_at_first_and_never_slower_than_a_second() {
+        assert_eq!(reconnect_delay(1), Duration::from_millis(20));
+        assert_eq!(reconnect_delay(usize::MAX), Duration::from_secs(1));
     }
 }

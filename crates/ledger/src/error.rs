@@ -7,7 +7,9 @@ use std::{path::PathBuf, time::Duration};
 #[non_exhaustive]
 pub enum Error {
     /// The broker cannot be reached, or does not let us in.
-    #[error("cannot connect to NATS at {url} within {within:?}: {why}; check that nats-server runs there, and NATS_URL, NATS_NKEY or NATS_CREDS, NATS_CA")]
+    #[error(
+        "cannot connect to NATS at {url} within {within:?}: {why}; check that nats-server runs there, and NATS_URL, NATS_NKEY or NATS_CREDS, NATS_CA"
+    )]
     Connect {
         /// Where, without user or password.
         url: String,
@@ -25,7 +27,9 @@ pub enum Error {
         why: String,
     },
     /// The broker is too old.
-    #[error("nats-server {name} is version {found}, but Tocsin needs {wanted} or newer (schedules and atomic batches): upgrade it; tested with 2.15.1")]
+    #[error(
+        "nats-server {name} is version {found}, but Tocsin needs {wanted} or newer (schedules and atomic batches): upgrade it; tested with 2.15.1"
+    )]
     TooOld {
         /// The server's name.
         name: String,
@@ -35,13 +39,17 @@ pub enum Error {
         wanted: &'static str,
     },
     /// The server has no JetStream.
-    #[error("JetStream is not enabled on nats-server {name} (or not for this account): add `jetstream {{ store_dir: ..., sync_interval: always }}` to its configuration; see deploy/nats")]
+    #[error(
+        "JetStream is not enabled on nats-server {name} (or not for this account): add `jetstream {{ store_dir: ..., sync_interval: always }}` to its configuration; see deploy/nats"
+    )]
     NoJetStream {
         /// The server's name, or the URL.
         name: String,
     },
     /// A stream is not there.
-    #[error("stream {stream} does not exist on this NATS account: an administrator makes both streams with `tocsin setup`")]
+    #[error(
+        "stream {stream} does not exist on this NATS account: an administrator makes both streams with `tocsin setup`"
+    )]
     NoStream {
         /// Which.
         stream: &'static str,
@@ -71,7 +79,9 @@ pub enum Error {
         mend: String,
     },
     /// The broker's permissions deny it.
-    #[error("NATS permissions deny {attempted} on {subject}: allow this user that subject in the server's configuration (see deploy/nats), or use the right credentials")]
+    #[error(
+        "NATS permissions deny {attempted} on {subject}: allow this user that subject in the server's configuration (see deploy/nats), or use the right credentials"
+    )]
     Denied {
         /// What was attempted: to publish or to subscribe.
         attempted: &'static str,
@@ -89,7 +99,9 @@ pub enum Error {
         description: String,
     },
     /// No answer in the time allowed. Whether it was done is not known.
-    #[error("{attempted}: no answer within {within:?} ({why}); it is not known whether it was done; try again: it will end as one fact")]
+    #[error(
+        "{attempted}: no answer within {within:?} ({why}); it is not known whether it was done; try again: it will end as one fact"
+    )]
     Unknown {
         /// What was attempted, on what.
         attempted: String,
@@ -119,7 +131,9 @@ pub enum Error {
         mend: &'static str,
     },
     /// An answer from the broker that is not what its protocol says.
-    #[error("{attempted}: the answer of NATS cannot be read: {why}; check that every server is nats-server 2.12 or newer")]
+    #[error(
+        "{attempted}: the answer of NATS cannot be read: {why}; check that every server is nats-server 2.12 or newer"
+    )]
     Answer {
         /// What was attempted, on what.
         attempted: String,
@@ -133,7 +147,9 @@ pub enum Error {
         why: String,
     },
     /// No nats-server program to start.
-    #[error("no nats-server of at least {wanted} was found ({why}): set NATS_SERVER to one, put one on the PATH, or run through `cargo xtask test` or `cargo xtask drill`, which take the pinned one")]
+    #[error(
+        "no nats-server of at least {wanted} was found ({why}): set NATS_SERVER to one, put one on the PATH, or run through `cargo xtask test` or `cargo xtask drill`, which take the pinned one"
+    )]
     NoServer {
         /// The oldest that serves.
         wanted: &'static str,

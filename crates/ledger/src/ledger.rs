@@ -51,7 +51,11 @@ impl Ledger {
     ///
     /// # Errors
     /// x
-    pub async fn append_all(&self, facts: &[NewFact], said_through: Option<u64>) -> Result<Vec<Appended>, Error> {
+    pub async fn append_all(
+        &self,
+        facts: &[NewFact],
+        said_through: Option<u64>,
+    ) -> Result<Vec<Appended>, Error> {
         todo!()
     }
     /// Last.

@@ -4,6 +4,9 @@
 //! own; it decides nothing about duties. What it promises: a fact is written once under its subject, however often
 //! and by however many it is tried; both streams are read as one sequence, in one order, without loss or repetition.
 
+mod api;
+mod append;
+mod batch;
 mod connection;
 mod desks;
 mod error;
@@ -11,8 +14,15 @@ mod follow;
 mod ledger;
 mod notices;
 mod outcome;
+mod patience;
+mod read;
+mod say;
 pub mod server;
 mod shape;
+mod shared;
+mod signals;
+mod version;
+mod wire;
 mod work;
 
 pub use connection::{Connection, Seed, Wait};

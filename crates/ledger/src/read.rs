@@ -1,0 +1,113 @@
+//! Reading single facts.
+//!
+//! `STREAM.MSG.GET` is answered by the stream's leader, so what it says is so; and it carries headers as bytes, so
+//! what a stranger put there does no harm. Direct gets may be answered by a replica that lags.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use tocsin_protocol::{Entry, Stream, Subject};
+
+use crate::{
+    Error,
+    api::{ApiError, code},
+    patience::Patience,
+    shared::{NoAnswer, Shared},
+    wire::{Stored, placed_entry},
+};
+
+/// Which message is asked for.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Wanted<'a> {
+    /// This one.
+    At { seq: u64 },
+    /// The first at or after `seq` on a subject that matches.
+    Next { seq: u64, next_by_subj: &'a str },
+    /// The last on a subject that matches.
+    Last { last_by_subj: &'a str },
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    message: Stored,
+}
+
+/// Between two looks for a fact that is awaited.
+const LOOK_FIRST: Duration = Duration::from_millis(1);
+const LOOK_MOST: Duration = Duration::from_millis(50);
+
+impl Shared {
+    /// Asks a stream's leader for a message.
+    pub(crate) async fn leader_read(
+        &self,
+        stream: Stream,
+        wanted: Wanted<'_>,
+        patience: &mut Patience,
+    ) -> Result<Option<Stored>, Error> {
+        let attempted = format!("reading {wanted:?} of {}", stream.name());
+        let verb = format!("STREAM.MSG.GET.{}", stream.name());
+        match self.api_within::<Answer>(&attempted, &verb, &wanted, patience).await? {
+            Ok(answer) => Ok(Some(answer.message)),
+            Err(ApiError { err_code: code::NO_MESSAGE, .. }) => Ok(None),
+            Err(error) => Err(error.told(&attempted, stream, self)),
+        }
+    }
+
+    /// Asks any replica for the last message on a subject. It needs a permission for that subject alone.
+    pub(crate) async fn direct_last(
+        &self,
+        subject: &Subject,
+        patience: &mut Patience,
+    ) -> Result<Option<Entry>, Error> {
+        let stream = subject.stream();
+        let api = format!("$JS.API.DIRECT.GET.{}.{subject}", stream.name());
+        loop {
+            let answer = self.ask(&api, None, bytes::Bytes::new(), patience.answer_within()).await;
+            let why = match answer {
+                Ok(message) => match message.status.map(|status| status.as_u16()) {
+                    Some(404)
+                        if message.payload.is_empty() && placed_entry(stream, message.clone()).is_none() =>
+                    {
+                        return Ok(None);
+                    }
+                    _ => {
+                        return placed_entry(stream, message).map(Some).ok_or_else(|| Error::Answer {
+                            attempted: format!("reading {subject}"),
+                            why: "a direct get without the message's place".to_owned(),
+                        });
+                    }
+                },
+                Err(NoAnswer::Never(error)) => return Err(error),
+                Err(NoAnswer::Lost(why)) => why,
+                Err(NoAnswer::NobodyThere) => "no stream answers there".to_owned(),
+            };
+            patience.pause(&format!("reading {subject}"), &why).await?;
+        }
+    }
+
+    /// Waits until one of these subjects exists.
+    pub(crate) async fn first_of(
+        &self,
+        subjects: &[Subject],
+        within: Duration,
+    ) -> Result<Option<Entry>, Error> {
+        let until = Instant::now() + within;
+        let mut look = LOOK_FIRST;
+        loop {
+            for subject in subjects {
+                let left = until.saturating_duration_since(Instant::now()).max(LOOK_MOST);
+                match self.direct_last(subject, &mut Patience::up_to(left)).await {
+                    Ok(Some(entry)) => return Ok(Some(entry)),
+                    Ok(None) | Err(Error::Unknown { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            if Instant::now() >= until {
+                return Ok(None);
+            }
+            tokio::time::sleep(look).await;
+            look = (look * 2).min(LOOK_MOST);
+        }
+    }
+}
