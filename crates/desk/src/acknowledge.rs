@@ -1,0 +1,198 @@
+//! Saying that a named person has taken a notice in.
+
+use std::{fmt, time::Duration};
+
+use tocsin_ledger::{Position, Said};
+use tocsin_protocol::{
+    Entry, EventNumber, IncidentId, Person, Receipt, ReceiptMethod, ReceiptStage, Refusal, Stream, Subject,
+    Timestamp, from_body,
+};
+
+use crate::{
+    desk::Desk,
+    error::Error,
+    read::{ReadNotice, read_notice},
+};
+
+/// Who acknowledges, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledge {
+    /// The person, by name and role.
+    pub by: Person,
+    /// Through which door it came.
+    pub method: ReceiptMethod,
+    /// For whom, when a deputy or another body acknowledges.
+    pub on_behalf_of: Option<String>,
+    /// Anything to be kept with it.
+    pub note: Option<String>,
+}
+
+/// An acknowledgement that stands on the bus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// Of which incident.
+    pub incident: IncidentId,
+    /// Of which event. It covers every earlier one too.
+    pub event: EventNumber,
+    /// Whether it is this one or an earlier one.
+    pub standing: Standing,
+    /// Where it stands, with the broker's time, which decides.
+    pub position: Position,
+    /// The last moment that was in time, when one was set.
+    pub due_at: Option<Timestamp>,
+}
+
+/// Which acknowledgement it is that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// This one.
+    New,
+    /// This one was stored beside other words on its subject: the first that is validly signed counts.
+    Beside,
+    /// One that was given before; this one was not sent.
+    Earlier(Box<Receipt>),
+}
+
+impl Acknowledged {
+    /// Whether it was in time by the broker's clock; `None` when no time was set.
+    pub fn in_time(&self) -> Option<bool> {
+        self.due_at.map(|due_at| self.position.time <= due_at)
+    }
+}
+
+impl fmt::Display for Acknowledged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { incident, event, position: Position { time, .. }, .. } = self;
+        write!(f, "{incident} event {event}: acknowledged at {time:.0}")?;
+        match (self.in_time(), self.due_at) {
+            (Some(true), Some(due_at)) => write!(f, ", in time (by {due_at:.0})")?,
+            (Some(false), Some(due_at)) => {
+                write!(f, ", late (it was due by {due_at:.0}); it counts as late")?
+            }
+            _ => {}
+        }
+        match &self.standing {
+            Standing::New => Ok(()),
+            Standing::Beside => {
+                f.write_str("; other words stood there already, and the first valid ones count")
+            }
+            Standing::Earlier(receipt) => match &receipt.by {
+                Some(Person { name, role }) => write!(f, "; it was given before, by {name}, {role}"),
+                None => f.write_str("; it was given before"),
+            },
+        }
+    }
+}
+
+impl Desk {
+    /// Acknowledges an event of an incident, or the newest that this recipient was told of, for which the notice is
+    /// read from the bus. Done twice, it ends as one acknowledgement, and says so.
+    ///
+    /// # Errors
+    /// [`Error::NoNotice`] when this recipient was told of no such event, [`Error::Unfit`] when the notice cannot be
+    /// believed, [`Error::Invalid`] when a name is missing or too long, [`Error::Ledger`].
+    pub async fn acknowledge(
+        &self,
+        incident: &IncidentId,
+        event: Option<EventNumber>,
+        what: &Acknowledge,
+    ) -> Result<Acknowledged, Error> {
+        let entry = match event {
+            Some(event) => {
+                let (recipient, incident) = (self.recipient.clone(), incident.clone());
+                self.ledger.last(&Subject::Notice { recipient, incident, event }).await?
+            }
+            None => {
+                let filter = format!("tocsin.notice.{}.{incident}.*", self.recipient);
+                newest(self.ledger.entries(Stream::Log, &[filter]).await?)
+            }
+        };
+        let entry = entry.ok_or_else(|| Error::NoNotice {
+            recipient: self.recipient.clone(),
+            incident: incident.clone(),
+            event,
+        })?;
+        let read = read_notice(&entry, &self.recipient, &self.pinned)
+            .map_err(|unfit| Error::Unfit(Box::new(unfit)))?;
+        self.acknowledge_notice(&read, what).await
+    }
+
+    /// Acknowledges a notice in hand. Done twice, it ends as one acknowledgement, and says so.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when a name is missing or too long, [`Error::Ledger`] when the bus does not take it: say it
+    /// again, it ends as one.
+    pub async fn acknowledge_notice(
+        &self,
+        read: &ReadNotice,
+        what: &Acknowledge,
+    ) -> Result<Acknowledged, Error> {
+        let receipt = self.acknowledgement(read, what);
+        let acknowledged = |standing, position| Acknowledged {
+            incident: receipt.incident.clone(),
+            event: receipt.event,
+            standing,
+            position,
+            due_at: read.notice.due_at,
+        };
+        if let Some((entry, earlier)) = self.said_before(&receipt.subject()).await? {
+            if self.counts(&entry).await {
+                let position = Position { sequence: entry.sequence, time: entry.time };
+                return Ok(acknowledged(Standing::Earlier(Box::new(earlier)), position));
+            }
+        }
+        Ok(match self.say(&receipt).await? {
+            Said::Stored(position) | Said::Already(position) => acknowledged(Standing::New, position),
+            Said::Beside(position) => acknowledged(Standing::Beside, position),
+        })
+    }
+
+    fn acknowledgement(&self, read: &ReadNotice, what: &Acknowledge) -> Receipt {
+        Receipt {
+            incident: read.notice.incident.clone(),
+            event: read.notice.event,
+            recipient: self.recipient.clone(),
+            stage: ReceiptStage::Acknowledged,
+            at: Timestamp::now(),
+            by: Some(what.by.clone()),
+            method: Some(what.method),
+            control_room: self.control_room.clone(),
+            on_behalf_of: what.on_behalf_of.clone(),
+            note: what.note.clone(),
+        }
+    }
+
+    /// Whether what was said before is known not to have been refused. One that was refused, say before the directory
+    /// had this desk's key, must not stand in the way of one that would count.
+    async fn counts(&self, entry: &Entry) -> bool {
+        matches!(self.ledger.last(&Subject::Refusal { said: entry.sequence }).await, Ok(None))
+    }
+
+    /// Waits whether the router refuses an acknowledgement: a key that is not the directory's, or an event that was
+    /// never owed. The router writes nothing for one that counts, so no answer in this time is a good one.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`] when the bus cannot be read, [`Error::Word`] when the refusal cannot.
+    pub async fn refusal(
+        &self,
+        acknowledged: &Acknowledged,
+        within: Duration,
+    ) -> Result<Option<Refusal>, Error> {
+        let subject = Subject::Refusal { said: acknowledged.position.sequence };
+        let entry = self.ledger.wait_for(&[subject], within).await?;
+        Ok(entry.map(|entry| from_body("refusal", &entry.body)).transpose()?)
+    }
+}
+
+/// The notice of the latest event. The order in which notices were written is not asked: a router may complete an
+/// earlier dispatch after a crash.
+fn newest(entries: Vec<Entry>) -> Option<Entry> {
+    entries
+        .into_iter()
+        .filter_map(|entry| match entry.subject.parse() {
+            Ok(Subject::Notice { event, .. }) => Some((event, entry)),
+            _ => None,
+        })
+        .max_by_key(|(event, _)| *event)
+        .map(|(_, entry)| entry)
+}

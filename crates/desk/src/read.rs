@@ -1,0 +1,169 @@
+//! From an entry of the bus to a notice that can be believed, or the reason why not.
+
+use std::{collections::BTreeMap, fmt};
+
+use bytes::Bytes;
+use tocsin_protocol::{
+    AuthorKey, Entry, Event, EventNumber, IncidentId, Notice, PublisherId, RecipientId, Signed, Subject,
+    Timestamp, from_body,
+};
+
+use crate::clean;
+
+/// A notice whose author signed what it carries.
+#[derive(Debug, Clone)]
+pub struct ReadNotice {
+    /// The notice.
+    pub notice: Notice,
+    /// The event that it carries.
+    pub event: Event,
+    /// How far the author is known.
+    pub author: Author,
+    /// The broker's time of the notice.
+    pub stored_at: Timestamp,
+    /// Its sequence in `TOCSIN_LOG`.
+    pub sequence: u64,
+    /// The notice's exact bytes: JSON.
+    pub body: Bytes,
+}
+
+/// How far the author of an event is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Author {
+    /// The key that signed it is pinned for this publisher at this desk.
+    Pinned,
+    /// The signature holds, but the key is the one that the notice itself names: the desk trusts the router that this
+    /// is the publisher's.
+    NotPinned {
+        /// The key.
+        key: String,
+    },
+}
+
+/// A notice that cannot be believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// The subject as it came, fit to be shown.
+    pub subject: String,
+    /// Its sequence in `TOCSIN_LOG`.
+    pub sequence: u64,
+    /// The incident and event, when the subject names them.
+    pub of: Option<(IncidentId, EventNumber)>,
+    /// What is wrong with it.
+    pub fault: Fault,
+}
+
+/// What is wrong with a notice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It is no notice to this recipient.
+    NotForUs,
+    /// It, or the event that it carries, is not what it should be.
+    Unreadable(String),
+    /// It and the event that it carries contradict each other.
+    Contradiction(&'static str),
+    /// The event is not signed by its author.
+    Forged(String),
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { subject, sequence, fault, .. } = self;
+        write!(f, "{subject} (number {sequence}) ")?;
+        match fault {
+            Fault::NotForUs => f.write_str("is no notice to this recipient"),
+            Fault::Unreadable(why) => write!(f, "cannot be read: {why}"),
+            Fault::Contradiction(what) => write!(f, "contradicts the event that it carries: {what}"),
+            Fault::Forged(why) => write!(f, "is not signed by the author of the event: {why}"),
+        }
+    }
+}
+
+/// Reads a notice to this recipient and holds the author's signature against the event's exact bytes, under the
+/// subject that the event itself names. `pinned` are the publishers' keys that this desk knows by other ways.
+///
+/// # Errors
+/// [`Unfit`] with the fault. Its words are fit to be shown.
+pub fn read_notice(
+    entry: &Entry,
+    recipient: &RecipientId,
+    pinned: &BTreeMap<PublisherId, AuthorKey>,
+) -> Result<ReadNotice, Unfit> {
+    let subject = entry.subject.parse();
+    let of = match &subject {
+        Ok(Subject::Notice { incident, event, .. }) => Some((incident.clone(), *event)),
+        _ => None,
+    };
+    let unfit = |fault| Unfit {
+        subject: clean::line(&entry.subject, SHOWN),
+        sequence: entry.sequence,
+        of: of.clone(),
+        fault,
+    };
+    match &subject {
+        Ok(Subject::Notice { recipient: to, .. }) if to == recipient => {}
+        _ => return Err(unfit(Fault::NotForUs)),
+    }
+    let (notice, event) = parse(&entry.body).map_err(|why| unfit(Fault::Unreadable(why)))?;
+    if let Some(what) = contradiction(&notice, &event, of.as_ref(), recipient) {
+        return Err(unfit(Fault::Contradiction(what)));
+    }
+    let author = author(&notice, &event, pinned).map_err(|why| unfit(Fault::Forged(why)))?;
+    Ok(ReadNotice {
+        notice,
+        event,
+        author,
+        stored_at: entry.time,
+        sequence: entry.sequence,
+        body: entry.body.clone(),
+    })
+}
+
+/// The longest part of a stranger's words that is repeated in a fault.
+const SHOWN: usize = 300;
+
+fn parse(body: &[u8]) -> Result<(Notice, Event), String> {
+    let shown = |why: tocsin_protocol::Error| clean::line(&why.to_string(), SHOWN);
+    let notice: Notice = from_body("notice", body).map_err(shown)?;
+    let event: Event = from_body("event", notice.said_body.get().as_bytes()).map_err(shown)?;
+    Ok((notice, event))
+}
+
+fn contradiction(
+    notice: &Notice,
+    event: &Event,
+    subject: Option<&(IncidentId, EventNumber)>,
+    recipient: &RecipientId,
+) -> Option<&'static str> {
+    let names = (&notice.incident, notice.event);
+    if notice.recipient != *recipient {
+        Some("it is for another recipient than its subject says")
+    } else if subject.map(|(incident, event)| (incident, *event)) != Some(names)
+        || names != (&event.incident, event.sequence)
+    {
+        Some("incident or event number differ")
+    } else if notice.status != event.status {
+        Some("one says that it is an exercise or test, the other does not")
+    } else {
+        None
+    }
+}
+
+fn author(
+    notice: &Notice,
+    event: &Event,
+    pinned: &BTreeMap<PublisherId, AuthorKey>,
+) -> Result<Author, String> {
+    let signed = Signed { key: notice.key.clone(), signature: notice.signature.clone() };
+    let verify = |key: &AuthorKey| {
+        key.verify(&event.subject().to_string(), notice.said_body.get().as_bytes(), &signed)
+            .map_err(|why| clean::line(&why.to_string(), SHOWN))
+    };
+    if let Some(key) = pinned.get(&event.publisher) {
+        verify(key)?;
+        return Ok(Author::Pinned);
+    }
+    let key = AuthorKey::new(&notice.key).map_err(|why| clean::line(&why.to_string(), SHOWN))?;
+    verify(&key)?;
+    Ok(Author::NotPinned { key: key.as_str().to_owned() })
+}
