@@ -37,6 +37,9 @@ pub struct Config {
     /// How patiently mails are tried again.
     #[serde(default)]
     pub retry: Retry,
+    /// After how long without a sign of life from a notifier its mails are given to another. The same for all.
+    #[serde(default = "fifteen_seconds")]
+    pub takeover: Window,
 }
 
 /// A mail relay.
@@ -118,6 +121,10 @@ impl Retry {
     }
 }
 
+fn fifteen_seconds() -> Window {
+    Window(SignedDuration::from_secs(15))
+}
+
 fn thirty_seconds() -> Window {
     Window(SignedDuration::from_secs(30))
 }
@@ -142,6 +149,7 @@ pub(crate) struct Settings {
     pub(crate) letterhead: Letterhead,
     pub(crate) relays: Vec<RelaySettings>,
     pub(crate) retry: Retry,
+    pub(crate) takeover: Duration,
 }
 
 /// What every mail carries, whoever it is to.
@@ -256,7 +264,12 @@ impl Config {
             }
             relays.push(checked);
         }
-        Ok(Settings { letterhead: self.letterhead()?, relays, retry: self.retry.clone() })
+        Ok(Settings {
+            letterhead: self.letterhead()?,
+            relays,
+            retry: self.retry.clone(),
+            takeover: self.takeover.0.unsigned_abs(),
+        })
     }
 }
 
@@ -443,6 +456,7 @@ mod tests {
                 instructions: None,
                 phone: None,
                 retry: Retry::default(),
+                takeover: fifteen_seconds(),
             };
             assert!(config.letterhead().is_err(), "{from:?} {domain}");
         }

@@ -58,7 +58,7 @@ impl Notifier {
     /// [`Error::Ledger`] when the work cannot be had at all: wrong permissions, no streams. What merely fails for a
     /// time is tried again.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let options = WorkOptions::default();
+        let options = WorkOptions { ack_wait: self.settings.takeover, ..WorkOptions::default() };
         let work = self.ledger.work(&options).await?;
         let connections: usize =
             self.settings.relays.iter().map(|relay| relay.connections).max().unwrap_or(1);

@@ -251,13 +251,13 @@ fn tell(case: &Case<'_>, attempt: u32, ended: &AttemptEnded) {
     let (subject, relay, reply) = (&case.entry.subject, &ended.relay, &ended.reply);
     match ended.outcome {
         Outcome::Accepted | Outcome::StoodDown => {
-            tracing::info!(%subject, attempt, %relay, %reply, "escalation handed over")
+            tracing::info!(%subject, attempt, %relay, %reply, "escalation handed over");
         }
         Outcome::Temporary => {
-            tracing::warn!(%subject, attempt, %relay, %reply, "a relay did not take a mail; tried again")
+            tracing::warn!(%subject, attempt, %relay, %reply, "a relay did not take a mail; tried again");
         }
         Outcome::Unknown => {
-            tracing::warn!(%subject, attempt, %relay, %reply, "a relay may have taken a mail; sent again")
+            tracing::warn!(%subject, attempt, %relay, %reply, "a relay may have taken a mail; sent again");
         }
         Outcome::RelayFault => {
             tracing::error!(%subject, attempt, %relay, %reply, "a relay refuses us: mend its account, certificate or sender");

@@ -1,5 +1,7 @@
 //! What an escalation's mail says, as its receiver reads it.
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot do without")]
+
 use mail_parser::{MessageParser, MimeHeaders};
 use tocsin_notifier::{Config, Letterhead, Mail, Told};
 use tocsin_protocol::{DirectoryDocument, Escalation, EscalationReason, Event, Status, Timestamp, from_body};

@@ -93,10 +93,10 @@ impl Failure {
             (Why::Answered { code: 530 | 534 | 535 | 538, .. }, _) => Outcome::RelayFault,
             (Why::Answered { code: 500..=599, .. }, stage) if stage < Stage::Recipient => Outcome::RelayFault,
             (Why::Answered { code: 500..=599, text }, _) if is_about_us(text) => Outcome::RelayFault,
-            (Why::Answered { code: 500..=599, .. }, _) => Outcome::Permanent,
+            (Why::Answered { code: 500..=599, .. }, _)
+            | (Why::Unable(_), Stage::Sender | Stage::Recipient) => Outcome::Permanent,
             (_, Stage::Content) => Outcome::Unknown,
             (Why::Answered { .. } | Why::Late(_) | Why::Lost(_), _) => Outcome::Temporary,
-            (Why::Unable(_), Stage::Sender | Stage::Recipient) => Outcome::Permanent,
             (Why::Insecure(_) | Why::Unable(_), _) => Outcome::RelayFault,
         }
     }

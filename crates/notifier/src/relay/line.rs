@@ -124,9 +124,8 @@ impl Line {
     ) -> (Result<Taken, Failure>, Option<Self>) {
         let sent = self.talk(mail, timeout).await;
         let clean = match &sent {
-            Ok(_) => true,
+            Ok(_) | Err(Failure { why: Why::Unable(_), .. }) => true,
             Err(Failure { why: Why::Answered { code: 421, .. }, .. }) => false,
-            Err(Failure { why: Why::Unable(_), .. }) => true,
             // After a refusal of the content the relay has forgotten the envelope; before, it must be told to.
             Err(Failure { why: Why::Answered { code: 400.., .. }, stage }) => {
                 *stage == Stage::Content || self.reset(timeout).await
@@ -142,14 +141,14 @@ impl Line {
         let limit = |stage| Limit { stage, deadline: envelope, whole: timeout };
         let options = self.options(mail)?;
         let sender = MailCommand::new(Some(mail.from.clone()), options);
-        expect(limit(Stage::Sender).smtp(self.connection.command(sender)).await?, Stage::Sender)?;
+        expect(&limit(Stage::Sender).smtp(self.connection.command(sender)).await?, Stage::Sender)?;
         let recipient = Rcpt::new(mail.to.clone(), Vec::new());
-        expect(limit(Stage::Recipient).smtp(self.connection.command(recipient)).await?, Stage::Recipient)?;
-        expect(limit(Stage::Data).smtp(self.connection.command(Data)).await?, Stage::Data)?;
+        expect(&limit(Stage::Recipient).smtp(self.connection.command(recipient)).await?, Stage::Recipient)?;
+        expect(&limit(Stage::Data).smtp(self.connection.command(Data)).await?, Stage::Data)?;
         let content =
             Limit { stage: Stage::Content, deadline: tokio::time::Instant::now() + timeout, whole: timeout };
         let response = content.smtp(self.connection.message(&mail.bytes)).await?;
-        expect(response, Stage::Content)
+        expect(&response, Stage::Content)
     }
 
     /// What the relay must be told of an address or mail beyond ASCII.
@@ -185,7 +184,7 @@ impl Line {
 
 /// Whether a positive reply is the one that this stage asks for: 354 to `DATA`, 2xx to all else. A relay that has
 /// fallen out of step is not believed.
-fn expect(response: Response, stage: Stage) -> Result<Taken, Failure> {
+fn expect(response: &Response, stage: Stage) -> Result<Taken, Failure> {
     let code = u16::from(response.code());
     let text = one_line(&response.message().collect::<Vec<_>>().join(" "), REPLY);
     let wanted = match stage {

@@ -27,7 +27,7 @@ pub enum Point {
 }
 
 /// What a sink does.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behaviour {
     /// Takes it.
     Accept,
@@ -42,10 +42,10 @@ pub enum Behaviour {
 }
 
 impl Behaviour {
-    pub(super) fn at(&self, point: Point) -> Option<&Self> {
+    pub(super) fn at(self, point: Point) -> Option<Self> {
         match self {
             Self::Accept => None,
-            Self::Reply(at, ..) | Self::Hang(at) | Self::Cut(at) => (*at == point).then_some(self),
+            Self::Reply(at, ..) | Self::Hang(at) | Self::Cut(at) => (at == point).then_some(self),
             Self::Delay(_) => (point == Point::Taken).then_some(self),
         }
     }
@@ -71,6 +71,6 @@ impl Scripts {
 
 /// The next one; the last one stays.
 fn next(script: &mut VecDeque<Behaviour>) -> Behaviour {
-    let behaviour = if script.len() > 1 { script.pop_front() } else { script.front().cloned() };
+    let behaviour = if script.len() > 1 { script.pop_front() } else { script.front().copied() };
     behaviour.unwrap_or(Behaviour::Accept)
 }

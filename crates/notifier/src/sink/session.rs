@@ -71,8 +71,7 @@ impl<'a> Session<'a> {
     {
         if !self.greeted {
             self.greeted = true;
-            let then =
-                self.act(self.behaviour.clone(), Point::Greeting, |s| s.say(220, "sink.example ESMTP"));
+            let then = self.act(self.behaviour, Point::Greeting, |s| s.say(220, "sink.example ESMTP"));
             match then {
                 Then::Hang => return hang(&mut stream).await,
                 Then::Close => return self.flush(&mut stream).await.map(|()| None),
@@ -143,7 +142,7 @@ impl<'a> Session<'a> {
     /// Does what it was told for this point, or what a willing relay does.
     fn act(&mut self, behaviour: Behaviour, point: Point, willing: impl FnOnce(&mut Self) -> Then) -> Then {
         match behaviour.at(point) {
-            Some(Behaviour::Reply(_, code, text)) => match (point, self.say(*code, text)) {
+            Some(Behaviour::Reply(_, code, text)) => match (point, self.say(code, text)) {
                 (Point::Greeting, _) => Then::Close,
                 (_, then) => then,
             },
@@ -155,7 +154,7 @@ impl<'a> Session<'a> {
 
     fn command(&mut self, line: &str) -> Then {
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
-        let own = self.behaviour.clone();
+        let own = self.behaviour;
         match verb.to_ascii_uppercase().as_str() {
             "EHLO" => self.act(own, Point::Hello, Self::hello),
             "HELO" => self.act(own, Point::Hello, |s| s.say(250, "sink.example")),
@@ -168,7 +167,7 @@ impl<'a> Session<'a> {
             "RCPT" => self.rcpt(rest),
             "DATA" => match &self.envelope {
                 Some(envelope) if !envelope.to.is_empty() => {
-                    let behaviour = envelope.behaviour.clone().unwrap_or(Behaviour::Accept);
+                    let behaviour = envelope.behaviour.unwrap_or(Behaviour::Accept);
                     self.act(behaviour, Point::Data, |s| {
                         s.say(354, "end with a dot");
                         Then::Data
@@ -272,7 +271,7 @@ impl<'a> Session<'a> {
             return self.say(452, "4.5.3 too many recipients");
         }
         let behaviour = self.shared.scripts().next_mail(to);
-        self.act(behaviour.clone(), Point::Recipient, |s| {
+        self.act(behaviour, Point::Recipient, |s| {
             if let Some(envelope) = &mut s.envelope {
                 envelope.to.push(to.to_owned());
                 envelope.behaviour.get_or_insert(behaviour);

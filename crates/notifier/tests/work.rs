@@ -1,0 +1,294 @@
+//! Escalations worked off against a real nats-server and scripted relays.
+
+#![allow(clippy::unwrap_used, reason = "what a test cannot do without")]
+
+mod support;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use mail_parser::MessageParser;
+use support::*;
+use tocsin_notifier::sink::{Behaviour, Point, Sink, SinkOptions};
+use tocsin_protocol::{AttemptBegun, AttemptPhase, NewFact, Outcome, Subject, to_body};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_that_is_taken_is_recorded_with_the_relays_words() {
+    let (bus, sink) = (Bus::start().await, sink().await);
+    let said = bus.say_event().await;
+    bus.escalate(said, &recipients(1)).await;
+    let notifier = Running::start(&bus, &config(&[sink.address().port()])).await;
+
+    let begun = bus.begun("r0", 1).await;
+    assert_eq!((begun.relay.as_str(), begun.to.as_str()), ("first", "duty@r0.example"));
+    let ended = bus.ended("r0", 1).await;
+    assert_eq!((ended.outcome, ended.code), (Outcome::Accepted, Some(250)));
+    assert!(ended.reply.contains("queued as"), "{}", ended.reply);
+    let mails = sink.mails();
+    let mail = MessageParser::default().parse(&mails[0].bytes).unwrap();
+    assert_eq!(format!("<{}>", mail.message_id().unwrap()), begun.message_id);
+    assert!(mail.subject().unwrap().starts_with("EXERCISE EXERCISE EXERCISE - OFFICIAL - 999 calls"));
+    notifier.stop().await;
+    assert_eq!(bus.attempts().await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_is_refused_for_good_is_not_tried_again() {
+    let (bus, sink) = (Bus::start().await, sink().await);
+    sink.script("duty@r0.example", [Behaviour::Reply(Point::Recipient, 550, "5.1.1 no such user")]);
+    let said = bus.say_event().await;
+    bus.escalate(said, &recipients(2)).await;
+    let notifier = Running::start(&bus, &config(&[sink.address().port()])).await;
+    let ended = bus.ended("r0", 1).await;
+    assert_eq!((ended.outcome, ended.code), (Outcome::Permanent, Some(550)));
+    assert_eq!(bus.ended("r1", 1).await.outcome, Outcome::Accepted);
+    notifier.stop().await;
+    assert_eq!(bus.attempts().await.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_says_later_is_tried_later() {
+    let (bus, sink) = (Bus::start().await, sink().await);
+    let later = Behaviour::Reply(Point::Content, 451, "4.3.0 later");
+    sink.script("duty@r0.example", [later, later, Behaviour::Accept]);
+    let said = bus.say_event().await;
+    bus.escalate(said, &recipients(1)).await;
+    let notifier = Running::start(&bus, &config(&[sink.address().port()])).await;
+    for attempt in [1, 2] {
+        let ended = bus.ended("r0", attempt).await;
+        assert_eq!((ended.outcome, ended.code), (Outcome::Temporary, Some(451)));
+    }
+    assert_eq!(bus.ended("r0", 3).await.outcome, Outcome::Accepted);
+    notifier.stop().await;
+    assert_eq!(sink.counts().mails, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_the_first_relay_is_gone_the_second_takes_over_at_once() {
+    let bus = Bus::start().await;
+    let (first, second) = (sink().await, sink().await);
+    let ports = [first.address().port(), second.address().port()];
+    drop(first);
+    let said = bus.say_event().await;
+    bus.escalate(said, &recipients(50)).await;
+    let notifier = Running::start(&bus, &config(&ports)).await;
+    second.wait_until(SOON, |seen| seen.counts.mails == 50).await.unwrap();
+    let all: BTreeSet<_> = second.mails().iter().map(|mail| mail.to[0].clone()).collect();
+    assert_eq!(all.len(), 50);
+    notifier.stop().await;
+    let first: Vec<_> = bus.attempts().await.into_iter().filter(|e| e.subject.contains(".r0.")).collect();
+    assert!(first.len() <= 4, "{first:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_that_may_have_been_taken_is_sent_again_as_the_same_mail() {
+    let (bus, sink) = (Bus::start().await, sink().await);
+    sink.script(
+        "duty@r0.example",
+        [Behaviour::Cut(Point::Taken), Behaviour::Hang(Point::Taken), Behaviour::Accept],
+    );
+    let said = bus.say_event().await;
+    bus.escalate(said, &recipients(1)).await;
+    let notifier = Running::start(&bus, &config(&[sink.address().port()])).await;
+    assert_eq!(bus.ended("r0", 1).await.outcome, Outcome::Unknown);
+    assert_eq!(bus.ended("r0", 2).await.outcome, Outcome::Unknown);
+    assert_eq!(bus.ended("r0", 3).await.outcome, Outcome::Accepted);
+    notifier.stop().await;
+    let mails = sink.mails();
+    assert_eq!(mails.len(), 3);
+    assert!(mails.iter().all(|mail| mail.bytes == mails[0].bytes), "byte for byte");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_notifiers_share_the_work_and_double_none_of_it() {
+    let (bus, sink) = (Bus::start().await, sink().await);
+    sink.script_all([Behaviour::Delay(Duration::from_millis(2))]);
+    let said = bus.say_event().await;
+    let config = config(&[sink.address().port()]);
+    let notifiers = [Running::start(&bus, &config).await, Running::start(&bus, &config).await];
+    bus.escalate(said, &recipients(300)).await;
+    for n in 0..300 {
+        assert_eq!(bus.ended(&format!("r{n}"), 1).await.outcome, Outcome::Accepted);
+    }
+    for notifier in notifiers {
+        notifier.stop().await;
+    }
+    let all: BTreeSet<_> = sink.mails().iter().map(|mail| mail.to[0].clone()).collect();
+    assert_eq!((all.len(), sink.counts().mails, bus.attempts().await.len()), (300, 300, 600));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_of_a_notifier_that_died_is_marked_unknown_and_the_mail_sent_again() {
+    let (bus, sink) = (Bus::start().await, sink().await);
+    let said = bus.say_event().await;
+    bus.escalate(said, &recipients(1)).await;
+    let begun =
+        AttemptBegun { relay: "first".to_owned(), to: address("r0"), message_id: "<x@y.example>".to_owned() };
+    let subject = attempt_subject("r0", 1, AttemptPhase::Begun);
+    let fact = NewFact { subject, body: to_body("attempt", &begun).unwrap(), schedule: None };
+    bus.ledger.append(&fact, None).await.unwrap();
+
+    let notifier = Running::start(&bus, &config(&[sink.address().port()])).await;
+    let unknown = bus.ended("r0", 1).await;
+    assert_eq!((unknown.outcome, unknown.relay.as_str()), (Outcome::Unknown, "first"));
+    assert_eq!(bus.ended("r0", 2).await.outcome, Outcome::Accepted);
+    notifier.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notifier_that_is_killed_loses_no_mail() {
+    let (bus, sink) = (Bus::start().await, sink().await);
+    sink.script_all([Behaviour::Delay(Duration::from_millis(20))]);
+    let said = bus.say_event().await;
+    let mut config = config(&[sink.address().port()]);
+    config.takeover = "2s".parse::<tocsin_protocol::SignedDuration>().map(tocsin_protocol::Window).unwrap();
+    let killed = Running::start(&bus, &config).await;
+    bus.escalate(said, &recipients(100)).await;
+    sink.wait_until(SOON, |seen| seen.counts.mails >= 20).await.unwrap();
+    killed.task.abort();
+    drop(killed);
+
+    let notifier = Running::start(&bus, &config).await;
+    sink.wait_until(SOON, |seen| {
+        seen.mails.iter().map(|mail| &mail.to[0]).collect::<BTreeSet<_>>().len() == 100
+    })
+    .await
+    .unwrap();
+    let mut unknown = 0;
+    for n in 0..100 {
+        let recipient = format!("r{n}");
+        let first = bus.ended(&recipient, 1).await;
+        if first.outcome == Outcome::Unknown {
+            unknown += 1;
+            assert_eq!(bus.ended(&recipient, 2).await.outcome, Outcome::Accepted);
+        } else {
+            assert_eq!(first.outcome, Outcome::Accepted);
+        }
+    }
+    notifier.stop().await;
+    // A mail is repeated only where an attempt is unknown.
+    assert!(sink.counts().mails <= 100 + unknown, "{} mails, {unknown} unknown", sink.counts().mails);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notifier_that_is_asked_to_stop_finishes_what_is_under_way_and_leaves_the_rest() {
+    let (bus, sink) = (Bus::start().await, sink().await);
+    sink.script_all([Behaviour::Delay(Duration::from_millis(50))]);
+    let said = bus.say_event().await;
+    let config = config(&[sink.address().port()]);
+    let first = Running::start(&bus, &config).await;
+    bus.escalate(said, &recipients(60)).await;
+    sink.wait_until(SOON, |seen| seen.counts.mails >= 4).await.unwrap();
+    first.stop().await;
+    let open = bus.attempts().await;
+    let count = |phase: AttemptPhase| {
+        open.iter().filter(|e| e.subject.rsplit('.').next() == Some(phase.as_str())).count()
+    };
+    assert_eq!(count(AttemptPhase::Begun), count(AttemptPhase::Ended), "every attempt has its end");
+    assert!(sink.counts().mails < 60);
+
+    let second = Running::start(&bus, &config).await;
+    sink.wait_until(SOON, |seen| seen.counts.mails >= 60).await.unwrap();
+    second.stop().await;
+    let all: BTreeSet<_> = sink.mails().iter().map(|mail| mail.to[0].clone()).collect();
+    assert_eq!((all.len(), sink.counts().mails), (60, 60), "none lost, none doubled");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_sent_is_recorded_and_keeps_nobody_waiting() {
+    let (bus, sink) = (Bus::start().await, sink().await);
+    let said = bus.say_event().await;
+    let mut bad_address = escalation(said, "bad-address");
+    bad_address.to.email = "nobody\r\nRCPT TO:<thief@evil.example>".to_owned();
+    let mut facts = vec![escalation_fact(&bad_address)];
+    for (recipient, body) in
+        [("junk", &b"{"[..]), ("anothers", &to_body("escalation", &escalation(said, "r9")).unwrap())]
+    {
+        let subject = match escalation_fact(&escalation(said, recipient)).subject {
+            subject @ Subject::Escalation { .. } => subject,
+            other => panic!("{other}"),
+        };
+        facts.push(NewFact { subject, body: body.to_vec().into(), schedule: None });
+    }
+    bus.ledger.append_all(&facts, None).await.unwrap();
+    bus.escalate(said, &recipients(3)).await;
+    bus.escalate(said + 1000, &["no-event".to_owned()]).await;
+
+    let notifier = Running::start(&bus, &config(&[sink.address().port()])).await;
+    for recipient in ["r0", "r1", "r2", "no-event"] {
+        assert_eq!(bus.ended(recipient, 1).await.outcome, Outcome::Accepted, "{recipient}");
+    }
+    for (recipient, reason) in
+        [("bad-address", "no mail address"), ("junk", "cannot be read"), ("anothers", "another one")]
+    {
+        let ended = bus.ended(recipient, 1).await;
+        assert_eq!((ended.outcome, ended.relay.as_str()), (Outcome::Permanent, ""), "{recipient}");
+        assert!(ended.reply.contains(reason), "{recipient}: {}", ended.reply);
+    }
+    notifier.stop().await;
+    assert_eq!(sink.counts().mails, 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_that_hangs_does_not_hold_up_the_others() {
+    let (bus, sink) = (Bus::start().await, sink().await);
+    sink.script("duty@r0.example", [Behaviour::Hang(Point::Data), Behaviour::Accept]);
+    let said = bus.say_event().await;
+    bus.escalate(said, &recipients(40)).await;
+    let notifier = Running::start(&bus, &config(&[sink.address().port()])).await;
+    sink.wait_until(SOON, |seen| seen.counts.mails == 39 && seen.to("duty@r0.example").count() == 0)
+        .await
+        .unwrap();
+    assert_eq!(bus.ended("r0", 1).await.outcome, Outcome::Temporary);
+    assert_eq!(bus.ended("r0", 2).await.outcome, Outcome::Accepted);
+    notifier.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_broker_may_die_and_come_back_in_the_middle() {
+    let (mut bus, sink) = (Bus::start().await, sink().await);
+    sink.script_all([Behaviour::Delay(Duration::from_millis(10))]);
+    let said = bus.say_event().await;
+    let mut config = config(&[sink.address().port()]);
+    config.takeover = "2s".parse::<tocsin_protocol::SignedDuration>().map(tocsin_protocol::Window).unwrap();
+    let notifier = Running::start(&bus, &config).await;
+    bus.escalate(said, &recipients(100)).await;
+    sink.wait_until(SOON, |seen| seen.counts.mails >= 10).await.unwrap();
+    bus.server.kill().await.unwrap();
+    bus.server.restart().await.unwrap();
+    for n in 0..100 {
+        let recipient = format!("r{n}");
+        let mut attempt = 1;
+        while bus.ended(&recipient, attempt).await.outcome != Outcome::Accepted {
+            attempt += 1;
+        }
+    }
+    notifier.stop().await;
+    let all: BTreeSet<_> = sink.mails().iter().map(|mail| mail.to[0].clone()).collect();
+    assert_eq!(all.len(), 100);
+    let unknown = bus
+        .attempts()
+        .await
+        .iter()
+        .filter(|e| String::from_utf8_lossy(&e.body).contains("\"unknown\""))
+        .count();
+    assert!(
+        usize::try_from(sink.counts().mails).unwrap() <= 100 + unknown,
+        "{} mails, {unknown} unknown",
+        sink.counts().mails
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_comes_back_gets_the_mails_that_waited() {
+    let bus = Bus::start().await;
+    let gone = sink().await;
+    let port = gone.address().port();
+    drop(gone);
+    let said = bus.say_event().await;
+    bus.escalate(said, &recipients(5)).await;
+    let notifier = Running::start(&bus, &config(&[port])).await;
+    assert_eq!(bus.ended("r0", 1).await.outcome, Outcome::Temporary);
+    let back = Sink::start(SinkOptions { port, ..SinkOptions::default() }).await.unwrap();
+    back.wait_until(SOON, |seen| seen.counts.mails == 5).await.unwrap();
+    notifier.stop().await;
+}
