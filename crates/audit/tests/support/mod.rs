@@ -1,0 +1,374 @@
+//! A small world: a broker's clock, two streams, a router that is the real fold, and authors with real keys.
+
+#![allow(dead_code, reason = "each test file uses what it needs of the world")]
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use tocsin_audit::{Report, Request, gather};
+use tocsin_duty::{Fold, Verdict};
+use tocsin_protocol::{
+    Area, AreaId, AreaScope, AttemptBegun, AttemptEnded, AttemptPhase, Category, ClockStart, Confidence,
+    Contact, DirectoryDocument, Entry, Event, EventKind, EventNumber, IncidentId, Outcome, OwedRule, Person,
+    Platform, PolicyDocument, Publisher, Receipt, ReceiptMethod, ReceiptStage, Recipient, RecipientId,
+    Requirement, Service, Signed, SignedDuration, SigningKey, Status, StepDocument, StepNumber, Stream,
+    Subject, Timestamp, Where, Window, to_body,
+};
+
+pub const INCIDENT: &str = "bt-999-2023-06-25";
+
+pub struct World {
+    now: Timestamp,
+    pub entries: Vec<Entry>,
+    sequences: BTreeMap<Stream, u64>,
+    router: Fold,
+    /// Facts of the log that this router fails to write.
+    pub withheld: fn(&Subject) -> bool,
+    windows: Vec<(Timestamp, Subject, Bytes)>,
+    publisher: SigningKey,
+    keys: BTreeMap<RecipientId, SigningKey>,
+    said: u32,
+    pub status: Status,
+}
+
+fn contact(role: &str, id: &str) -> Contact {
+    Contact { role: role.to_owned(), email: format!("{role}@{id}.example"), phone: None }
+}
+
+fn seed(number: u8) -> SigningKey {
+    // Keys are the same in every run, so that what is pictured is the same.
+    SigningKey::from_seed(&encoded(number)).unwrap()
+}
+
+fn encoded(number: u8) -> String {
+    nkeys::KeyPair::new_from_raw(nkeys::KeyPairType::User, [number; 32]).unwrap().seed().unwrap()
+}
+
+pub fn minutes(minutes: i64) -> SignedDuration {
+    SignedDuration::from_mins(minutes)
+}
+
+pub fn seconds(seconds: i64) -> SignedDuration {
+    SignedDuration::from_secs(seconds)
+}
+
+pub fn id(id: &str) -> RecipientId {
+    RecipientId::new(id).unwrap()
+}
+
+pub fn number(n: u32) -> EventNumber {
+    EventNumber::new(n).unwrap()
+}
+
+/// 06:26 on 25 June 2023 by the clock on the wall.
+pub fn start() -> Timestamp {
+    "2023-06-25T05:26:00Z".parse().unwrap()
+}
+
+impl World {
+    /// A world of these recipients (id, name, kind); kinds `resilience-forum` are informed, all others required.
+    pub fn of(recipients: &[(&str, &str, &str)]) -> Self {
+        let keys: BTreeMap<RecipientId, SigningKey> = recipients
+            .iter()
+            .enumerate()
+            .map(|(n, r)| (id(r.0), seed(10 + u8::try_from(n).unwrap())))
+            .collect();
+        let publisher = seed(1);
+        let area = AreaId::new("uk").unwrap();
+        let document = DirectoryDocument {
+            name: "999 notification, a small picture of it".to_owned(),
+            time_zone: "Europe/London".to_owned(),
+            areas: vec![Area {
+                id: area.clone(),
+                name: "United Kingdom".to_owned(),
+                within: None,
+                population: None,
+            }],
+            publishers: vec![Publisher {
+                id: "bt-cha".parse().unwrap(),
+                name: "BT 999 call handling".to_owned(),
+                key: Some(publisher.public()),
+                areas: AreaScope::All,
+            }],
+            recipients: recipients
+                .iter()
+                .map(|(id, name, kind)| Recipient {
+                    id: id.parse().unwrap(),
+                    name: (*name).to_owned(),
+                    kind: (*kind).to_owned(),
+                    nation: None,
+                    areas: vec![area.clone()],
+                    neighbours: Vec::new(),
+                    key: Some(keys[*id].public()),
+                    contacts: [("duty", "duty"), ("senior", "senior")]
+                        .map(|(word, role)| (word.to_owned(), contact(role, id)))
+                        .into(),
+                    valid_from: None,
+                    valid_to: None,
+                    last_verified_at: None,
+                })
+                .collect(),
+            policies: vec![PolicyDocument {
+                id: "uk-999".parse().unwrap(),
+                name: "999 notification protocol".to_owned(),
+                basis: "Our own windows".to_owned(),
+                as_of: None,
+                confidence: Confidence::Assumption,
+                clock: ClockStart::Published,
+                services: Vec::new(),
+                acknowledge: vec![EventKind::Initial, EventKind::Resolved],
+                owed: vec![
+                    OwedRule {
+                        kinds: vec!["resilience-forum".to_owned()],
+                        recipients: Vec::new(),
+                        place: Where::Anywhere,
+                        requirement: Requirement::Informed,
+                    },
+                    OwedRule {
+                        kinds: Vec::new(),
+                        recipients: Vec::new(),
+                        place: Where::Anywhere,
+                        requirement: Requirement::Required,
+                    },
+                ],
+                steps: vec![
+                    StepDocument { within: Window(minutes(15)), contact: "duty".to_owned() },
+                    StepDocument { within: Window(minutes(30)), contact: "senior".to_owned() },
+                ],
+            }],
+        };
+        let mut world = Self {
+            now: start() - minutes(60),
+            entries: Vec::new(),
+            sequences: BTreeMap::new(),
+            router: Fold::new(),
+            withheld: |_| false,
+            windows: Vec::new(),
+            publisher,
+            keys,
+            said: 0,
+            status: Status::Actual,
+        };
+        let body = to_body("directory", &document).unwrap();
+        world.write(Stream::Log, Subject::Directory { version: 1 }.to_string(), None, body);
+        world.now = start();
+        world
+    }
+
+    /// A small picture of the United Kingdom.
+    pub fn small() -> Self {
+        Self::of(&[
+            ("ofcom", "Ofcom", "regulator"),
+            ("dsit", "Department for Science, Innovation and Technology", "government"),
+            ("pol-west-mercia", "West Mercia Police", "police-territorial"),
+            ("pol-gwent", "Gwent Police", "police-territorial"),
+            ("fire-kent", "Kent Fire and Rescue Service", "fire"),
+            ("lrf-kent", "Kent Resilience Forum", "resilience-forum"),
+        ])
+    }
+
+    /// Lets time pass to so long after the first event; the broker closes what falls due.
+    pub fn at(&mut self, after: SignedDuration) -> &mut Self {
+        let until = start() + after;
+        while let Some(at) =
+            (0..self.windows.len()).min_by_key(|n| self.windows[*n].0).filter(|n| self.windows[*n].0 < until)
+        {
+            let (due_at, subject, body) = self.windows.remove(at);
+            self.now = self.now.max(due_at + SignedDuration::from_millis(1));
+            if !(self.withheld)(&subject) {
+                self.write(Stream::Log, subject.to_string(), None, body);
+            }
+            self.route();
+        }
+        self.now = self.now.max(until);
+        self
+    }
+
+    fn write(&mut self, stream: Stream, subject: String, signed: Option<Signed>, body: Bytes) -> Verdict {
+        let sequence = self.sequences.entry(stream).or_default();
+        *sequence += 1;
+        let entry =
+            Entry { stream, sequence: *sequence, time: self.now, subject, signed, said_through: None, body };
+        let verdict = self.router.apply(&entry);
+        self.entries.push(entry);
+        verdict
+    }
+
+    /// The router writes what follows, each batch a millisecond later.
+    fn route(&mut self) {
+        let mut withheld = false;
+        loop {
+            let facts: Vec<_> = self
+                .router
+                .follows()
+                .into_iter()
+                .flat_map(|batch| batch.facts)
+                .filter(|fact| !(self.withheld)(&fact.subject))
+                .collect();
+            if facts.is_empty() || withheld {
+                return;
+            }
+            self.now += SignedDuration::from_millis(1);
+            for fact in facts {
+                if let Some(schedule) = fact.schedule {
+                    self.windows.push((schedule.at, schedule.target, fact.body.clone()));
+                }
+                self.write(Stream::Log, fact.subject.to_string(), None, fact.body);
+            }
+            // What is withheld stays owed for ever: one more round is enough for what follows from the rest.
+            withheld =
+                self.router.follows().iter().flat_map(|b| &b.facts).all(|f| (self.withheld)(&f.subject));
+        }
+    }
+
+    pub fn say(&mut self, kind: EventKind, change: impl FnOnce(&mut Event)) -> &mut Self {
+        self.said += 1;
+        let mut event = Event {
+            incident: INCIDENT.parse().unwrap(),
+            sequence: number(self.said),
+            kind,
+            status: self.status,
+            publisher: "bt-cha".parse().unwrap(),
+            category: Category::Outage,
+            services: vec![Service::Voice999],
+            headline: "999 calls are failing".to_owned(),
+            areas: vec![AreaId::new("uk").unwrap()],
+            description: None,
+            instruction: None,
+            public_advice: None,
+            severity: None,
+            urgency: None,
+            certainty: None,
+            began_at: Some(start() - minutes(2)),
+            detected_at: None,
+            aware_at: None,
+            discovered_at: None,
+            classified_at: None,
+            restored_at: None,
+            expected_restoration_at: None,
+            next_update_by: None,
+            platform: Some(Platform::Primary),
+            impact: None,
+            recontact: None,
+            contact: None,
+            marking: None,
+        };
+        change(&mut event);
+        let body = to_body("event", &event).unwrap();
+        let subject = event.subject().to_string();
+        let signed = self.publisher.sign(&subject, &body).unwrap();
+        let verdict = self.write(Stream::Said, subject, Some(signed), body);
+        assert!(matches!(verdict, Verdict::Event(_)), "{verdict:?}");
+        self.route();
+        self
+    }
+
+    fn receipt(&self, who: &str, event: u32, stage: ReceiptStage) -> Receipt {
+        let by = Person { name: format!("A. Person of {who}"), role: "control room supervisor".to_owned() };
+        Receipt {
+            incident: INCIDENT.parse().unwrap(),
+            event: number(event),
+            recipient: id(who),
+            stage,
+            at: self.now - seconds(1),
+            by: (stage == ReceiptStage::Acknowledged).then_some(by),
+            method: (stage == ReceiptStage::Acknowledged).then_some(ReceiptMethod::Desk),
+            control_room: None,
+            on_behalf_of: None,
+            note: None,
+        }
+    }
+
+    pub fn delivered(&mut self, who: &str, event: u32) -> &mut Self {
+        let receipt = self.receipt(who, event, ReceiptStage::Delivered);
+        self.sign_as(who, &receipt)
+    }
+
+    pub fn acknowledged(&mut self, who: &str, event: u32) -> &mut Self {
+        let receipt = self.receipt(who, event, ReceiptStage::Acknowledged);
+        self.sign_as(who, &receipt)
+    }
+
+    /// An acknowledgement in one recipient's name, signed with another's key.
+    pub fn forged(&mut self, whose: &str, event: u32, by: &str) -> &mut Self {
+        let receipt = self.receipt(whose, event, ReceiptStage::Acknowledged);
+        self.sign_as(by, &receipt)
+    }
+
+    fn sign_as(&mut self, who: &str, receipt: &Receipt) -> &mut Self {
+        let body = to_body("receipt", receipt).unwrap();
+        let subject = receipt.subject().to_string();
+        let signed = self.keys[who].sign(&subject, &body).unwrap();
+        self.write(Stream::Said, subject, Some(signed), body);
+        self.route();
+        self
+    }
+
+    /// Every required recipient but these takes the notice in and acknowledges, a second after each other.
+    pub fn all_but(&mut self, silent: &[&str], event: u32) -> &mut Self {
+        for who in self.keys.keys().map(ToString::to_string).collect::<Vec<_>>() {
+            if !silent.contains(&who.as_str()) {
+                let now = self.now.duration_since(start());
+                self.delivered(&who, event).at(now + seconds(1)).acknowledged(&who, event);
+            }
+        }
+        self
+    }
+
+    /// A notifier's attempt: begun now, and ended unless it died.
+    pub fn attempt(
+        &mut self,
+        who: &str,
+        (event, step): (u32, u32),
+        attempt: u32,
+        end: Option<Outcome>,
+    ) -> &mut Self {
+        let subject = |phase| Subject::Attempt {
+            recipient: id(who),
+            incident: INCIDENT.parse().unwrap(),
+            event: number(event),
+            step: StepNumber::new(step).unwrap(),
+            attempt,
+            phase,
+        };
+        let begun = AttemptBegun {
+            relay: "primary".to_owned(),
+            to: format!("duty@{who}.example"),
+            message_id: format!("<{who}.{event}.{step}@tocsin.example>"),
+        };
+        let body = to_body("attempt", &begun).unwrap();
+        self.write(Stream::Log, subject(AttemptPhase::Begun).to_string(), None, body);
+        if let Some(outcome) = end {
+            let ended = AttemptEnded {
+                relay: if outcome == Outcome::StoodDown { String::new() } else { "primary".to_owned() },
+                outcome,
+                code: None,
+                reply: format!("the relay's words for {}", serde_json::to_string(&outcome).unwrap()),
+            };
+            let body = to_body("attempt", &ended).unwrap();
+            self.now += SignedDuration::from_millis(200);
+            self.write(Stream::Log, subject(AttemptPhase::Ended).to_string(), None, body);
+        }
+        self.route();
+        self
+    }
+
+    /// Something on the log under any subject.
+    pub fn log(&mut self, subject: &str, body: &'static [u8]) -> &mut Self {
+        self.write(Stream::Log, subject.to_owned(), None, Bytes::from_static(body));
+        self
+    }
+
+    pub fn report(&self) -> Report {
+        self.report_with(Request::default())
+    }
+
+    pub fn report_with(&self, request: Request) -> Report {
+        let incident = IncidentId::new(INCIDENT).unwrap();
+        let one = gather(&self.entries, Some(&incident));
+        let report = one.report(&incident, request.clone()).unwrap();
+        let all = gather(&self.entries, None).report(&incident, request).unwrap();
+        assert_eq!(report, all, "the report of one incident is the same when all are gathered");
+        report
+    }
+}
