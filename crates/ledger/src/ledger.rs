@@ -65,6 +65,13 @@ impl Ledger {
     pub async fn last(&self, subject: &Subject) -> Result<Option<Entry>, Error> {
         todo!()
     }
+    /// The last entry whose subject matches `filter`.
+    ///
+    /// # Errors
+    /// x
+    pub async fn last_matching(&self, stream: Stream, filter: &str) -> Result<Option<Entry>, Error> {
+        todo!()
+    }
     /// The first entry at or after `sequence` whose subject matches `filter`.
     ///
     /// # Errors
