@@ -1,2 +1,55 @@
-//! tocsin
-fn main() {}
+//! The command line: it parses, wires and prints. No rules live here.
+//!
+//! Each command is a module of [`commands`]: its arguments and `run`. What they share has a module each: how to reach
+//! the bus ([`bus`]), seed files ([`seed`]), signals ([`shutdown`]), the log ([`logging`]), output ([`out`]), and
+//! what a failure looks like to a person and to a script ([`failure`]).
+
+mod bus;
+mod cli;
+mod commands;
+mod failure;
+mod logging;
+mod out;
+mod seed;
+mod shutdown;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::{
+    cli::Cli,
+    commands::Manner,
+    failure::{Exit, Failure},
+};
+
+fn main() -> ExitCode {
+    // Before anything may open a connection. An error means that one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let cli = Cli::parse();
+    let told = logging::start(&cli.logging, cli.command.manner()).and_then(|()| run(cli));
+    match told {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.tell();
+            failure.exit().into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(async {
+        match cli.command.manner() {
+            // It ends its work by itself: see `shutdown`.
+            Manner::Service => cli.command.run().await,
+            Manner::Command => tokio::select! {
+                ended = cli.command.run() => ended,
+                () = shutdown::interrupted() => Err(Failure::told(Exit::Interrupted)),
+            },
+        }
+    });
+    // A read of a terminal or pipe that nobody ends must not keep the process.
+    runtime.shutdown_background();
+    ended
+}

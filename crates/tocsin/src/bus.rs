@@ -1,0 +1,21 @@
+//! How a command or service reaches the bus: as the environment says.
+
+use std::time::Duration;
+
+use tocsin_ledger::{Connection, Ledger, Wait};
+
+use crate::failure::Failure;
+
+/// How long somebody is kept waiting for a bus that does not answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The connection that the environment names. `role` is what the administrator sees beside it in the server's list.
+pub(crate) fn connection(role: &str, wait: Wait) -> Result<Connection, Failure> {
+    let connection = Connection::from_env().map_err(|error| Failure::input(&error))?;
+    Ok(Connection { name: format!("tocsin-{role}"), wait, ..connection })
+}
+
+/// Connects for a command that somebody waits for: it gives up after ten seconds.
+pub(crate) async fn command(role: &str) -> Result<Ledger, Failure> {
+    Ok(Ledger::connect(&connection(role, Wait::Fail(PATIENCE))?).await?)
+}

@@ -1,0 +1,44 @@
+//! `tocsin setup`: makes both streams.
+
+use tocsin_ledger::Shape;
+
+use crate::{bus, failure::Failure, out};
+
+/// Make both streams on the bus, or verify those that are there
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  tocsin setup
+  NATS_URL=nats://bus-1.example:4222 NATS_NKEY=admin.nk tocsin setup --replicas 3
+
+It changes nothing on streams that are there: where one differs from what Tocsin needs, it names the difference.")]
+pub(crate) struct Args {
+    /// On how many servers each stream is kept: 1, 3 or 5
+    #[arg(long, value_name = "N", default_value_t = Shape::default().replicas, value_parser = replicas)]
+    replicas: usize,
+    /// The most recipients and services that may read at once
+    #[arg(long, value_name = "N", default_value_t = Shape::default().max_consumers, value_parser = clap::value_parser!(i64).range(1..))]
+    max_consumers: i64,
+}
+
+fn replicas(text: &str) -> Result<usize, String> {
+    match text {
+        "1" => Ok(1),
+        "3" => Ok(3),
+        "5" => Ok(5),
+        _ => {
+            Err("use 1, 3 or 5: an even number survives no more failures than the odd one below it"
+                .to_owned())
+        }
+    }
+}
+
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    let ledger = bus::command("setup").await?;
+    ledger.set_up(&Shape { replicas: args.replicas, max_consumers: args.max_consumers }).await?;
+    out::line(&format!(
+        "Both streams, TOCSIN_SAID and TOCSIN_LOG, are there as Tocsin needs them ({} replica{}).",
+        args.replicas,
+        if args.replicas == 1 { "" } else { "s" }
+    ))?;
+    out::line("Next: put a directory in force with `tocsin directory apply FILE`.")
+}
