@@ -1,2 +1,56 @@
-//! xtask
-fn main() {}
+//! For developers and first-time users: `cargo xtask drill | test | bench`.
+//!
+//! The drill replays 25 June 2023 through the real parts; `test` is everything that a change must pass; `bench`
+//! measures ours beside the raw limit on the same work. It may touch whatever the parts it runs may touch, use NATS
+//! and SMTP directly to measure against, and write under `target/` alone. Nothing depends on it.
+
+mod drill;
+mod error;
+mod nats;
+mod place;
+
+use std::{error::Error as _, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use error::Error;
+
+/// Developers' tasks.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Replay 25 June 2023, when the UK's 999 service failed, through the real parts.
+    Drill(drill::Options),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::io("start", source))
+        .and_then(|runtime| runtime.block_on(run(arguments.task)));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                eprintln!("  because: {error}");
+                cause = error.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(task: Task) -> Result<(), Error> {
+    match task {
+        Task::Drill(options) => drill::run(&options).await,
+    }
+}
