@@ -67,7 +67,7 @@ impl fmt::Display for Acknowledged {
         match (self.in_time(), self.due_at) {
             (Some(true), Some(due_at)) => write!(f, ", in time (by {due_at:.0})")?,
             (Some(false), Some(due_at)) => {
-                write!(f, ", late (it was due by {due_at:.0}); it counts as late")?
+                write!(f, ", late (it was due by {due_at:.0}); it counts as late")?;
             }
             _ => {}
         }
@@ -97,15 +97,12 @@ impl Desk {
         event: Option<EventNumber>,
         what: &Acknowledge,
     ) -> Result<Acknowledged, Error> {
-        let entry = match event {
-            Some(event) => {
-                let (recipient, incident) = (self.recipient.clone(), incident.clone());
-                self.ledger.last(&Subject::Notice { recipient, incident, event }).await?
-            }
-            None => {
-                let filter = format!("tocsin.notice.{}.{incident}.*", self.recipient);
-                newest(self.ledger.entries(Stream::Log, &[filter]).await?)
-            }
+        let entry = if let Some(event) = event {
+            let (recipient, incident) = (self.recipient.clone(), incident.clone());
+            self.ledger.last(&Subject::Notice { recipient, incident, event }).await?
+        } else {
+            let filter = format!("tocsin.notice.{}.{incident}.*", self.recipient);
+            newest(self.ledger.entries(Stream::Log, &[filter]).await?)
         };
         let entry = entry.ok_or_else(|| Error::NoNotice {
             recipient: self.recipient.clone(),
@@ -135,11 +132,11 @@ impl Desk {
             position,
             due_at: read.notice.due_at,
         };
-        if let Some((entry, earlier)) = self.said_before(&receipt.subject()).await? {
-            if self.counts(&entry).await {
-                let position = Position { sequence: entry.sequence, time: entry.time };
-                return Ok(acknowledged(Standing::Earlier(Box::new(earlier)), position));
-            }
+        if let Some((entry, earlier)) = self.said_before(&receipt.subject()).await?
+            && self.counts(&entry).await
+        {
+            let position = Position { sequence: entry.sequence, time: entry.time };
+            return Ok(acknowledged(Standing::Earlier(Box::new(earlier)), position));
         }
         Ok(match self.say(&receipt).await? {
             Said::Stored(position) | Said::Already(position) => acknowledged(Standing::New, position),

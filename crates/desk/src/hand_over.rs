@@ -158,9 +158,9 @@ impl Desk {
 }
 
 fn acknowledges(ended: &Ended, on: AcknowledgeOn) -> bool {
-    match (ended, on) {
-        (Ended::Code(EXIT_ACKNOWLEDGED), AcknowledgeOn::Code | AcknowledgeOn::Success) => true,
-        (Ended::Code(0), AcknowledgeOn::Success) => true,
+    match ended {
+        Ended::Code(EXIT_ACKNOWLEDGED) => on != AcknowledgeOn::Never,
+        Ended::Code(0) => on == AcknowledgeOn::Success,
         _ => false,
     }
 }
@@ -304,4 +304,97 @@ fn environment(arrived: &Arrived) -> [(&'static str, String); TOLD.len()] {
     ];
     let mut values = values.into_iter();
     TOLD.map(|name| (name, values.next().unwrap_or_default()))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    fn shell(script: &str) -> Program {
+        Program {
+            path: "/bin/sh".into(),
+            arguments: ["-c", script].map(OsString::from).to_vec(),
+            timeout: Duration::from_mins(1),
+            acknowledge: AcknowledgeOn::Code,
+        }
+    }
+
+    async fn run_shell(script: &str) -> HandedOver {
+        run(&shell(script), &fixture::arrived(|_| {})).await
+    }
+
+    #[tokio::test]
+    async fn a_program_gets_the_exact_notice_and_its_environment_without_what_opens_the_bus() {
+        let handed = run_shell(
+            r#"read -r notice; case "$notice" in '{"incident":"bt-cha-2023-06-25-0624"'*) ;; *) exit 3;; esac
+               echo "$TOCSIN_INCIDENT/$TOCSIN_EVENT $TOCSIN_STATUS $TOCSIN_ACKNOWLEDGE $TOCSIN_DUE_AT" >&2
+               env | grep -c '^NATS_'"#,
+        )
+        .await;
+        assert_eq!(handed.ended, Ended::Code(1), "{handed}");
+        assert_eq!(
+            handed.output.lines().collect::<Vec<_>>(),
+            ["bt-cha-2023-06-25-0624/1 actual yes 2023-06-25T05:48:00Z", "0"]
+        );
+    }
+
+    #[test]
+    fn only_the_exit_code_that_was_agreed_acknowledges() {
+        use AcknowledgeOn::{Code, Never, Success};
+        for (ended, never, code, success) in [
+            (Ended::Code(0), false, false, true),
+            (Ended::Code(EXIT_ACKNOWLEDGED), false, true, true),
+            (Ended::Code(1), false, false, false),
+            (Ended::Signal, false, false, false),
+            (Ended::Overrun, false, false, false),
+            (Ended::NotStarted(String::new()), false, false, false),
+        ] {
+            let found = [Never, Code, Success].map(|on| acknowledges(&ended, on));
+            assert_eq!(found, [never, code, success], "{ended:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_overruns_is_killed_and_told() {
+        let program = Program { timeout: Duration::from_millis(50), ..shell("exec sleep 600") };
+        let handed = run(&program, &fixture::arrived(|_| {})).await;
+        assert_eq!(handed.ended, Ended::Overrun);
+        assert!(handed.took < Duration::from_mins(1), "{handed}");
+        assert!(handed.to_string().contains("still waits for a person"), "{handed}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_never_reads_its_input_harms_nothing() {
+        // Larger than the pipe, so that the writer would wait for ever.
+        let large = fixture::arrived(|event| event.description = Some("x".repeat(200_000)));
+        let handed = run(&shell("exit 0"), &large).await;
+        assert_eq!(handed.ended, Ended::Code(0), "{handed}");
+        assert!(handed.is_taken());
+    }
+
+    #[tokio::test]
+    async fn a_program_that_prints_without_end_is_neither_blocked_nor_kept() {
+        let handed =
+            run_shell(r"head -c 3000000 /dev/zero | tr '\0' 'x'; printf '\033[2J' >&2; exit 10").await;
+        assert_eq!(handed.ended, Ended::Code(EXIT_ACKNOWLEDGED));
+        assert!(handed.output.len() <= OUTPUT_MAX, "{}", handed.output.len());
+        assert!(!handed.output.contains('\u{1b}'));
+    }
+
+    #[tokio::test]
+    async fn a_child_that_outlives_the_program_does_not_hold_the_desk() {
+        let begun = Instant::now();
+        let handed = run_shell("sleep 5 & exit 0").await;
+        assert_eq!(handed.ended, Ended::Code(0));
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_or_dies_is_told() {
+        let absent = Program { path: "no-such-program".into(), ..shell("") };
+        let handed = run(&absent, &fixture::arrived(|_| {})).await;
+        assert!(matches!(&handed.ended, Ended::NotStarted(why) if why.starts_with("no-such-program: ")));
+        assert_eq!(run_shell("kill -9 $$").await.ended, Ended::Signal);
+    }
 }

@@ -17,8 +17,12 @@ mod arrivals;
 pub mod clean;
 mod desk;
 mod error;
+#[cfg(test)]
+mod fixture;
 mod hand_over;
 mod read;
+mod show;
+mod when;
 
 pub use acknowledge::{Acknowledge, Acknowledged, Standing};
 pub use arrivals::{Arrival, Arrivals, Arrived, Content, Delivered};
@@ -26,3 +30,5 @@ pub use desk::Desk;
 pub use error::Error;
 pub use hand_over::{AcknowledgeOn, EXIT_ACKNOWLEDGED, Ended, HandedOver, Program};
 pub use read::{Author, Fault, ReadNotice, Unfit, read_notice};
+pub use show::{View, show};
+pub use when::{clock, countdown};

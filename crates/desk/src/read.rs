@@ -167,3 +167,81 @@ fn author(
     verify(&key)?;
     Ok(Author::NotPinned { key: key.as_str().to_owned() })
 }
+
+#[cfg(test)]
+mod tests {
+    use tocsin_protocol::{SigningKey, Status, to_body};
+
+    use super::*;
+    use crate::fixture;
+
+    fn read(entry: &Entry) -> Result<ReadNotice, Unfit> {
+        read_notice(entry, &fixture::RECIPIENT.parse().unwrap(), &BTreeMap::new())
+    }
+
+    #[test]
+    fn a_notice_that_its_author_signed_is_believed() {
+        let (event, key) = (fixture::event(), SigningKey::generate());
+        let read = read(&fixture::entry(&fixture::notice(&event, &key))).unwrap();
+        assert_eq!(read.event, event);
+        assert_eq!(read.author, Author::NotPinned { key: key.public() });
+    }
+
+    #[test]
+    fn a_pinned_key_is_the_only_one_that_counts() {
+        let (event, key) = (fixture::event(), SigningKey::generate());
+        let entry = fixture::entry(&fixture::notice(&event, &key));
+        let pinned = |key: &SigningKey| {
+            let known = AuthorKey::new(&key.public()).unwrap();
+            read_notice(
+                &entry,
+                &fixture::RECIPIENT.parse().unwrap(),
+                &BTreeMap::from([(event.publisher.clone(), known)]),
+            )
+        };
+        assert_eq!(pinned(&key).unwrap().author, Author::Pinned);
+        assert!(matches!(pinned(&SigningKey::generate()).unwrap_err().fault, Fault::Forged(_)));
+    }
+
+    #[test]
+    fn what_cannot_be_believed_is_told_as_such() {
+        let (event, key) = (fixture::event(), SigningKey::generate());
+        let good = fixture::notice(&event, &key);
+        let changed = |change: &dyn Fn(&mut Notice)| {
+            let mut notice = good.clone();
+            change(&mut notice);
+            Entry { body: to_body("notice", &notice).unwrap(), ..fixture::entry(&good) }
+        };
+        let other_words =
+            to_body("event", &Event { headline: "all is well".to_owned(), ..event.clone() }).unwrap();
+        let (forged, contradicts) = ("is not signed by the author", "contradicts the event");
+        let cases = [
+            (
+                "other words",
+                changed(&|n| n.said_body = serde_json::from_slice(&other_words).unwrap()),
+                forged,
+            ),
+            ("another's signature", changed(&|n| n.signature = "AAAA".to_owned()), forged),
+            ("another's key", changed(&|n| n.key = SigningKey::generate().public()), forged),
+            ("no key at all", changed(&|n| n.key = String::new()), forged),
+            ("another event", changed(&|n| n.event = n.event.next()), contradicts),
+            ("another recipient", changed(&|n| n.recipient = "x".parse().unwrap()), contradicts),
+            ("said to be a test", changed(&|n| n.status = Status::Test), contradicts),
+            (
+                "junk",
+                Entry { body: Bytes::from_static(b"\x1b[2J{"), ..fixture::entry(&good) },
+                "cannot be read",
+            ),
+            (
+                "another's subject",
+                Entry { subject: "tocsin.notice.x.y.\u{1b}[2J".to_owned(), ..fixture::entry(&good) },
+                "is no notice to this recipient",
+            ),
+        ];
+        for (what, entry, told) in cases {
+            let unfit = read(&entry).unwrap_err().to_string();
+            assert!(unfit.contains(told), "{what}: {unfit}");
+            assert!(!unfit.contains('\u{1b}'), "{what}: {unfit}");
+        }
+    }
+}
