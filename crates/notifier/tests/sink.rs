@@ -65,7 +65,7 @@ async fn a_login_is_asked_for_and_checked() {
 async fn what_is_too_long_is_refused_and_not_kept() {
     let sink = Sink::start(SinkOptions { mail_max: 1000, ..SinkOptions::default() }).await.unwrap();
     let mut said = b"HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nDATA\r\n".to_vec();
-    said.extend_from_slice(&[b'x'; 100_000]);
+    said.extend_from_slice(&vec![b'x'; 100_000]);
     said.extend_from_slice(b"\r\n.\r\nQUIT\r\n");
     assert_eq!(codes(&talk(&sink, &said).await), ["220", "250", "250", "250", "354", "552", "221"]);
     assert_eq!(sink.counts().mails, 0);

@@ -91,7 +91,7 @@ async fn every_fault_at_every_stage_has_its_outcome() {
         (Delay(Duration::from_mins(1)), Unknown, None),
     ] {
         let (sink, relay) = sink().await;
-        sink.script(TO, [behaviour.clone()]);
+        sink.script(TO, [behaviour]);
         let ended = tokio::time::timeout(SOON, relay.send(&mail_to(TO))).await.unwrap();
         assert_eq!((ended.outcome, ended.code), (outcome, code), "{behaviour:?}: {}", ended.reply);
         // Whatever became of that mail, the next one is answered for itself.
@@ -117,7 +117,7 @@ async fn every_fault_of_a_line_is_the_relays_and_never_the_recipients() {
         (Cut(Sender), Temporary),
     ] {
         let (sink, relay) = sink().await;
-        sink.script_lines([behaviour.clone()]);
+        sink.script_lines([behaviour]);
         let ended = tokio::time::timeout(SOON, relay.send(&mail_to(TO))).await.unwrap();
         assert_eq!(ended.outcome, outcome, "{behaviour:?}: {}", ended.reply);
         assert_eq!(sink.counts().mails, 0);
