@@ -94,7 +94,8 @@ impl History {
         self.0.last_key_value().map_or(1, |(last, _)| last.saturating_add(1))
     }
 
-    fn is_settled(&self) -> bool {
+    /// Whether nothing more is to be sent.
+    pub(crate) fn is_settled(&self) -> bool {
         let ends = self.0.values().filter_map(|attempt| attempt.ended.as_ref());
         ends.into_iter().any(|(outcome, _)| {
             matches!(outcome, Outcome::Accepted | Outcome::Permanent | Outcome::StoodDown)

@@ -144,6 +144,9 @@ fn pauses() -> Vec<Window> {
 /// The most connections to one relay that can be asked for.
 const CONNECTIONS_MAX: usize = 64;
 
+/// The shortest time after which a notifier may be taken for dead.
+const TAKEOVER_MIN: Duration = Duration::from_secs(1);
+
 /// A configuration that has been checked.
 pub(crate) struct Settings {
     pub(crate) letterhead: Letterhead,
@@ -252,6 +255,14 @@ impl Config {
                 "name at least one pause, such as [\"2s\", \"30s\", \"2m\"]",
             ));
         }
+        let takeover = self.takeover.0.unsigned_abs();
+        if takeover < TAKEOVER_MIN {
+            return Err(setting(
+                "takeover",
+                &format!("{:#}", self.takeover.0),
+                "write 1s at least, and better 15s: a notifier that merely pauses for breath must not be taken for dead",
+            ));
+        }
         let mut relays: Vec<RelaySettings> = Vec::with_capacity(self.relays.len());
         for relay in &self.relays {
             let checked = relay.check()?;
@@ -264,12 +275,7 @@ impl Config {
             }
             relays.push(checked);
         }
-        Ok(Settings {
-            letterhead: self.letterhead()?,
-            relays,
-            retry: self.retry.clone(),
-            takeover: self.takeover.0.unsigned_abs(),
-        })
+        Ok(Settings { letterhead: self.letterhead()?, relays, retry: self.retry.clone(), takeover })
     }
 }
 

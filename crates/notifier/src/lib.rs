@@ -16,6 +16,7 @@ mod relay;
 #[cfg(feature = "sink")]
 pub mod sink;
 mod standing;
+mod token;
 mod writer;
 
 pub use config::{Config, Letterhead, RelayConfig, Retry, Tls};

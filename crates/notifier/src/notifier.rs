@@ -20,6 +20,7 @@ use crate::{
     post::{Post, Then},
     relay::Relay,
     standing::Standing,
+    token::Tokens,
     writer::Writer,
 };
 
@@ -55,9 +56,11 @@ impl Notifier {
     /// down, and leaves the rest to others.
     ///
     /// # Errors
-    /// [`Error::Ledger`] when the work cannot be had at all: wrong permissions, no streams. What merely fails for a
+    /// [`Error::Ledger`] when the work cannot be had at all: wrong permissions, no streams, streams with other settings
+    /// than ours. What merely fails for a
     /// time is tried again.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        self.ledger.verify().await?;
         let options = WorkOptions { ack_wait: self.settings.takeover, ..WorkOptions::default() };
         let work = self.ledger.work(&options).await?;
         let connections: usize =
@@ -68,6 +71,7 @@ impl Notifier {
             writer: Writer::start(self.ledger.clone()),
             events: Events::new(self.ledger.clone()),
             standing: Standing::follow(self.ledger.clone()),
+            tokens: Tokens::new(),
             ledger: self.ledger,
             letterhead: self.settings.letterhead,
             retry: self.settings.retry,
@@ -157,18 +161,18 @@ impl Desk {
 }
 
 async fn work_off(post: &Post, item: &Item, beat: Duration) {
-    let mut ticks = tokio::time::interval(beat);
-    ticks.tick().await;
-    let work = post.work_off(item);
-    tokio::pin!(work);
-    let then = loop {
-        tokio::select! {
-            then = &mut work => break then,
-            // A slow relay must not look like a dead notifier.
-            _ = ticks.tick() => if let Err(why) = item.still_busy().await {
+    // A slow relay must not look like a dead notifier.
+    let signs_of_life = async {
+        loop {
+            tokio::time::sleep(beat).await;
+            if let Err(why) = item.still_busy().await {
                 tracing::debug!(error = %why, "the broker could not be told that an item is still under way");
-            },
+            }
         }
+    };
+    let then = tokio::select! {
+        then = post.work_off(item) => then,
+        () = signs_of_life => Then::Leave,
     };
     let told = match then {
         Then::Done => item.done().await,

@@ -14,8 +14,9 @@ use crate::{
     config::{Letterhead, Retry},
     events::Events,
     mail::{Mail, Told, one_line},
-    relay::Relay,
+    relay::{Pass, Relay},
     standing::Standing,
+    token::Tokens,
     writer::Writer,
 };
 
@@ -31,6 +32,7 @@ pub(crate) struct Post {
     pub(crate) writer: Writer,
     pub(crate) events: Events,
     pub(crate) standing: Standing,
+    pub(crate) tokens: Tokens,
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
@@ -79,8 +81,9 @@ impl Post {
 
     async fn go_on(&self, case: &Case<'_>) -> Result<Then, tocsin_ledger::Error> {
         // Nobody has begun what is handed out for the first time. Should that be wrong, the first write tells.
-        let mut history =
-            if case.deliveries > 1 { self.history(&case.which).await? } else { History::default() };
+        let mut known = case.deliveries > 1;
+        let mut history = if known { self.history(&case.which).await? } else { History::default() };
+        let token = self.tokens.next();
         let mut tried = vec![false; self.relays.len()];
         let mut mail = None;
         let mut last = String::new();
@@ -104,6 +107,11 @@ impl Post {
                     tracing::warn!(subject = %case.entry.subject, attempt, relay = ended.relay, "a mail may be sent twice: its first sender died");
                     history.ended(attempt, Outcome::Unknown, &ended.relay);
                 }
+                Next::End { .. } if !known => {
+                    // An end can be written under an attempt that another has begun: it tells of none but the last.
+                    history = self.history(&case.which).await?;
+                    known = true;
+                }
                 Next::End { attempt, outcome, reply } => {
                     let ended = AttemptEnded { relay: String::new(), outcome, code: None, reply };
                     if self.end(&case.which, attempt, &ended).await {
@@ -112,36 +120,37 @@ impl Post {
                     history = self.history(&case.which).await?;
                 }
                 Next::Try { attempt, relay } => {
-                    let (Some(relay), Some(mail), Some(tried)) =
+                    let (Some(relay), Some(mail), Some(now_tried)) =
                         (self.relays.get(relay), &mail, tried.get_mut(relay))
                     else {
                         // The decision gives only relays that it was shown, and there is a mail unless there is an end.
                         return Ok(Then::Later(SOON));
                     };
+                    // It may have failed since it was chosen; then another is.
+                    let Some(pass) = relay.admit() else { continue };
                     let begun = AttemptBegun {
                         relay: relay.name().to_owned(),
                         to: mail.to.to_string(),
                         message_id: mail.message_id.clone(),
+                        token: Some(token.clone()),
                     };
                     if !self.begin(&case.which, attempt, &begun).await {
-                        history = self.history(&case.which).await?;
-                        continue;
+                        // Whoever began it has the item too, or had it: if that one is dead, it is handed out again.
+                        let settled = self.history(&case.which).await?.is_settled();
+                        return Ok(if settled { Then::Done } else { Then::Leave });
                     }
                     history.begun(attempt, relay.name());
-                    *tried = true;
-                    let ended = relay.send(mail).await;
+                    *now_tried = true;
+                    let ended = self.hand_over(case, mail, pass).await;
                     let stands = self.end(&case.which, attempt, &ended).await;
                     tell(case, attempt, &ended);
                     match (ended.outcome, stands) {
-                        (Outcome::Accepted | Outcome::Permanent | Outcome::StoodDown, true)
-                        | (Outcome::Accepted, false) => {
-                            return Ok(Then::Done);
-                        }
                         // Another notifier took this one for dead and goes on with the item.
                         (_, false) => return Ok(Then::Leave),
-                        (Outcome::Unknown, true) => {
-                            return Ok(Then::Later(self.retry.pause(case.deliveries)));
+                        (Outcome::Accepted | Outcome::Permanent | Outcome::StoodDown, true) => {
+                            return Ok(Then::Done);
                         }
+                        (Outcome::Unknown, true) => return Ok(self.pause(case, &tried, &ended.reply)),
                         (Outcome::Temporary | Outcome::RelayFault, true) => {
                             history.ended(attempt, ended.outcome, &ended.relay);
                             last = ended.reply;
@@ -149,6 +158,21 @@ impl Post {
                     }
                 }
             }
+        }
+    }
+
+    /// Waits for a line and sends, if there is still need by then: a thousand mails over a slow relay take minutes.
+    async fn hand_over(&self, case: &Case<'_>, mail: &Mail, pass: Pass<'_>) -> AttemptEnded {
+        let turn = match pass.line().await {
+            Ok(turn) => turn,
+            Err(ended) => return ended,
+        };
+        let no_need = case.escalation.as_ref().ok().and_then(|escalation| self.standing.no_need(escalation));
+        match no_need {
+            Some(reply) => {
+                AttemptEnded { relay: String::new(), outcome: Outcome::StoodDown, code: None, reply }
+            }
+            None => turn.send(mail).await,
         }
     }
 
@@ -187,7 +211,7 @@ impl Post {
         Ok(None)
     }
 
-    /// Every relay that could be tried was: puts the item off, and calls for a person when that has gone on.
+    /// No relay has confirmed the mail: puts the item off, and calls for a person when that has gone on.
     fn pause(&self, case: &Case<'_>, tried: &[bool], last: &str) -> Then {
         if self.retry.alarms(case.deliveries)
             && let Ok(escalation) = &case.escalation
@@ -201,7 +225,7 @@ impl Post {
                 phone = escalation.to.phone.as_deref().map_or_else(|| "none in the directory".to_owned(), |phone| one_line(phone, 100)),
                 failures = case.deliveries,
                 last = %last,
-                "ESCALATION FAILS: no relay takes the mail to {} ({}). Telephone them now, and mend the relays",
+                "ESCALATION FAILS: no relay confirms the mail to {} ({}). Telephone them now, and mend the relays",
                 one_line(&escalation.recipient_name, 200),
                 one_line(&escalation.to.role, 200),
             );
@@ -222,12 +246,17 @@ impl Post {
     /// Writes that an attempt begins. False when another has begun it.
     async fn begin(&self, which: &Which, attempt: u32, begun: &AttemptBegun) -> bool {
         let Some(fact) = fact(which, attempt, AttemptPhase::Begun, begun) else { return false };
-        matches!(self.writer.write(fact).await, Some(Appended::Written(_)))
+        self.is_ours(fact).await
     }
 
     /// Writes how an attempt ended. False when another end stands there.
     async fn end(&self, which: &Which, attempt: u32, ended: &AttemptEnded) -> bool {
         let Some(fact) = fact(which, attempt, AttemptPhase::Ended, ended) else { return false };
+        self.is_ours(fact).await
+    }
+
+    /// Writes a fact. True when it stands there as we wrote it, by this write or by one whose acknowledgement was lost.
+    async fn is_ours(&self, fact: NewFact) -> bool {
         let body = fact.body.clone();
         match self.writer.write(fact).await {
             Some(Appended::Written(_)) => true,
@@ -250,9 +279,10 @@ fn fact<T: serde::Serialize>(which: &Which, attempt: u32, phase: AttemptPhase, b
 fn tell(case: &Case<'_>, attempt: u32, ended: &AttemptEnded) {
     let (subject, relay, reply) = (&case.entry.subject, &ended.relay, &ended.reply);
     match ended.outcome {
-        Outcome::Accepted | Outcome::StoodDown => {
+        Outcome::Accepted => {
             tracing::info!(%subject, attempt, %relay, %reply, "escalation handed over");
         }
+        Outcome::StoodDown => tracing::info!(%subject, attempt, %reply, "escalation stood down"),
         Outcome::Temporary => {
             tracing::warn!(%subject, attempt, %relay, %reply, "a relay did not take a mail; tried again");
         }

@@ -8,9 +8,9 @@ use tocsin_protocol::NewFact;
 use tokio::sync::{mpsc, oneshot};
 
 /// The most facts in one batch.
-const BATCH: usize = 64;
-/// The pause before a write that failed is tried again.
-const PAUSE: Duration = Duration::from_millis(500);
+const BATCH: usize = 256;
+/// The first and the longest pause before a write that failed is tried again.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 
 struct Request {
     fact: NewFact,
@@ -42,18 +42,39 @@ async fn write(ledger: Ledger, mut queue: mpsc::Receiver<Request>) {
     let mut requests = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut requests, BATCH).await > 0 {
         let (facts, answers): (Vec<_>, Vec<_>) = requests.drain(..).map(|r| (r.fact, r.written)).unzip();
-        let appended = loop {
-            match ledger.append_all(&facts, None).await {
-                Ok(appended) => break appended,
-                Err(why) => {
-                    tracing::error!(error = %why, facts = facts.len(), "attempts cannot be written to the log; trying again");
-                    tokio::time::sleep(PAUSE).await;
+        match ledger.append_all(&facts, None).await {
+            Ok(appended) => {
+                for (answer, appended) in answers.into_iter().zip(appended) {
+                    // Who asked may have been given up meanwhile.
+                    let _ = answer.send(appended);
                 }
             }
-        };
-        for (answer, appended) in answers.into_iter().zip(appended) {
-            // Who asked may have been given up meanwhile.
-            let _ = answer.send(appended);
+            Err(why) => {
+                tracing::error!(error = %why, facts = facts.len(), "attempts cannot be written to the log; trying them one by one");
+                // A fact that is refused for itself must not hold up the others.
+                for (fact, written) in facts.into_iter().zip(answers) {
+                    tokio::spawn(insist(ledger.clone(), Request { fact, written }));
+                }
+                tokio::time::sleep(PAUSES.0).await;
+            }
         }
+    }
+}
+
+/// Writes one fact, trying for as long as somebody waits for it.
+async fn insist(ledger: Ledger, request: Request) {
+    let mut pause = PAUSES.0;
+    while !request.written.is_closed() {
+        match ledger.append(&request.fact, None).await {
+            Ok(appended) => {
+                let _ = request.written.send(appended);
+                return;
+            }
+            Err(why) => {
+                tracing::error!(error = %why, subject = %request.fact.subject, "an attempt cannot be written to the log; trying again");
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.1);
     }
 }

@@ -121,8 +121,12 @@ async fn an_attempt_of_a_notifier_that_died_is_marked_unknown_and_the_mail_sent_
     let (bus, sink) = (Bus::start().await, sink().await);
     let said = bus.say_event().await;
     bus.escalate(said, &recipients(1)).await;
-    let begun =
-        AttemptBegun { relay: "first".to_owned(), to: address("r0"), message_id: "<x@y.example>".to_owned() };
+    let begun = AttemptBegun {
+        relay: "first".to_owned(),
+        to: address("r0"),
+        message_id: "<x@y.example>".to_owned(),
+        token: None,
+    };
     let subject = attempt_subject("r0", 1, AttemptPhase::Begun);
     let fact = NewFact { subject, body: to_body("attempt", &begun).unwrap(), schedule: None };
     bus.ledger.append(&fact, None).await.unwrap();

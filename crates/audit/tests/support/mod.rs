@@ -335,6 +335,7 @@ impl World {
             relay: "primary".to_owned(),
             to: format!("duty@{who}.example"),
             message_id: format!("<{who}.{event}.{step}@tocsin.example>"),
+            token: None,
         };
         let body = to_body("attempt", &begun).unwrap();
         self.write(Stream::Log, subject(AttemptPhase::Begun).to_string(), None, body);

@@ -406,6 +406,7 @@ impl World {
             relay: "one".into(),
             to: "duty@force.example".into(),
             message_id: "<x@example>".into(),
+            token: None,
         };
         let ended =
             AttemptEnded { relay: "one".into(), outcome, code: Some(550), reply: "as scripted".into() };

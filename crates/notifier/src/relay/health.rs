@@ -26,10 +26,21 @@ struct Down {
     probing: bool,
 }
 
+/// How a mail is let through to a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admitted {
+    /// As any other.
+    Freely,
+    /// As the one that sees whether the relay is back.
+    AsProbe,
+}
+
 impl Health {
-    /// When the relay may be tried again, if it is left alone now.
+    /// When it is worth asking again, if the relay is left alone now.
     pub(crate) fn down_until(&self, now: Instant) -> Option<Instant> {
-        self.down.as_ref().map(|down| down.until).filter(|until| now < *until)
+        let down = self.down.as_ref().filter(|down| now < down.until)?;
+        // A probe mostly comes back long before patience with it ends.
+        Some(if down.probing { down.until.min(now + PAUSES.0) } else { down.until })
     }
 
     /// Asks to try it. Once its pause is over one mail goes first; the others are let through when that one is back,
@@ -37,15 +48,27 @@ impl Health {
     ///
     /// # Errors
     /// Why it is left alone.
-    pub(crate) fn admit(&mut self, now: Instant, patience: Duration) -> Result<(), String> {
+    pub(crate) fn admit(&mut self, now: Instant, patience: Duration) -> Result<Admitted, String> {
         match &mut self.down {
-            None => Ok(()),
+            None => Ok(Admitted::Freely),
             Some(down) if now < down.until => Err(down.why.clone()),
             Some(down) => {
                 down.until = now + patience;
                 down.probing = true;
-                Ok(())
+                Ok(Admitted::AsProbe)
             }
+        }
+    }
+
+    /// Why it is left alone now, if it is.
+    pub(crate) fn fallen(&self, now: Instant) -> Option<&str> {
+        self.down.as_ref().filter(|down| now < down.until).map(|down| down.why.as_str())
+    }
+
+    /// The probe was not made after all: the next mail may be it.
+    pub(crate) fn forgo(&mut self, now: Instant) {
+        if let Some(down) = self.down.as_mut().filter(|down| down.probing) {
+            (down.until, down.probing) = (now, false);
         }
     }
 
@@ -98,13 +121,17 @@ mod tests {
         }
         assert!(health.admit(start + Duration::from_secs(1), PATIENCE).unwrap_err().contains("refused"));
         let back = start + Duration::from_secs(2);
-        assert_eq!(health.admit(back, PATIENCE), Ok(()));
+        assert_eq!(health.admit(back, PATIENCE), Ok(Admitted::AsProbe));
         assert!(health.admit(back, PATIENCE).is_err(), "one mail goes first");
+        let soon = health.down_until(back).unwrap() - back;
+        assert!(soon < PATIENCE / 10, "the others ask again soon, not when patience ends: {soon:?}");
         assert_eq!(
             health.admit(back + PATIENCE, PATIENCE),
-            Ok(()),
+            Ok(Admitted::AsProbe),
             "a probe that never came back blocks nobody"
         );
+        health.forgo(back + PATIENCE);
+        assert_eq!(health.admit(back + PATIENCE, PATIENCE), Ok(Admitted::AsProbe), "nor one never made");
     }
 
     #[test]
@@ -129,7 +156,7 @@ mod tests {
         let (mut health, now) = (Health::default(), Instant::now());
         health.failed(&hung(), 3, now);
         health.failed(&hung(), 3, now);
-        assert_eq!(health.admit(now, PATIENCE), Ok(()));
+        assert_eq!(health.admit(now, PATIENCE), Ok(Admitted::Freely));
         health.failed(&hung(), 3, now);
         assert!(health.down_until(now).is_some(), "three in a row do");
     }

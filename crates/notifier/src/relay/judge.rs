@@ -83,8 +83,9 @@ impl Failure {
     ///
     /// - A 4xx reply is the relay's own word that it did not take the mail, and may later.
     /// - 530, 534, 535 and 538 speak of our login; any 5xx before the recipient was named speaks of us and not of the
-    ///   recipient; so do a status of class 7 (RFC 3463: security or policy) and a refusal to relay. To take these
-    ///   for a dead address would burn every contact of every recipient on one wrong setting of ours.
+    ///   recipient; so do a status that names our sender, the protocol, policy or the relay's own state (RFC 3463), a
+    ///   command refused as such, and a refusal to relay. To take these for a dead address would burn every contact of
+    ///   every recipient on one wrong setting of ours.
     /// - Any other 5xx is a refusal for good.
     /// - No proper reply: nothing was taken before the content was sent; after that nobody knows.
     pub(crate) fn outcome(&self) -> Outcome {
@@ -92,7 +93,9 @@ impl Failure {
             (Why::Answered { code: 400..=499, .. }, _) => Outcome::Temporary,
             (Why::Answered { code: 530 | 534 | 535 | 538, .. }, _) => Outcome::RelayFault,
             (Why::Answered { code: 500..=599, .. }, stage) if stage < Stage::Recipient => Outcome::RelayFault,
-            (Why::Answered { code: 500..=599, text }, _) if is_about_us(text) => Outcome::RelayFault,
+            (Why::Answered { code: code @ 500..=599, text }, _) if is_about_us(*code, text) => {
+                Outcome::RelayFault
+            }
             (Why::Answered { code: 500..=599, .. }, _)
             | (Why::Unable(_), Stage::Sender | Stage::Recipient) => Outcome::Permanent,
             (_, Stage::Content) => Outcome::Unknown,
@@ -102,10 +105,23 @@ impl Failure {
     }
 }
 
-/// Whether a refusal names a policy or relaying and not the address.
-fn is_about_us(text: &str) -> bool {
-    let policy = text.split_whitespace().any(|word| word.starts_with("5.7."));
-    policy || text.to_ascii_lowercase().contains("relay")
+/// Whether a refusal speaks of us or of the relay and not of the address. Its status (RFC 3463) decides, where it gives
+/// one: "user unknown in relay recipient table" is a dead address, and says so by 5.1.1.
+fn is_about_us(code: u16, text: &str) -> bool {
+    match text.split_whitespace().find_map(status) {
+        // Our address as the sender (Postfix refuses it only when the recipient is named), the relay's own state.
+        Some((1, 7 | 8) | (3, 2 | 5)) => true,
+        // The protocol; security and policy.
+        Some((class, _)) => matches!(class, 5 | 7),
+        None => matches!(code, 500 | 502..=504 | 521 | 555) || text.to_ascii_lowercase().contains("relay"),
+    }
+}
+
+/// The subject and the detail of an enhanced status code: 1 and 7 of `5.1.7`.
+fn status(word: &str) -> Option<(u16, u16)> {
+    let mut parts = word.strip_prefix("5.")?.split('.');
+    let (subject, detail) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    parts.next().is_none().then_some((subject, detail))
 }
 
 impl fmt::Display for Failure {
@@ -170,10 +186,31 @@ mod tests {
 
     #[test]
     fn a_relay_that_will_not_relay_for_us_is_at_fault_and_not_the_address() {
-        for text in
-            ["5.7.1 <a@b.example>: Relay access denied", "relay not permitted", "5.7.26 unauthenticated mail"]
-        {
+        for text in [
+            "5.7.1 <a@b.example>: Relay access denied",
+            "relay not permitted",
+            "5.7.26 unauthenticated mail",
+            "5.1.8 <tocsin@operator.example>: Sender address rejected: Domain not found",
+            "5.5.2 cannot read that",
+            "5.3.2 system not accepting messages",
+        ] {
             assert_eq!(answered(Stage::Recipient, 550, text), Outcome::RelayFault, "{text}");
+        }
+        for code in [500, 502, 503, 504, 521, 555] {
+            assert_eq!(answered(Stage::Recipient, code, "no"), Outcome::RelayFault, "{code}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_a_relay_does_not_know_is_dead_whatever_words_it_uses() {
+        for (code, text) in [
+            (550, "5.1.1 <a@b.example>: Recipient address rejected: User unknown in relay recipient table"),
+            (550, "5.4.1 Recipient address rejected: Access denied"),
+            (501, "5.1.3 Bad recipient address syntax"),
+            (550, "no such user here"),
+            (550, "5.x no such user"),
+        ] {
+            assert_eq!(answered(Stage::Recipient, code, text), Outcome::Permanent, "{code} {text}");
         }
     }
 

@@ -13,10 +13,10 @@ use std::{
 };
 
 use tocsin_protocol::{AttemptEnded, Outcome};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use self::{
-    health::Health,
+    health::{Admitted, Health},
     judge::{Failure, Stage, Why},
     line::{Line, Taken, Way},
 };
@@ -43,32 +43,16 @@ impl Relay {
         &self.way.settings().name
     }
 
-    /// When it may be tried again, if it is left alone now.
+    /// When it is worth asking again, if it is left alone now.
     pub(crate) fn down_until(&self) -> Option<Instant> {
         self.health().down_until(Instant::now())
     }
 
-    /// Tries to hand over a mail, waiting for a free line first. Every end has an answer, and no try outlives three
-    /// times the relay's timeout once it has its line.
-    pub(crate) async fn send(&self, mail: &Mail) -> AttemptEnded {
-        let Ok(_permit) = self.permits.acquire().await else {
-            return self.ended(Outcome::Temporary, None, "not tried: the notifier is stopping".to_owned());
-        };
-        let timeout = self.way.settings().timeout;
-        if let Err(why) = self.health().admit(Instant::now(), timeout.saturating_mul(4)) {
-            return self.ended(Outcome::Temporary, None, format!("not tried: it failed a moment ago: {why}"));
-        }
-        match self.talk(mail).await {
-            Ok(Taken { code, text }) => {
-                self.health().answered();
-                self.ended(Outcome::Accepted, Some(code), text)
-            }
-            Err(failure) => {
-                let patience = u32::try_from(self.way.settings().connections).unwrap_or(u32::MAX).max(3);
-                self.health().failed(&failure, patience, Instant::now());
-                self.ended(failure.outcome(), failure.code(), failure.to_string())
-            }
-        }
+    /// Asks to try it: nothing when it is left alone now, as it failed a moment ago.
+    pub(crate) fn admit(&self) -> Option<Pass<'_>> {
+        let patience = self.way.settings().timeout.saturating_mul(4);
+        let admitted = self.health().admit(Instant::now(), patience).ok()?;
+        Some(Pass { relay: self, is_probe: admitted == Admitted::AsProbe })
     }
 
     async fn talk(&self, mail: &Mail) -> Result<Taken, Failure> {
@@ -117,5 +101,68 @@ impl Relay {
 
     fn ended(&self, outcome: Outcome, code: Option<u16>, reply: String) -> AttemptEnded {
         AttemptEnded { relay: self.name().to_owned(), outcome, code, reply }
+    }
+
+    fn not_tried(&self, why: &str) -> AttemptEnded {
+        self.ended(Outcome::Temporary, None, format!("not tried: {why}"))
+    }
+}
+
+/// Leave to try a relay. A probe that comes to nothing gives its place to the next mail.
+pub(crate) struct Pass<'a> {
+    relay: &'a Relay,
+    is_probe: bool,
+}
+
+impl<'a> Pass<'a> {
+    /// Waits for a free line.
+    ///
+    /// # Errors
+    /// The end of the attempt, when the relay failed meanwhile or the notifier is stopping.
+    pub(crate) async fn line(self) -> Result<Turn<'a>, AttemptEnded> {
+        let relay = self.relay;
+        let Ok(permit) = relay.permits.acquire().await else {
+            return Err(relay.not_tried("the notifier is stopping"));
+        };
+        if !self.is_probe
+            && let Some(why) = relay.health().fallen(Instant::now())
+        {
+            return Err(relay.not_tried(&format!("it failed a moment ago: {why}")));
+        }
+        Ok(Turn { pass: self, _permit: permit })
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        if self.is_probe {
+            self.relay.health().forgo(Instant::now());
+        }
+    }
+}
+
+/// A line for one mail.
+pub(crate) struct Turn<'a> {
+    pass: Pass<'a>,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Turn<'_> {
+    /// Hands over a mail. Every end has an answer, and none takes longer than three times the relay's timeout.
+    pub(crate) async fn send(mut self, mail: &Mail) -> AttemptEnded {
+        let relay = self.pass.relay;
+        let sent = relay.talk(mail).await;
+        self.pass.is_probe = false;
+        match sent {
+            Ok(Taken { code, text }) => {
+                relay.health().answered();
+                relay.ended(Outcome::Accepted, Some(code), text)
+            }
+            Err(failure) => {
+                let patience = u32::try_from(relay.way.settings().connections).unwrap_or(u32::MAX).max(3);
+                relay.health().failed(&failure, patience, Instant::now());
+                relay.ended(failure.outcome(), failure.code(), failure.to_string())
+            }
+        }
     }
 }

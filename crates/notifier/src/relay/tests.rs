@@ -43,6 +43,17 @@ fn settings(port: u16) -> RelaySettings {
     }
 }
 
+impl Relay {
+    /// All of a try in one.
+    async fn send(&self, mail: &Mail) -> AttemptEnded {
+        let Some(pass) = self.admit() else { return self.not_tried("it is left alone") };
+        match pass.line().await {
+            Ok(turn) => turn.send(mail).await,
+            Err(ended) => ended,
+        }
+    }
+}
+
 async fn sink() -> (Sink, Relay) {
     let sink = Sink::start(SinkOptions::default()).await.unwrap();
     let relay = Relay::new(settings(sink.address().port())).unwrap();
@@ -135,7 +146,24 @@ async fn a_relay_that_refuses_connections_is_left_alone_for_a_moment() {
     assert_eq!((ended.outcome, ended.code), (Outcome::Temporary, None));
     assert!(ended.reply.contains("at connecting"), "{}", ended.reply);
     assert!(relay.down_until().is_some());
-    assert!(relay.send(&mail_to(TO)).await.reply.starts_with("not tried"));
+    assert!(relay.admit().is_none());
+}
+
+#[tokio::test]
+async fn mails_that_wait_for_a_line_do_not_each_wait_out_a_relay_that_is_gone() {
+    let (sink, relay) = sink().await;
+    sink.script_lines([Behaviour::Hang(Point::Greeting)]);
+    let sends: Vec<_> = (0..20).map(|_| relay.admit().unwrap()).collect();
+    let ends = sends.into_iter().map(|pass| async {
+        match pass.line().await {
+            Ok(turn) => turn.send(&mail_to(TO)).await,
+            Err(ended) => ended,
+        }
+    });
+    let ends = futures_util::future::join_all(ends).await;
+    assert!(ends.iter().all(|ended| ended.outcome == Outcome::Temporary), "{ends:?}");
+    let tried = ends.iter().filter(|ended| !ended.reply.starts_with("not tried")).count();
+    assert!(tried <= 2, "one for each line: {ends:?}");
 }
 
 #[tokio::test]

@@ -59,6 +59,10 @@ pub struct AttemptBegun {
     pub to: String,
     /// The same for every attempt of an escalation, so that a repeated mail is known as one.
     pub message_id: String,
+    /// A token of whoever began it, new for each piece of work taken up: a writer whose acknowledgement was lost knows
+    /// by it that what stands there is its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 /// Written when the relay has answered, or when it is known that nobody will learn what it answered.

@@ -390,8 +390,13 @@ prop_compose! {
 }
 
 prop_compose! {
-    pub(crate) fn attempt_begun()(relay in line(253), to in email(), message_id in "<[!-;=?-~]{1,60}>") -> AttemptBegun {
-        AttemptBegun { relay, to, message_id }
+    pub(crate) fn attempt_begun()(
+        relay in line(253),
+        to in email(),
+        message_id in "<[!-;=?-~]{1,60}>",
+        token in option::of("[!-~]{1,64}"),
+    ) -> AttemptBegun {
+        AttemptBegun { relay, to, message_id, token }
     }
 }
 
