@@ -7,7 +7,8 @@
 //! Two timelinesses are kept apart throughout: the operator's (from the failure to the first event) and the recipients'
 //! (from the notice to the acknowledgement). Every figure keeps its denominator.
 //!
-//! Everything here is pure but for [`read`], which reads the ledger. Nothing is written, and no clock is read.
+//! It may touch the bus through `tocsin-ledger`, in [`read`] alone and only to read; everything else here is pure.
+//! Nothing is written, and no clock is read.
 
 mod compute;
 mod error;

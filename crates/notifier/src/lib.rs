@@ -1,7 +1,8 @@
 //! Works off escalations: the e-mail owed to each silent required recipient, sent by SMTP, every attempt recorded.
 //!
-//! It reads escalations, events and receipts from the ledger, writes `attempt` facts to it, and speaks SMTP to the
-//! relays of its configuration. It is the only crate that knows mail. It decides nothing about who is owed what.
+//! It may touch the bus through `tocsin-ledger`, where it reads escalations, events and receipts and writes `attempt`
+//! facts, and the SMTP relays of its configuration. It is the only crate that knows mail. It decides nothing about
+//! who is owed what.
 //!
 //! With the feature `sink` it also holds an SMTP server on loopback with scripted answers, for tests and the drill.
 

@@ -1,4 +1,5 @@
-//! The command line: it parses, wires and prints. No rules live here.
+//! The command line: it parses, wires and prints. No rules live here. It may touch files, the terminal and the
+//! environment, and through the crates that it wires whatever they may touch.
 //!
 //! Each command is a module of [`commands`]: its arguments and `run`. What they share has a module each: how to reach
 //! the bus ([`bus`]), seed files ([`seed`]), signals ([`shutdown`]), the log ([`logging`]), output ([`out`]), and

@@ -8,6 +8,10 @@ mod drill;
 mod error;
 mod nats;
 mod place;
+#[cfg(test)]
+mod rules;
+mod test;
+mod wheel;
 
 use std::{error::Error as _, process::ExitCode};
 
@@ -26,6 +30,8 @@ struct Arguments {
 enum Task {
     /// Replay 25 June 2023, when the UK's 999 service failed, through the real parts.
     Drill(drill::Options),
+    /// Check everything that a change must pass.
+    Test(test::Options),
 }
 
 fn main() -> ExitCode {
@@ -52,5 +58,6 @@ fn main() -> ExitCode {
 async fn run(task: Task) -> Result<(), Error> {
     match task {
         Task::Drill(options) => drill::run(&options).await,
+        Task::Test(options) => test::run(&options),
     }
 }

@@ -1,0 +1,189 @@
+//! Everything that a change must pass, step by step, with the time each takes.
+
+mod counts;
+mod deny;
+
+use std::{
+    collections::BTreeSet,
+    env,
+    ffi::OsString,
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use clap::ValueEnum;
+use counts::Counts;
+
+use crate::{error::Error, nats, place};
+
+/// What to run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Only these steps; all of them if none is named.
+    #[arg(value_enum)]
+    steps: Vec<Step>,
+}
+
+/// One step. Their order is the order they run in: what fails soonest comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+enum Step {
+    /// The layout of the code.
+    Fmt,
+    /// Licences, banned and doubled dependencies, and where they come from.
+    Deny,
+    /// Lints, none of them a warning only.
+    Clippy,
+    /// Unit, integration, documentation and end-to-end tests, and the rules of the architecture.
+    Tests,
+    /// The documentation of every crate, without a broken link.
+    Doc,
+}
+
+/// Runs the steps, all of them even when one fails.
+///
+/// # Errors
+/// When one failed.
+pub(crate) fn run(options: &Options) -> Result<(), Error> {
+    let steps: BTreeSet<Step> = if options.steps.is_empty() {
+        Step::value_variants().iter().copied().collect()
+    } else {
+        options.steps.iter().copied().collect()
+    };
+    let (mut done, mut failed, mut counts) = (Vec::new(), Vec::new(), Counts::default());
+    for step in steps {
+        println!("\n== {} ==", step.name());
+        let start = Instant::now();
+        let outcome = step.run(&mut counts);
+        let taken = start.elapsed();
+        if let Err(error) = &outcome {
+            eprintln!("{}: {error}", step.name());
+            failed.push(step);
+        }
+        done.push((step, outcome.is_ok(), taken));
+    }
+    println!();
+    for (step, ok, taken) in &done {
+        println!(
+            "{:<8} {:<6} {:>6.1} s",
+            step.name(),
+            if *ok { "ok" } else { "FAILED" },
+            taken.as_secs_f64()
+        );
+    }
+    println!(
+        "{:<15} {:>6.1} s",
+        "all",
+        done.iter().map(|(_, _, taken)| *taken).sum::<Duration>().as_secs_f64()
+    );
+    for step in &failed {
+        println!("see {} alone: cargo xtask test {}", step.name(), step.name());
+    }
+    if counts.ran() {
+        println!("{counts}");
+    }
+    if failed.is_empty() { Ok(()) } else { Err(Error::told("not everything passed")) }
+}
+
+impl Step {
+    /// Its name on the command line.
+    fn name(self) -> String {
+        // No variant is skipped, so each has its value.
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    fn run(self, counts: &mut Counts) -> Result<(), Error> {
+        match self {
+            Self::Fmt => pass(cargo(&["fmt", "--all", "--check"])),
+            Self::Deny => {
+                let mut deny = Command::new(deny::program()?);
+                deny.args([
+                    "--all-features",
+                    "check",
+                    "--hide-inclusion-graph",
+                    "bans",
+                    "licenses",
+                    "sources",
+                ]);
+                pass(deny)
+            }
+            Self::Clippy => pass(cargo(&[
+                "clippy",
+                "--locked",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "--deny",
+                "warnings",
+            ])),
+            Self::Tests => {
+                let mut tests = cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
+                tests.env("NATS_SERVER", nats::server()?);
+                counted(tests, counts)
+            }
+            Self::Doc => {
+                let mut doc = cargo(&["doc", "--locked", "--workspace", "--no-deps"]);
+                doc.env("RUSTDOCFLAGS", "--deny warnings");
+                pass(doc)
+            }
+        }
+    }
+}
+
+/// The cargo that runs us.
+fn cargo(arguments: &[&str]) -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    cargo.args(arguments);
+    cargo
+}
+
+fn pass(mut command: Command) -> Result<(), Error> {
+    command.current_dir(place::root()).stdin(Stdio::null());
+    let status = command.status().map_err(|source| Error::io(format!("run {}", shown(&command)), source))?;
+    if status.success() { Ok(()) } else { Err(Error::told(format!("{} failed ({status})", shown(&command)))) }
+}
+
+/// As [`pass`], and adds up the tests told on its output, which is shown as it comes.
+fn counted(mut command: Command, counts: &mut Counts) -> Result<(), Error> {
+    let attempted = format!("run {}", shown(&command));
+    let io = |source| Error::io(attempted.clone(), source);
+    command.current_dir(place::root()).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().map_err(io)?;
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).split(b'\n') {
+            let line = line.map_err(io)?;
+            let line = String::from_utf8_lossy(&line);
+            println!("{line}");
+            counts.take(&line);
+        }
+    }
+    let status = child.wait().map_err(io)?;
+    if !status.success() {
+        return Err(Error::told(format!("{} failed ({status})", shown(&command))));
+    }
+    if counts.ran() { Ok(()) } else { Err(Error::told("no test ran")) }
+}
+
+/// A command as it would be typed.
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_that_fails_says_which_command_did() {
+        let error = pass(cargo(&["no-such-command-of-cargo"])).unwrap_err();
+        assert!(error.to_string().contains("no-such-command-of-cargo failed"), "{error}");
+    }
+
+    #[test]
+    fn a_test_run_without_a_test_does_not_pass() {
+        let mut quiet = Command::new("true");
+        quiet.env_clear();
+        assert!(counted(quiet, &mut Counts::default()).is_err());
+    }
+}
