@@ -23,7 +23,7 @@ pub fn worsening(event: &Event, previous: &Event, baseline: &Event) -> Vec<Strin
     if let Some(platform) = event.platform {
         match previous.platform.or(baseline.platform) {
             Some(before) if platform > before => {
-                reasons.push(format!("platform went from {before} to {platform}"))
+                reasons.push(format!("platform went from {before} to {platform}"));
             }
             None if platform == Platform::None => reasons.push("no platform carries the service".to_owned()),
             _ => {}
@@ -50,10 +50,11 @@ pub fn worsening(event: &Event, previous: &Event, baseline: &Event) -> Vec<Strin
         reasons.push(format!("areas added: {}{more}", named.join(", ")));
     }
     let calls = |event: &Event| event.impact.as_ref().and_then(|impact| impact.calls_unsuccessful);
-    if let (Some(now), Some(then)) = (calls(event), calls(baseline)) {
-        if now > then && now >= then.saturating_mul(CALLS_FACTOR) {
-            reasons.push(format!("calls unsuccessful went from {then} to {now}"));
-        }
+    if let (Some(now), Some(then)) = (calls(event), calls(baseline))
+        && now > then
+        && now >= then.saturating_mul(CALLS_FACTOR)
+    {
+        reasons.push(format!("calls unsuccessful went from {then} to {now}"));
     }
     reasons
 }

@@ -9,6 +9,7 @@ use crate::{
     Error,
     patience::Patience,
     shared::{NoAnswer, Shared},
+    streams::SAID_BODY_MOST,
 };
 
 /// JetStream's own codes for what we meet.
@@ -160,7 +161,12 @@ impl Shared {
         body: &Bytes,
         patience: &mut Patience,
     ) -> Result<Result<PubAck, ApiError>, Error> {
-        self.ask_until_answered(attempted, subject, Some(headers), body, patience).await
+        match self.ask_until_answered(attempted, subject, Some(headers), body, patience).await? {
+            Err(error) if error.err_code == code::MESSAGE_TOO_LARGE => {
+                Err(Error::TooLarge { subject: subject.to_owned(), size: body.len(), most: SAID_BODY_MOST })
+            }
+            answer => Ok(answer),
+        }
     }
 }
 

@@ -1,27 +1,228 @@
 //! Both streams as one sequence.
-use tocsin_protocol::Entry;
+//!
+//! The order is that of the broker's time; of equals, `TOCSIN_SAID` comes first; then the sequence. It is the same for
+//! every reader on one broker clock. To give an entry, one must know that nothing earlier can still come from the other
+//! stream. So after something new has arrived, the end of SAID is asked, then that of LOG, and both are read up to
+//! there: whatever LOG held before SAID's end was asked is then known to have all of its past, and so is all of SAID.
+//! What LOG took in between waits for the next round, which follows at once.
 
-use crate::Error;
+use std::{collections::VecDeque, sync::Arc};
+
+use tocsin_protocol::{Entry, Stream, Timestamp};
+use tokio::{sync::mpsc, task::JoinHandle};
+
+use crate::{Error, reader::Reader, shared::Shared};
+
+/// Entries of each stream that are read ahead.
+const AHEAD: usize = 4096;
+/// The most entries that one call gives.
+const AT_ONCE: usize = 4096;
 
 /// What one call gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Read {
-    /// Next entries in the one order; may be none.
+    /// The next entries in the one order; may be none.
     pub entries: Vec<Entry>,
-    /// Both streams were read to their end as of this call.
+    /// Everything that both streams held when `follow` was called has been given; and with every entry of
+    /// `TOCSIN_LOG` given so far, all that `TOCSIN_SAID` held when it was stored.
     pub caught_up: bool,
 }
 
-/// Both streams, read as one sequence from their beginning.
+/// Both streams, read as one sequence from their beginning. It outlives breaks of the connection.
 #[derive(Debug)]
-pub struct Follow {}
+pub struct Follow {
+    shared: Arc<Shared>,
+    said: Tap,
+    log: Tap,
+    /// The end of LOG when this began.
+    floor: u64,
+    round: Option<Round>,
+    began: bool,
+    last_said: Timestamp,
+}
+
+/// How far both streams are read before what they hold is known to be whole.
+#[derive(Debug, Clone, Copy)]
+struct Round {
+    said_end: u64,
+    log_end: u64,
+    /// Entries of LOG up to here were stored before SAID's end was asked.
+    log_whole: u64,
+}
 
 impl Follow {
-    /// Next.
+    pub(crate) async fn new(shared: &Arc<Shared>) -> Result<Self, Error> {
+        let floor = shared.end(Stream::Log).await?;
+        Ok(Self {
+            shared: Arc::clone(shared),
+            said: Tap::open(shared, Stream::Said),
+            log: Tap::open(shared, Stream::Log),
+            floor,
+            round: None,
+            began: false,
+            last_said: Timestamp::MIN,
+        })
+    }
+
+    /// The next entries. The first calls return at once, however empty the streams are; once caught up, a call waits
+    /// until something new is there. Cancelled, it loses nothing.
     ///
     /// # Errors
-    /// x
+    /// When a stream cannot be read at all: it is gone, or permissions deny it.
     pub async fn next(&mut self) -> Result<Read, Error> {
-        todo!()
+        let round = match self.round {
+            Some(round) => round,
+            None => self.begin_round().await?,
+        };
+        loop {
+            self.said.take_here();
+            self.log.take_here();
+            let entries = self.merge(round);
+            if entries.len() < AT_ONCE && self.is_complete(round) {
+                self.round = None;
+                return Ok(Read { entries, caught_up: true });
+            }
+            if !entries.is_empty() {
+                return Ok(Read { entries, caught_up: false });
+            }
+            let said_lacks = self.said.buffer.is_empty() && !self.said.is_read_to(round.said_end);
+            let log_lacks = self.log.buffer.is_empty() && !self.log.is_read_to(round.log_end);
+            tokio::select! {
+                came = self.said.wait(), if said_lacks => came?,
+                came = self.log.wait(), if log_lacks => came?,
+                // One of them lacks something whenever nothing could be given and the round is not complete.
+                else => return Ok(Read { entries, caught_up: false }),
+            }
+        }
+    }
+
+    /// Whether all has been given that this round vouches for. What LOG holds beyond that waits for the next.
+    fn is_complete(&self, round: Round) -> bool {
+        let said_given = self.said.buffer.front().is_none_or(|entry| entry.sequence > round.said_end);
+        let log_given = match self.log.buffer.front() {
+            Some(entry) => entry.sequence > round.log_whole,
+            None => self.log.is_read_to(round.log_whole),
+        };
+        self.said.is_read_to(round.said_end) && said_given && log_given
+    }
+
+    async fn begin_round(&mut self) -> Result<Round, Error> {
+        if self.began && self.said.buffer.is_empty() && self.log.buffer.is_empty() {
+            tokio::select! {
+                came = self.said.wait() => came?,
+                came = self.log.wait() => came?,
+            }
+        }
+        self.log.take_here();
+        let log_whole = self.log.received.max(self.floor);
+        let said_end = self.shared.end(Stream::Said).await?;
+        let log_end = self.shared.end(Stream::Log).await?;
+        let round = Round { said_end, log_end, log_whole };
+        self.round = Some(round);
+        self.began = true;
+        Ok(round)
+    }
+
+    /// Takes from both buffers, in order, what nothing unread can come before.
+    fn merge(&mut self, round: Round) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        while entries.len() < AT_ONCE {
+            let said = self.said.buffer.front().filter(|entry| entry.sequence <= round.said_end);
+            let log = self.log.buffer.front();
+            let from_said = match (said, log) {
+                (Some(said), Some(log)) => said.time <= log.time,
+                (Some(_), None) if self.log.is_read_to(round.log_end) => true,
+                (None, Some(log)) if self.said.is_read_to(round.said_end) => {
+                    if log.sequence > round.log_whole && log.time > self.last_said {
+                        break;
+                    }
+                    false
+                }
+                _ => break,
+            };
+            let tap = if from_said { &mut self.said } else { &mut self.log };
+            let Some(entry) = tap.buffer.pop_front() else { break };
+            if from_said {
+                self.last_said = entry.time;
+            }
+            entries.push(entry);
+        }
+        entries
+    }
+}
+
+/// One stream, read ahead by a task of its own.
+#[derive(Debug)]
+struct Tap {
+    incoming: mpsc::Receiver<Result<Entry, Error>>,
+    reading: JoinHandle<()>,
+    buffer: VecDeque<Entry>,
+    received: u64,
+    failed: Option<Error>,
+}
+
+impl Tap {
+    fn open(shared: &Arc<Shared>, stream: Stream) -> Self {
+        let (give, incoming) = mpsc::channel(AHEAD);
+        let reading = tokio::spawn(read(Reader::all(shared, stream), give));
+        Self { incoming, reading, buffer: VecDeque::new(), received: 0, failed: None }
+    }
+
+    fn is_read_to(&self, end: u64) -> bool {
+        self.received >= end
+    }
+
+    fn take(&mut self, came: Result<Entry, Error>) {
+        match came {
+            Ok(entry) => {
+                self.received = entry.sequence;
+                self.buffer.push_back(entry);
+            }
+            Err(error) => self.failed = Some(error),
+        }
+    }
+
+    /// Takes what has been read already, up to a bound.
+    fn take_here(&mut self) {
+        while self.buffer.len() < AHEAD
+            && let Ok(came) = self.incoming.try_recv()
+        {
+            self.take(came);
+        }
+    }
+
+    /// Waits for one entry.
+    async fn wait(&mut self) -> Result<(), Error> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        match self.incoming.recv().await {
+            Some(Err(error)) => Err(error),
+            Some(entry) => {
+                self.take(entry);
+                Ok(())
+            }
+            None => Err(Error::Closed { why: "the stream is read no more".to_owned() }),
+        }
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        self.reading.abort();
+    }
+}
+
+async fn read(mut reader: Reader, give: mpsc::Sender<Result<Entry, Error>>) {
+    loop {
+        let (came, last) = match reader.next().await {
+            Ok(Some(placed)) => (Ok(placed.entry), false),
+            Ok(None) => return,
+            Err(error) => (Err(error), true),
+        };
+        if give.send(came).await.is_err() || last {
+            reader.leave().await;
+            return;
+        }
     }
 }

@@ -1,131 +1,164 @@
 //! The ledger's front door.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tocsin_protocol::{Entry, NewFact, RecipientId, Signed, Stream, Subject};
 
-use crate::{Appended, Connection, Error, Follow, Notices, Said, Shape, Work, WorkOptions};
+use crate::{
+    Appended, Connection, Error, Follow, Notices, Said, Shape, Work, WorkOptions, read::Wanted,
+    shared::Shared,
+};
 
 /// Both streams, over one connection. Clones share it.
+///
+/// With [`crate::Wait::UntilConnected`] every call is tried until its outcome is known; with [`crate::Wait::Fail`] it
+/// ends after that time with [`Error::Unknown`].
 #[derive(Debug, Clone)]
-pub struct Ledger {}
+pub struct Ledger(Arc<Shared>);
 
 impl Ledger {
-    /// Connects.
+    /// Connects, and refuses a server that is too old.
     ///
     /// # Errors
-    /// x
+    /// [`Error::Connect`], [`Error::Setting`], [`Error::TooOld`].
     pub async fn connect(connection: &Connection) -> Result<Self, Error> {
-        todo!()
+        Shared::connect(connection).await.map(|shared| Self(Arc::new(shared)))
     }
-    /// Creates.
+
+    /// Makes both streams where they are not there, and verifies those that are.
     ///
     /// # Errors
-    /// x
+    /// As [`Self::verify`], and [`Error::Refused`] when the server will not make one.
     pub async fn set_up(&self, shape: &Shape) -> Result<(), Error> {
-        todo!()
+        self.0.set_up(shape).await
     }
-    /// Verifies.
+
+    /// Holds both streams against what they must be.
     ///
     /// # Errors
-    /// x
+    /// [`Error::NoStream`], [`Error::NoJetStream`], or [`Error::Differs`] with the setting that differs.
     pub async fn verify(&self) -> Result<(), Error> {
-        todo!()
+        self.0.verify().await
     }
-    /// Says.
+
+    /// Says a fact on `TOCSIN_SAID`. However often it is tried, and by however many, these bytes end there once.
     ///
     /// # Errors
-    /// x
+    /// [`Error::Denied`], [`Error::TooLarge`], [`Error::WrongStream`] for a fact of LOG, [`Error::Unknown`].
     pub async fn say(&self, subject: &Subject, signed: &Signed, body: Bytes) -> Result<Said, Error> {
-        todo!()
+        self.0.say(subject, signed, &body).await
     }
-    /// Appends.
+
+    /// Appends one fact to `TOCSIN_LOG`, once. `said_through` is the last sequence of SAID that the writer has judged,
+    /// every refusal up to there being written.
     ///
     /// # Errors
-    /// x
+    /// [`Error::Denied`], [`Error::TooLarge`], [`Error::WrongStream`] for a fact of SAID, [`Error::Unknown`].
     pub async fn append(&self, fact: &NewFact, said_through: Option<u64>) -> Result<Appended, Error> {
-        todo!()
+        self.0.append(fact, said_through).await
     }
-    /// Appends all.
+
+    /// Appends facts to `TOCSIN_LOG`, each once, in order: a thousand at a time stand whole or not at all. Where some
+    /// stand already, the missing ones are written. The answer has the order of the facts.
     ///
     /// # Errors
-    /// x
+    /// As [`Self::append`].
     pub async fn append_all(
         &self,
         facts: &[NewFact],
         said_through: Option<u64>,
     ) -> Result<Vec<Appended>, Error> {
-        todo!()
+        self.0.append_all(facts, said_through).await
     }
-    /// Last.
+
+    /// The last entry on a subject. Needs no more than the right to read that subject; a replica that lags may answer.
     ///
     /// # Errors
-    /// x
+    /// [`Error::NoStream`], [`Error::Denied`], [`Error::Unknown`].
     pub async fn last(&self, subject: &Subject) -> Result<Option<Entry>, Error> {
-        todo!()
+        self.0.direct_last(subject, &mut self.0.patience()).await
     }
-    /// The last entry whose subject matches `filter`.
+
+    /// The last entry whose subject matches `filter`, as the stream's leader knows it.
     ///
     /// # Errors
-    /// x
+    /// [`Error::NoStream`], [`Error::Denied`], [`Error::Unknown`].
     pub async fn last_matching(&self, stream: Stream, filter: &str) -> Result<Option<Entry>, Error> {
-        todo!()
+        self.leader_read(stream, Wanted::Last { last_by_subj: filter }).await
     }
+
     /// The first entry at or after `sequence` whose subject matches `filter`.
     ///
     /// # Errors
-    /// x
+    /// [`Error::NoStream`], [`Error::Denied`], [`Error::Unknown`].
     pub async fn first(&self, stream: Stream, filter: &str, sequence: u64) -> Result<Option<Entry>, Error> {
-        todo!()
+        self.leader_read(stream, Wanted::Next { seq: sequence.max(1), next_by_subj: filter }).await
     }
-    /// Read.
+
+    /// The entry at a sequence.
     ///
     /// # Errors
-    /// x
+    /// [`Error::NoStream`], [`Error::Denied`], [`Error::Unknown`].
     pub async fn read(&self, stream: Stream, sequence: u64) -> Result<Option<Entry>, Error> {
-        todo!()
+        self.leader_read(stream, Wanted::At { seq: sequence }).await
     }
-    /// Entries.
+
+    async fn leader_read(&self, stream: Stream, wanted: Wanted<'_>) -> Result<Option<Entry>, Error> {
+        let stored = self.0.leader_read(stream, wanted, &mut self.0.patience()).await?;
+        Ok(stored.map(|stored| stored.into_entry(stream)))
+    }
+
+    /// The entries on these subjects, as of now, in order. Each once, where one filter does not overlap another.
     ///
     /// # Errors
-    /// x
+    /// [`Error::NoStream`], [`Error::Denied`], [`Error::Unknown`].
     pub async fn entries(&self, stream: Stream, filters: &[String]) -> Result<Vec<Entry>, Error> {
-        todo!()
+        self.0.entries(stream, filters).await
     }
-    /// Wait.
+
+    /// Waits until one of these subjects exists; of several, the first of the list. `None` when none does in this time.
     ///
     /// # Errors
-    /// x
+    /// [`Error::NoStream`], [`Error::Denied`].
     pub async fn wait_for(&self, subjects: &[Subject], within: Duration) -> Result<Option<Entry>, Error> {
-        todo!()
+        self.0.first_of(subjects, within).await
     }
-    /// Follow.
+
+    /// Both streams as one sequence, from their beginning.
     ///
     /// # Errors
-    /// x
+    /// [`Error::NoStream`], [`Error::Unknown`].
     pub async fn follow(&self) -> Result<Follow, Error> {
-        todo!()
+        Follow::new(&self.0).await
     }
-    /// Desks.
+
+    /// Makes the durables of these recipients where they are not there.
     ///
     /// # Errors
-    /// x
+    /// [`Error::Refused`] when the stream takes no more consumers, [`Error::Unknown`].
     pub async fn ensure_desks(&self, recipients: &[RecipientId]) -> Result<(), Error> {
-        todo!()
+        self.0.ensure_desks(recipients).await
     }
-    /// Notices.
+
+    /// The notices owed to a recipient, from where its desks left off.
     ///
     /// # Errors
-    /// x
+    /// [`Error::NoConsumer`] when there is no durable for it.
     pub async fn notices(&self, recipient: &RecipientId) -> Result<Notices, Error> {
-        todo!()
+        Notices::new(&self.0, recipient).await
     }
-    /// Work.
+
+    /// A share in work. Makes its durable where it is not there.
     ///
     /// # Errors
-    /// x
+    /// [`Error::NoStream`], [`Error::Denied`], [`Error::Refused`].
     pub async fn work(&self, options: &WorkOptions) -> Result<Work, Error> {
-        todo!()
+        Work::new(&self.0, options).await
+    }
+
+    /// Whether there is a connection to the broker at this moment.
+    pub fn is_connected(&self) -> bool {
+        self.0.is_connected()
     }
 }

@@ -51,11 +51,6 @@ impl Patience {
         }
     }
 
-    /// How long it has been tried.
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.began.elapsed()
-    }
-
     /// Whether an earlier try may have been done without our knowing.
     pub(crate) fn tried(&self) -> bool {
         self.tries > 0

@@ -1,10 +1,7 @@
 //! The connection, and one request over it.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::AtomicUsize},
     time::{Duration, Instant},
 };
 
@@ -74,11 +71,6 @@ impl Shared {
         Patience::new(self.connection.wait)
     }
 
-    /// How often the connection has been made. Whatever was received under another number may have gaps after it.
-    pub(crate) fn epoch(&self) -> u64 {
-        self.client.statistics().connects.load(Ordering::Acquire)
-    }
-
     /// Whether there is a connection now.
     pub(crate) fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
@@ -102,7 +94,7 @@ impl Shared {
         let mut connected = self.signals.connected();
         let reply = self.client.send_request(subject.to_owned(), request);
         tokio::pin!(reply);
-        let mut until = Instant::now() + Duration::from_secs(3600);
+        let mut until = Instant::now() + Duration::from_hours(1);
         loop {
             tokio::select! {
                 biased;

@@ -46,7 +46,6 @@ pub(crate) struct Signals {
     denied: watch::Sender<u64>,
     denials: Mutex<VecDeque<(u64, Denial)>>,
     number: AtomicU64,
-    last_fault: Mutex<String>,
 }
 
 impl Signals {
@@ -56,7 +55,6 @@ impl Signals {
             denied: watch::Sender::new(0),
             denials: Mutex::default(),
             number: AtomicU64::new(0),
-            last_fault: Mutex::default(),
         }
     }
 
@@ -68,10 +66,10 @@ impl Signals {
                 tracing::info!(connection = name, "connected to NATS");
             }
             Event::Disconnected => {
-                tracing::warn!(connection = name, "lost the connection to NATS; connecting again")
+                tracing::warn!(connection = name, "lost the connection to NATS; connecting again");
             }
             Event::SlowConsumer(_) => {
-                tracing::warn!(connection = name, "messages came faster than they were taken")
+                tracing::warn!(connection = name, "messages came faster than they were taken");
             }
             Event::ServerError(ServerError::Other(text)) => {
                 if let Some(denial) = Denial::parse(text) {
@@ -87,24 +85,13 @@ impl Signals {
                 }
             }
             Event::ServerError(error) => {
-                self.fault(error.to_string());
                 tracing::warn!(connection = name, "NATS tells an error: {error}");
             }
             Event::ClientError(error) => {
-                self.fault(error.to_string());
                 tracing::warn!(connection = name, "cannot connect to NATS: {error}");
             }
             other => tracing::info!(connection = name, "NATS connection: {other}"),
         }
-    }
-
-    fn fault(&self, text: String) {
-        *self.last_fault.lock().unwrap_or_else(PoisonError::into_inner) = text;
-    }
-
-    /// The last fault that was told, or nothing.
-    pub(crate) fn last_fault(&self) -> String {
-        self.last_fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn deny(&self, denial: Denial) {

@@ -79,7 +79,7 @@ impl Headers {
                 KEY_HEADER => _ = found.key.get_or_insert(value),
                 SIGNATURE_HEADER => _ = found.signature.get_or_insert(value),
                 SAID_THROUGH_HEADER if found.said_through.is_none() => {
-                    found.said_through = value.parse().ok()
+                    found.said_through = value.parse().ok();
                 }
                 _ => {}
             }

@@ -1,9 +1,16 @@
-//! Shared work.
-use std::time::Duration;
+//! Work that any number of processes share: each item is given to one of them until one says that it is done.
 
-use tocsin_protocol::Entry;
+use std::{sync::Arc, time::Duration};
 
-use crate::Error;
+use bytes::Bytes;
+use tocsin_protocol::{Entry, Stream};
+
+use crate::{
+    Error, consumers,
+    pull::{Pull, Pulled},
+    shared::{NoAnswer, Shared},
+    wire::Delivered,
+};
 
 /// Which work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +30,7 @@ impl Default for WorkOptions {
         Self {
             name: "notifier".to_owned(),
             filter: "tocsin.escalation.>".to_owned(),
-            ack_wait: Duration::from_secs(60),
+            ack_wait: Duration::from_mins(1),
             max_ack_pending: 50_000,
         }
     }
@@ -31,7 +38,11 @@ impl Default for WorkOptions {
 
 /// A share in the work.
 #[derive(Debug)]
-pub struct Work {}
+pub struct Work {
+    shared: Arc<Shared>,
+    options: WorkOptions,
+    pull: Pull,
+}
 
 /// One piece of work.
 #[derive(Debug)]
@@ -40,37 +51,108 @@ pub struct Item {
     pub entry: Entry,
     /// How often it was given out, this time included.
     pub deliveries: u64,
+    shared: Arc<Shared>,
+    reply: String,
 }
 
 impl Work {
-    /// Next.
+    pub(crate) async fn new(shared: &Arc<Shared>, options: &WorkOptions) -> Result<Self, Error> {
+        make(shared, options).await?;
+        let pull = Pull::new(shared, Stream::Log, &options.name).await?;
+        Ok(Self { shared: Arc::clone(shared), options: options.clone(), pull })
+    }
+
+    /// The next items, at most so many; waits until there is one. Cancelled, it loses nothing.
     ///
     /// # Errors
-    /// x
+    /// When the work cannot be had at all: no stream, no permission. Breaks of the connection are waited out.
     pub async fn next(&mut self, most: usize) -> Result<Vec<Item>, Error> {
-        todo!()
+        let most = most.max(1);
+        loop {
+            if self.pull.outstanding() < most {
+                self.pull.request(most - self.pull.outstanding()).await?;
+            }
+            let mut items = Vec::new();
+            match self.pull.next().await {
+                Pulled::Message(message, delivered) => items.push(self.item(message, delivered)),
+                // Nobody but our services writes to LOG.
+                Pulled::Disguised | Pulled::Ended | Pulled::Forgotten => {}
+                Pulled::Gone(why) => {
+                    tracing::warn!(consumer = self.options.name, why, "the durable is gone: making it again");
+                    make(&self.shared, &self.options).await?;
+                }
+            }
+            while items.len() < most
+                && let Some(pulled) = self.pull.next_here()
+            {
+                if let Pulled::Message(message, delivered) = pulled {
+                    items.push(self.item(message, delivered));
+                }
+            }
+            if !items.is_empty() {
+                return Ok(items);
+            }
+        }
+    }
+
+    fn item(&self, message: async_nats::Message, delivered: Delivered) -> Item {
+        let reply = message.reply.as_deref().unwrap_or_default().to_owned();
+        let entry = delivered.entry(Stream::Log, message);
+        Item { entry, deliveries: delivered.deliveries, shared: Arc::clone(&self.shared), reply }
     }
 }
+
+async fn make(shared: &Shared, options: &WorkOptions) -> Result<(), Error> {
+    let config =
+        consumers::durable(&options.name, &options.filter, options.ack_wait, options.max_ack_pending);
+    shared.make_consumer(Stream::Log, &options.name, &config).await
+}
+
 impl Item {
-    /// Done.
+    /// It has come to its end. Returns when the broker has said that it knows.
     ///
     /// # Errors
-    /// x
+    /// [`Error::Unknown`] when the broker did not answer; the item is then given out again.
     pub async fn done(&self) -> Result<(), Error> {
-        todo!()
+        self.shared.settle(&self.reply, &self.entry.subject).await
     }
-    /// Later.
+
+    /// It is to be given out again after this time, to whoever is free.
     ///
     /// # Errors
-    /// x
+    /// When the connection is closed; the item is given out again when its time is up.
     pub async fn later(&self, after: Duration) -> Result<(), Error> {
-        todo!()
+        let delay = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
+        self.tell(format!("-NAK {{\"delay\": {delay}}}").into()).await
     }
-    /// Busy.
+
+    /// It takes longer: its time begins anew.
     ///
     /// # Errors
-    /// x
+    /// When the connection is closed.
     pub async fn still_busy(&self) -> Result<(), Error> {
-        todo!()
+        self.tell(Bytes::from_static(b"+WPI")).await
+    }
+
+    async fn tell(&self, what: Bytes) -> Result<(), Error> {
+        let told = self.shared.client.publish(self.reply.clone(), what).await;
+        told.map_err(|error| Error::Closed { why: error.to_string() })
+    }
+}
+
+impl Shared {
+    /// Acknowledges a delivery and waits until the broker says that it knows. One that does not answer in its time has
+    /// lost the consumer's leader: giving the message out again does no harm, and waiting longer would.
+    pub(crate) async fn settle(&self, reply: &str, subject: &str) -> Result<(), Error> {
+        let within = Duration::from_secs(5);
+        let attempted = format!("settling {subject}");
+        match self.ask(reply, None, Bytes::from_static(b"+ACK"), within).await {
+            Ok(_) => Ok(()),
+            Err(NoAnswer::Never(error)) => Err(error),
+            Err(NoAnswer::Lost(why)) => Err(Error::Unknown { attempted, within, why }),
+            Err(NoAnswer::NobodyThere) => {
+                Err(Error::Unknown { attempted, within, why: "no consumer answers there".to_owned() })
+            }
+        }
     }
 }

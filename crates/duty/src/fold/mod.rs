@@ -199,13 +199,12 @@ impl Fold {
     fn judge(&mut self, entry: &Entry) -> Result<Verdict, Objection> {
         match judge::valid(self, entry)? {
             Valid::Event(event, signed) => {
-                match judge::stands(self.incidents.get(&event.incident), &event, voice(&signed))? {
-                    None => Ok(Verdict::Repeated),
-                    Some(()) => {
-                        self.admit((*event).clone(), signed, entry);
-                        Ok(Verdict::Event(event))
-                    }
+                let known = self.incidents.get(&event.incident);
+                if judge::stands(known, &event, voice(&signed))?.is_none() {
+                    return Ok(Verdict::Repeated);
                 }
+                self.admit((*event).clone(), signed, entry);
+                Ok(Verdict::Event(event))
             }
             Valid::Receipt(receipt, signed) => {
                 let directory = self.directory_at(entry.time).cloned();

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use crate::Error;
 
 /// How long a server may take to recover its streams and listen.
-const STARTING: Duration = Duration::from_secs(60);
+const STARTING: Duration = Duration::from_mins(1);
 /// How long a server may take to stop when asked to.
 const STOPPING: Duration = Duration::from_secs(20);
 /// Between two looks at a condition.
@@ -82,11 +82,12 @@ impl Server {
     /// [`Error::Start`] when the operating system refuses.
     pub async fn kill(&mut self) -> Result<(), Error> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
-        child
-            .kill()
-            .and_then(|()| child.wait())
-            .map(drop)
-            .map_err(|error| self.fault(&format!("cannot kill it: {error}")))
+        let killed = tokio::task::spawn_blocking(move || child.kill().and_then(|()| child.wait()));
+        match killed.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.fault(&format!("cannot kill it: {error}"))),
+            Err(error) => Err(self.fault(&format!("cannot kill it: {error}"))),
+        }
     }
 
     /// Kills it if it runs, and starts it again on the same port and store.
@@ -165,11 +166,11 @@ impl Server {
         self.child = Some(child);
         let until = Instant::now() + STARTING;
         loop {
-            if let Some(port) = fs::read_to_string(&ports).ok().as_deref().and_then(port_in) {
-                if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok() {
-                    self.port = port;
-                    return Ok(());
-                }
+            if let Some(port) = fs::read_to_string(&ports).ok().as_deref().and_then(port_in)
+                && TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok()
+            {
+                self.port = port;
+                return Ok(());
             }
             if !self.runs() {
                 return Err(self.fault("it ended at once"));

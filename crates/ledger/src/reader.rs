@@ -1,0 +1,199 @@
+//! One stream, read in order from a sequence, without loss, repetition or a stranger's harm.
+//!
+//! Anybody who may say a fact may give it headers that the client library cannot read; it then ends its connection, and
+//! would do so again at each reading. So `TOCSIN_SAID` is read over a connection of its own, and after each break the
+//! next message is fetched by itself (`STREAM.MSG.GET` gives headers as bytes) before pulling goes on behind it.
+
+use std::sync::Arc;
+
+use tocsin_protocol::{Entry, Stream};
+
+use crate::{
+    Error, consumers,
+    pull::{Pull, Pulled},
+    read::Wanted,
+    shared::Shared,
+};
+
+/// Messages asked for at a time, and the rest at which more are asked for.
+const BATCH: usize = 1000;
+const REFILL: usize = 500;
+/// How many messages are fetched one by one behind one that could not be pulled: they seldom come alone.
+const BY_HAND: usize = 32;
+
+/// One entry, and how many more the stream was known to hold when it was given.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub(crate) entry: Entry,
+    pub(crate) pending: Option<u64>,
+}
+
+/// What a reading does at the end of its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AtEnd {
+    /// Waits for more.
+    Wait,
+    /// Ends.
+    Stop,
+}
+
+/// A reading of one stream.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    /// For requests.
+    shared: Arc<Shared>,
+    /// For pulling, once that has begun.
+    line: Option<Arc<Shared>>,
+    stream: Stream,
+    filters: Vec<String>,
+    at_end: AtEnd,
+    next: u64,
+    by_hand: usize,
+    consumer: Option<Consumer>,
+}
+
+#[derive(Debug)]
+struct Consumer {
+    name: String,
+    pull: Pull,
+    given: u64,
+}
+
+impl Reader {
+    /// Reads all entries from the first, and then those to come.
+    pub(crate) fn all(shared: &Arc<Shared>, stream: Stream) -> Self {
+        let shared = Arc::clone(shared);
+        Self {
+            shared,
+            line: None,
+            stream,
+            filters: Vec::new(),
+            at_end: AtEnd::Wait,
+            next: 1,
+            by_hand: 0,
+            consumer: None,
+        }
+    }
+
+    /// Reads the entries on these subjects that are there. The first few of one filter are fetched one by one: that is
+    /// quicker than to make a consumer.
+    pub(crate) fn present(shared: &Arc<Shared>, stream: Stream, filters: &[String]) -> Self {
+        let by_hand = if filters.len() == 1 { BY_HAND } else { 0 };
+        Self { filters: filters.to_vec(), at_end: AtEnd::Stop, by_hand, ..Self::all(shared, stream) }
+    }
+
+    /// The next entry, or the end.
+    ///
+    /// # Errors
+    /// When the stream cannot be read at all. Breaks of the connection are waited out.
+    pub(crate) async fn next(&mut self) -> Result<Option<Placed>, Error> {
+        loop {
+            if self.by_hand > 0 {
+                match (self.fetch().await?, self.at_end) {
+                    (Some(entry), _) => return Ok(Some(Placed { entry, pending: None })),
+                    (None, AtEnd::Stop) => return Ok(None),
+                    (None, AtEnd::Wait) => self.by_hand = 0,
+                }
+            }
+            let Some(consumer) = &mut self.consumer else {
+                self.begin().await?;
+                continue;
+            };
+            if consumer.pull.outstanding() <= REFILL {
+                consumer.pull.request(BATCH).await?;
+            }
+            match consumer.pull.next().await {
+                Pulled::Message(message, delivered) if delivered.consumer_sequence == consumer.given + 1 => {
+                    consumer.given += 1;
+                    if delivered.sequence < self.next {
+                        continue;
+                    }
+                    self.next = delivered.sequence + 1;
+                    let pending = Some(delivered.pending);
+                    return Ok(Some(Placed { entry: delivered.entry(self.stream, message), pending }));
+                }
+                Pulled::Message(..) => self.leave().await,
+                Pulled::Disguised => {
+                    self.leave().await;
+                    self.by_hand = BY_HAND;
+                }
+                Pulled::Ended if self.at_end == AtEnd::Stop => return Ok(None),
+                Pulled::Ended => {}
+                Pulled::Forgotten => {
+                    self.leave().await;
+                    self.by_hand = 1;
+                }
+                Pulled::Gone(why) => {
+                    tracing::debug!(stream = self.stream.name(), why, "the consumer is gone: making another");
+                    self.leave().await;
+                    // Without a leader, or a connection, for the moment: the request waits until there is one.
+                    self.shared.end(self.stream).await?;
+                }
+            }
+        }
+    }
+
+    /// Fetches one entry by itself.
+    async fn fetch(&mut self) -> Result<Option<Entry>, Error> {
+        let subject = self.filters.first().map_or(">", String::as_str);
+        let wanted = Wanted::Next { seq: self.next, next_by_subj: subject };
+        let mut patience = self.shared.patience();
+        let Some(stored) = self.shared.leader_read(self.stream, wanted, &mut patience).await? else {
+            return Ok(None);
+        };
+        self.by_hand = if stored.is_readable() { self.by_hand - 1 } else { BY_HAND };
+        let entry = stored.into_entry(self.stream);
+        self.next = entry.sequence + 1;
+        Ok(Some(entry))
+    }
+
+    async fn begin(&mut self) -> Result<(), Error> {
+        let line = match &self.line {
+            Some(line) => Arc::clone(line),
+            None if self.stream == Stream::Said => Arc::new(self.shared.another("said").await?),
+            None => Arc::clone(&self.shared),
+        };
+        let inbox = line.client.new_inbox();
+        let name = format!("read-{}", inbox.rsplit('.').next().unwrap_or("x"));
+        let config = consumers::reading(&self.filters, self.next);
+        self.shared.make_consumer(self.stream, &name, &config).await?;
+        self.consumer = Some(Consumer { pull: Pull::new(&line, self.stream, &name).await?, name, given: 0 });
+        self.line = Some(line);
+        Ok(())
+    }
+
+    /// Lets the consumer go.
+    pub(crate) async fn leave(&mut self) {
+        if let Some(consumer) = self.consumer.take() {
+            self.shared.forget_consumer(self.stream, &consumer.name).await;
+        }
+    }
+}
+
+impl Shared {
+    /// The entries on these subjects, as of now, in order.
+    pub(crate) async fn entries(
+        self: &Arc<Self>,
+        stream: Stream,
+        filters: &[String],
+    ) -> Result<Vec<Entry>, Error> {
+        let mut end = 0;
+        for filter in filters {
+            let wanted = Wanted::Last { last_by_subj: filter };
+            if let Some(stored) = self.leader_read(stream, wanted, &mut self.patience()).await? {
+                end = end.max(stored.into_entry(stream).sequence);
+            }
+        }
+        let mut entries = Vec::new();
+        let mut reader = Reader::present(self, stream, filters);
+        while entries.last().map_or(0, |last: &Entry| last.sequence) < end {
+            let Some(Placed { entry, pending }) = reader.next().await? else { break };
+            entries.push(entry);
+            if pending == Some(0) {
+                break;
+            }
+        }
+        reader.leave().await;
+        Ok(entries)
+    }
+}

@@ -1,0 +1,256 @@
+//! Both streams as they must be: made, and held against what is there.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tocsin_protocol::{Stream, Subject};
+
+use crate::{Error, Shape, api::code, shared::Shared};
+
+/// The largest message of `TOCSIN_SAID`, headers included: an event's 48 KiB and room for a signature.
+const SAID_MESSAGE_MOST: i64 = 64 * 1024;
+/// What of it is told to whoever sends a larger one: an event's most.
+pub(crate) const SAID_BODY_MOST: usize = tocsin_protocol::schema::MAX_EVENT_BYTES;
+
+/// The shortest that NATS allows. Ids are stream-wide, so that a stranger's could swallow a fact within this time;
+/// honest clients send none.
+const DUPLICATE_WINDOW_NANOSECONDS: i64 = 100_000_000;
+
+/// The most consumers on `TOCSIN_SAID`: our services, auditors and operators who list their events.
+const SAID_CONSUMERS: i64 = 2_000;
+
+/// Where the broker repeats each notice as it is stored, so that a desk that is connected has it at once.
+pub(crate) fn wake_filter(recipient: &str) -> String {
+    format!("{}.wake.{recipient}.>", Subject::ROOT)
+}
+
+/// What an administrator may choose; not compared.
+const CHOSEN: [&str; 3] = ["num_replicas", "max_consumers", "description"];
+
+/// What must not be there, as it would bring in facts that nobody said here, or lose some.
+const FORBIDDEN: [&str; 7] =
+    ["mirror", "sources", "subject_transform", "sealed", "no_ack", "persist_mode", "consumer_limits"];
+
+/// A stream's settings, as `STREAM.CREATE` takes them.
+fn wanted(stream: Stream, shape: &Shape) -> Map<String, Value> {
+    let common = json!({
+        "name": stream.name(),
+        "retention": "limits",
+        "storage": "file",
+        "discard": "new",
+        "max_msgs": -1,
+        "max_bytes": -1,
+        "max_age": 0,
+        "max_msgs_per_subject": -1,
+        "duplicate_window": DUPLICATE_WINDOW_NANOSECONDS,
+        "num_replicas": shape.replicas,
+        "allow_direct": true,
+        "deny_delete": true,
+        "allow_msg_ttl": false,
+        "allow_msg_counter": false,
+        "allow_batched": false,
+        "compression": "none",
+    });
+    let own = match stream {
+        // Whoever may publish to a stream that allows schedules, roll-ups or TTLs can use those headers to delete or
+        // forge what its subjects deny it. Strangers publish here, so nothing of the kind is allowed.
+        Stream::Said => json!({
+            "description": "What others say: events and receipts, each signed by its author",
+            "subjects": ["tocsin.incident.*.*.*", "tocsin.receipt.*.*.*.*"],
+            "max_msg_size": SAID_MESSAGE_MOST,
+            "max_consumers": SAID_CONSUMERS,
+            "deny_purge": true,
+            "allow_rollup_hdrs": false,
+            "allow_msg_schedules": false,
+            "allow_atomic": false,
+        }),
+        // The server itself switches roll-ups on and the denial of purges off where schedules are allowed. So nobody
+        // but our own services may publish here.
+        Stream::Log => json!({
+            "description": "What follows: dispatches, notices, windows, findings, escalations, attempts",
+            "subjects": [
+                "tocsin.directory.*", "tocsin.refusal.*", "tocsin.dispatch.*.*", "tocsin.notice.*.*.*",
+                "tocsin.window.*.*.*", "tocsin.due.*.*.*", "tocsin.finding.*.*.*",
+                "tocsin.escalation.*.*.*.*", "tocsin.attempt.*.*.*.*.*.*", "tocsin.checkpoint.*",
+            ],
+            "max_msg_size": -1,
+            "max_consumers": shape.max_consumers,
+            "deny_purge": false,
+            "allow_rollup_hdrs": true,
+            "allow_msg_schedules": true,
+            "allow_atomic": true,
+            "republish": {"src": "tocsin.notice.>", "dest": "tocsin.wake.>"},
+        }),
+    };
+    let mut all = Map::new();
+    for part in [common, own] {
+        if let Value::Object(part) = part {
+            all.extend(part);
+        }
+    }
+    all
+}
+
+/// Whether a setting is left out, or says what leaving it out says.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_i64() == Some(0),
+        Value::String(text) => matches!(text.as_str(), "" | "none" | "default"),
+        Value::Array(all) => all.is_empty(),
+        Value::Object(all) => all.values().all(is_nothing),
+        Value::Bool(true) => false,
+    }
+}
+
+fn is_same(found: &Value, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (found, wanted) if is_nothing(found) && is_nothing(wanted) => true,
+        (Value::Array(found), Value::Array(wanted)) => {
+            found.len() == wanted.len() && wanted.iter().all(|one| found.contains(one))
+        }
+        (Value::Object(found), Value::Object(wanted)) => {
+            let keys = found.keys().chain(wanted.keys());
+            keys.into_iter().all(|key| {
+                is_same(found.get(key).unwrap_or(&Value::Null), wanted.get(key).unwrap_or(&Value::Null))
+            })
+        }
+        (found, wanted) => found == wanted,
+    }
+}
+
+/// The first setting in which a stream differs from ours: its name, the value there and the value needed.
+fn difference(stream: Stream, found: &Map<String, Value>) -> Option<(&'static str, String, String)> {
+    let wanted = wanted(stream, &Shape::default());
+    let there = |key: &str| found.get(key).unwrap_or(&Value::Null);
+    for (key, value) in &wanted {
+        if !CHOSEN.contains(&key.as_str()) && !is_same(there(key), value) {
+            // A setting's name lives as long as the program: there are a few dozen.
+            let key = COMPARED.iter().find(|name| *name == key)?;
+            return Some((key, there(key).to_string(), value.to_string()));
+        }
+    }
+    let forbidden = FORBIDDEN.iter().find(|key| !is_nothing(there(key)))?;
+    Some((forbidden, there(forbidden).to_string(), "nothing".to_owned()))
+}
+
+/// The names of the settings that are compared.
+const COMPARED: [&str; 22] = [
+    "name",
+    "subjects",
+    "retention",
+    "storage",
+    "discard",
+    "max_msgs",
+    "max_bytes",
+    "max_age",
+    "max_msgs_per_subject",
+    "max_msg_size",
+    "duplicate_window",
+    "allow_direct",
+    "deny_delete",
+    "deny_purge",
+    "allow_msg_ttl",
+    "allow_msg_counter",
+    "allow_batched",
+    "allow_rollup_hdrs",
+    "allow_msg_schedules",
+    "allow_atomic",
+    "compression",
+    "republish",
+];
+
+#[derive(Deserialize)]
+struct StreamInfo {
+    config: Map<String, Value>,
+    state: State,
+}
+
+#[derive(Deserialize)]
+struct State {
+    last_seq: u64,
+}
+
+impl Shared {
+    /// Makes both streams where they are not there, and verifies those that are.
+    pub(crate) async fn set_up(&self, shape: &Shape) -> Result<(), Error> {
+        for stream in [Stream::Said, Stream::Log] {
+            let attempted = format!("making stream {}", stream.name());
+            let verb = format!("STREAM.CREATE.{}", stream.name());
+            match self.api::<Value>(&attempted, &verb, &wanted(stream, shape)).await? {
+                // One that stands there already is verified below, whoever made it.
+                Ok(_) => {}
+                Err(error) if error.err_code == code::STREAM_NAME_IN_USE => {}
+                Err(error) => return Err(error.told(&attempted, stream, self)),
+            }
+        }
+        self.verify().await
+    }
+
+    /// Holds both streams against what they must be.
+    pub(crate) async fn verify(&self) -> Result<(), Error> {
+        for stream in [Stream::Said, Stream::Log] {
+            let info = self.info(stream).await?;
+            if let Some((setting, found, wanted)) = difference(stream, &info.config) {
+                let mend = format!(
+                    "set it with `nats stream edit {}`, or, if the stream is empty, remove it and run `tocsin setup`",
+                    stream.name()
+                );
+                return Err(Error::Differs { stream: stream.name(), setting, found, wanted, mend });
+            }
+        }
+        Ok(())
+    }
+
+    /// The last sequence of a stream as its leader knows it.
+    pub(crate) async fn end(&self, stream: Stream) -> Result<u64, Error> {
+        Ok(self.info(stream).await?.state.last_seq)
+    }
+
+    async fn info(&self, stream: Stream) -> Result<StreamInfo, Error> {
+        let attempted = format!("looking at stream {}", stream.name());
+        let verb = format!("STREAM.INFO.{}", stream.name());
+        self.api(&attempted, &verb, &json!({})).await?.map_err(|error| error.told(&attempted, stream, self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ours(stream: Stream) -> Map<String, Value> {
+        wanted(stream, &Shape::default())
+    }
+
+    #[test]
+    fn every_setting_that_we_ask_for_is_compared() {
+        for stream in [Stream::Said, Stream::Log] {
+            for key in ours(stream).keys() {
+                assert!(COMPARED.contains(&key.as_str()) || CHOSEN.contains(&key.as_str()), "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_that_differs_is_told_by_its_first_difference() {
+        let mut said = ours(Stream::Said);
+        assert_eq!(difference(Stream::Said, &said), None);
+        said.insert("allow_msg_ttl".to_owned(), true.into());
+        let (setting, found, wanted) = difference(Stream::Said, &said).unwrap();
+        assert_eq!((setting, found.as_str(), wanted.as_str()), ("allow_msg_ttl", "true", "false"));
+        let mut log = ours(Stream::Log);
+        log.insert("sources".to_owned(), json!([{"name": "elsewhere"}]));
+        assert_eq!(difference(Stream::Log, &log).unwrap().0, "sources");
+        log.remove("sources");
+        log.remove("republish");
+        assert_eq!(difference(Stream::Log, &log).unwrap().0, "republish");
+    }
+
+    #[test]
+    fn what_an_administrator_may_choose_is_not_compared() {
+        let mut log = ours(Stream::Log);
+        log.insert("num_replicas".to_owned(), 3.into());
+        log.insert("metadata".to_owned(), json!({"_nats.ver": "2.15.1"}));
+        log.remove("allow_msg_ttl");
+        assert_eq!(difference(Stream::Log, &log), None);
+    }
+}
