@@ -87,6 +87,10 @@ impl Shared {
         }
     }
 
+    async fn look_up(&self, fact: &NewFact) -> Result<Option<Entry>, Error> {
+        self.existing(fact, &mut self.patience()).await
+    }
+
     async fn last(&self, subject: &str, patience: &mut Patience) -> Result<Option<Entry>, Error> {
         let stored = self.leader_read(Stream::Log, Wanted::Last { last_by_subj: subject }, patience).await?;
         Ok(stored.map(|stored| stored.into_entry(Stream::Log)))
@@ -118,11 +122,9 @@ impl Shared {
     async fn complete(&self, facts: &[NewFact], said_through: Option<u64>) -> Result<Vec<Appended>, Error> {
         let mut patience = self.patience();
         loop {
-            let found: Vec<Option<Entry>> = stream::iter(facts)
-                .map(|fact| async { self.existing(fact, &mut self.patience()).await })
-                .buffered(LOOKS_AT_A_TIME)
-                .try_collect()
-                .await?;
+            let looks: Vec<_> = facts.iter().map(|fact| self.look_up(fact)).collect();
+            let found: Vec<Option<Entry>> =
+                stream::iter(looks).buffered(LOOKS_AT_A_TIME).try_collect().await?;
             let missing: Vec<&NewFact> =
                 facts.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(fact, _)| fact).collect();
             let first = match missing.as_slice() {

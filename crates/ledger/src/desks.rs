@@ -1,6 +1,6 @@
 //! The durable consumers that recipients pull from. A recipient may not make one.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tocsin_protocol::{RecipientId, Stream};
@@ -33,21 +33,17 @@ impl Shared {
     }
 
     /// Makes the durables that are not there.
-    pub(crate) async fn ensure_desks(self: &Arc<Self>, recipients: &[RecipientId]) -> Result<(), Error> {
+    pub(crate) async fn ensure_desks(&self, recipients: &[RecipientId]) -> Result<(), Error> {
         let there: HashSet<String> = self.consumer_names(Stream::Log).await?.into_iter().collect();
         let missing = recipients.iter().filter(|recipient| !there.contains(&desk_name(recipient)));
-        stream::iter(missing)
-            .map(|recipient| {
-                let shared = Arc::clone(self);
-                async move {
-                    let name = desk_name(recipient);
-                    let filter = format!("tocsin.notice.{recipient}.>");
-                    let config = consumers::durable(&name, &filter, ACK_WAIT, MAX_ACK_PENDING);
-                    shared.make_consumer(Stream::Log, &name, &config).await
-                }
-            })
-            .buffer_unordered(AT_A_TIME)
-            .try_collect()
-            .await
+        let making: Vec<_> = missing.map(|recipient| self.make_desk(recipient)).collect();
+        stream::iter(making).buffer_unordered(AT_A_TIME).try_collect().await
+    }
+
+    async fn make_desk(&self, recipient: &RecipientId) -> Result<(), Error> {
+        let name = desk_name(recipient);
+        let filter = format!("tocsin.notice.{recipient}.>");
+        let config = consumers::durable(&name, &filter, ACK_WAIT, MAX_ACK_PENDING);
+        self.make_consumer(Stream::Log, &name, &config).await
     }
 }
