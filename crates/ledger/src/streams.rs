@@ -36,7 +36,6 @@ fn wanted(stream: Stream, shape: &Shape) -> Map<String, Value> {
         "name": stream.name(),
         "retention": "limits",
         "storage": "file",
-        "discard": "new",
         "max_msgs": -1,
         "max_bytes": -1,
         "max_age": 0,
@@ -55,6 +54,7 @@ fn wanted(stream: Stream, shape: &Shape) -> Map<String, Value> {
         // forge what its subjects deny it. Strangers publish here, so nothing of the kind is allowed.
         Stream::Said => json!({
             "description": "What others say: events and receipts, each signed by its author",
+            "discard": "new",
             "subjects": ["tocsin.incident.*.*.*", "tocsin.receipt.*.*.*.*"],
             "max_msg_size": SAID_MESSAGE_MOST,
             "max_consumers": SAID_CONSUMERS,
@@ -67,6 +67,8 @@ fn wanted(stream: Stream, shape: &Shape) -> Map<String, Value> {
         // but our own services may publish here.
         Stream::Log => json!({
             "description": "What follows: dispatches, notices, windows, findings, escalations, attempts",
+            // The server takes no schedules with "new". There is no limit, so nothing is ever discarded.
+            "discard": "old",
             "subjects": [
                 "tocsin.directory.*", "tocsin.refusal.*", "tocsin.dispatch.*.*", "tocsin.notice.*.*.*",
                 "tocsin.window.*.*.*", "tocsin.due.*.*.*", "tocsin.finding.*.*.*",
