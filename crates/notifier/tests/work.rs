@@ -8,8 +8,11 @@ use std::{collections::BTreeSet, time::Duration};
 
 use mail_parser::MessageParser;
 use support::*;
-use tocsin_notifier::sink::{Behaviour, Point, Sink, SinkOptions};
-use tocsin_protocol::{AttemptBegun, AttemptPhase, NewFact, Outcome, Subject, to_body};
+use tocsin_notifier::{
+    Tls,
+    sink::{Behaviour, Point, Secure, Sink, SinkOptions},
+};
+use tocsin_protocol::{AttemptPhase, NewFact, Outcome, Subject, to_body};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mail_that_is_taken_is_recorded_with_the_relays_words() {
@@ -117,19 +120,27 @@ async fn two_notifiers_share_the_work_and_double_none_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_that_was_taken_is_not_sent_again_though_the_work_is_given_out_anew() {
+    let (bus, sink) = (Bus::start().await, sink().await);
+    let said = bus.say_event().await;
+    // As after the durable was lost: the item comes as if for the first time.
+    bus.escalate(said, &recipients(2)).await;
+    bus.append_attempt("r0", Some(Outcome::Accepted)).await;
+    bus.append_attempt("r1", Some(Outcome::Permanent)).await;
+    bus.escalate(said, &["last".to_owned()]).await;
+    let notifier = Running::start(&bus, &config(&[sink.address().port()])).await;
+    assert_eq!(bus.ended("last", 1).await.outcome, Outcome::Accepted);
+    notifier.stop().await;
+    assert_eq!(sink.counts().mails, 1);
+    assert_eq!(bus.attempts().await.len(), 6, "nothing was added to what stood there");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_attempt_of_a_notifier_that_died_is_marked_unknown_and_the_mail_sent_again() {
     let (bus, sink) = (Bus::start().await, sink().await);
     let said = bus.say_event().await;
     bus.escalate(said, &recipients(1)).await;
-    let begun = AttemptBegun {
-        relay: "first".to_owned(),
-        to: address("r0"),
-        message_id: "<x@y.example>".to_owned(),
-        token: None,
-    };
-    let subject = attempt_subject("r0", 1, AttemptPhase::Begun);
-    let fact = NewFact { subject, body: to_body("attempt", &begun).unwrap(), schedule: None };
-    bus.ledger.append(&fact, None).await.unwrap();
+    bus.append_attempt("r0", None).await;
 
     let notifier = Running::start(&bus, &config(&[sink.address().port()])).await;
     let unknown = bus.ended("r0", 1).await;
@@ -143,13 +154,11 @@ async fn a_notifier_that_is_killed_loses_no_mail() {
     let (bus, sink) = (Bus::start().await, sink().await);
     sink.script_all([Behaviour::Delay(Duration::from_millis(20))]);
     let said = bus.say_event().await;
-    let mut config = config(&[sink.address().port()]);
-    config.takeover = "2s".parse::<tocsin_protocol::SignedDuration>().map(tocsin_protocol::Window).unwrap();
-    let killed = Running::start(&bus, &config).await;
+    let config = config(&[sink.address().port()]);
+    let killed = Mortal::start(&bus, &config);
     bus.escalate(said, &recipients(100)).await;
     sink.wait_until(SOON, |seen| seen.counts.mails >= 20).await.unwrap();
-    killed.task.abort();
-    drop(killed);
+    killed.kill();
 
     let notifier = Running::start(&bus, &config).await;
     sink.wait_until(SOON, |seen| {
@@ -252,8 +261,7 @@ async fn the_broker_may_die_and_come_back_in_the_middle() {
     let (mut bus, sink) = (Bus::start().await, sink().await);
     sink.script_all([Behaviour::Delay(Duration::from_millis(10))]);
     let said = bus.say_event().await;
-    let mut config = config(&[sink.address().port()]);
-    config.takeover = "2s".parse::<tocsin_protocol::SignedDuration>().map(tocsin_protocol::Window).unwrap();
+    let config = config(&[sink.address().port()]);
     let notifier = Running::start(&bus, &config).await;
     bus.escalate(said, &recipients(100)).await;
     sink.wait_until(SOON, |seen| seen.counts.mails >= 10).await.unwrap();
@@ -295,4 +303,136 @@ async fn a_relay_that_comes_back_gets_the_mails_that_waited() {
     let back = Sink::start(SinkOptions { port, ..SinkOptions::default() }).await.unwrap();
     back.wait_until(SOON, |seen| seen.counts.mails == 5).await.unwrap();
     notifier.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_at_fault_is_passed_over_and_no_recipient_is_blamed() {
+    let (bus, good) = (Bus::start().await, sink().await);
+    let login = Some(("tocsin".to_owned(), "right".to_owned()));
+    let locked = Sink::start(SinkOptions { login, ..SinkOptions::default() }).await.unwrap();
+    let forged = Sink::start(SinkOptions { secure: Secure::Starttls(unvouched()), ..SinkOptions::default() });
+    let forged = forged.await.unwrap();
+    let password = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(password.path(), "wrong\n").unwrap();
+    let mut config = config(&[locked.address().port(), forged.address().port(), good.address().port()]);
+    config.relays[0].username = Some("tocsin".to_owned());
+    config.relays[0].password_file = Some(password.path().to_owned());
+    config.relays[1].tls = Tls::Starttls;
+    let said = bus.say_event().await;
+    bus.escalate(said, &recipients(1)).await;
+    let notifier = Running::start(&bus, &config).await;
+
+    let refused = bus.ended("r0", 1).await;
+    assert_eq!(
+        (refused.relay.as_str(), refused.outcome, refused.code),
+        ("first", Outcome::RelayFault, Some(535))
+    );
+    let doubted = bus.ended("r0", 2).await;
+    assert_eq!((doubted.relay.as_str(), doubted.outcome), ("second", Outcome::RelayFault));
+    assert!(doubted.reply.contains("certificate"), "{}", doubted.reply);
+    let taken = bus.ended("r0", 3).await;
+    assert_eq!((taken.relay.as_str(), taken.outcome), ("third", Outcome::Accepted));
+    notifier.stop().await;
+    assert_eq!((locked.counts().mails, forged.counts().mails, good.counts().mails), (0, 0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_closes_with_421_is_followed_by_the_next() {
+    let bus = Bus::start().await;
+    let (first, second) = (sink().await, sink().await);
+    first.script("duty@r0.example", [Behaviour::Reply(Point::Recipient, 421, "4.3.2 closing")]);
+    let said = bus.say_event().await;
+    bus.escalate(said, &recipients(1)).await;
+    let notifier = Running::start(&bus, &config(&[first.address().port(), second.address().port()])).await;
+    let closed = bus.ended("r0", 1).await;
+    assert_eq!((closed.outcome, closed.code), (Outcome::Temporary, Some(421)));
+    assert_eq!(bus.ended("r0", 2).await.outcome, Outcome::Accepted);
+    notifier.stop().await;
+    assert_eq!((first.counts().mails, second.counts().mails), (0, 1));
+}
+
+/// Kills a notifier at a point of its talk with the relay, and starts another.
+async fn kill_at(point: Point, relay_has: u64) {
+    let (bus, sink) = (Bus::start().await, sink().await);
+    sink.script("duty@r0.example", [Behaviour::Hang(point), Behaviour::Accept]);
+    let said = bus.say_event().await;
+    let mut config = config(&[sink.address().port()]);
+    config.relays[0].timeout = tocsin_protocol::Window(tocsin_protocol::SignedDuration::from_mins(1));
+    let killed = Mortal::start(&bus, &config);
+    bus.escalate(said, &recipients(1)).await;
+    let begun = bus.begun("r0", 1).await;
+    sink.wait_until(SOON, |seen| seen.counts.envelopes == 1 && seen.counts.mails == relay_has).await.unwrap();
+    killed.kill();
+
+    let notifier = Running::start(&bus, &config).await;
+    assert_eq!(bus.ended("r0", 1).await.outcome, Outcome::Unknown, "{point:?}");
+    assert_eq!(bus.begun("r0", 2).await.message_id, begun.message_id);
+    assert_eq!(bus.ended("r0", 2).await.outcome, Outcome::Accepted, "{point:?}");
+    notifier.stop().await;
+    let mails = sink.mails();
+    assert_eq!(mails.len() as u64, relay_has + 1);
+    assert!(mails.iter().all(|mail| mail.bytes == mails[0].bytes), "the same mail, byte for byte");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notifier_killed_before_the_relay_has_the_mail_leaves_an_unknown_attempt_and_another_sends() {
+    kill_at(Point::Recipient, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notifier_killed_when_the_relay_has_the_mail_leaves_an_unknown_attempt_and_another_sends() {
+    kill_at(Point::Taken, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_acknowledged_meanwhile_gets_no_mail() {
+    let (mut bus, sink) = (Bus::start().await, sink().await);
+    bus.apply_directory(&recipients(2)).await;
+    let said = bus.say_event().await;
+    bus.escalate(said, &recipients(2)).await;
+    bus.acknowledge("r0").await;
+    let notifier = Running::start(&bus, &config(&[sink.address().port()])).await;
+    let stood_down = bus.ended("r0", 1).await;
+    assert_eq!((stood_down.outcome, stood_down.relay.as_str()), (Outcome::StoodDown, ""));
+    assert!(stood_down.reply.contains("r0 acknowledged at"), "{}", stood_down.reply);
+    assert_eq!(bus.ended("r1", 1).await.outcome, Outcome::Accepted);
+    notifier.stop().await;
+    assert_eq!(sink.counts().mails, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_acknowledges_while_the_relay_is_away_gets_no_mail() {
+    let (mut bus, sink) = (Bus::start().await, sink().await);
+    sink.script("duty@r0.example", [Behaviour::Reply(Point::Recipient, 451, "4.3.0 later")]);
+    bus.apply_directory(&recipients(1)).await;
+    let said = bus.say_event().await;
+    bus.escalate(said, &recipients(1)).await;
+    let notifier = Running::start(&bus, &config(&[sink.address().port()])).await;
+    assert_eq!(bus.ended("r0", 1).await.outcome, Outcome::Temporary);
+    bus.acknowledge("r0").await;
+    let mut attempt = 1;
+    let last = loop {
+        match bus.ended("r0", attempt).await.outcome {
+            Outcome::Temporary => attempt += 1,
+            outcome => break outcome,
+        }
+    };
+    assert_eq!(last, Outcome::StoodDown);
+    notifier.stop().await;
+    assert_eq!(sink.counts().mails, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_written_to_about_what_was_called_off() {
+    let (mut bus, sink) = (Bus::start().await, sink().await);
+    bus.apply_directory(&recipients(1)).await;
+    let said = bus.say_event().await;
+    bus.escalate(said, &recipients(1)).await;
+    bus.say(&cancelled()).await;
+    let notifier = Running::start(&bus, &config(&[sink.address().port()])).await;
+    let stood_down = bus.ended("r0", 1).await;
+    assert_eq!(stood_down.outcome, Outcome::StoodDown);
+    assert!(stood_down.reply.contains("ended the incident"), "{}", stood_down.reply);
+    notifier.stop().await;
+    assert_eq!(sink.counts().mails, 0);
 }

@@ -3,8 +3,12 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "what a test cannot do without")]
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use rustls::{
+    ServerConfig,
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+};
 use tocsin_ledger::{
     Appended, Connection, Ledger, Shape,
     server::{self, Server, ServerOptions},
@@ -14,10 +18,11 @@ use tocsin_notifier::{
     sink::{Sink, SinkOptions},
 };
 use tocsin_protocol::{
-    AttemptBegun, AttemptEnded, AttemptPhase, Contact, Entry, Escalation, EscalationReason, Event, NewFact,
-    SigningKey, Status, Stream, Subject, Timestamp, from_body, to_body,
+    AttemptBegun, AttemptEnded, AttemptPhase, Contact, DirectoryDocument, Entry, Escalation,
+    EscalationReason, Event, EventKind, NewFact, Outcome, Person, Receipt, ReceiptMethod, ReceiptStage,
+    Recipient, SigningKey, Status, Stream, Subject, Timestamp, from_body, to_body,
 };
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle};
 
 /// Long enough for anything here, short enough to wait for a failure.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
@@ -26,6 +31,8 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 pub(crate) struct Bus {
     pub(crate) server: Server,
     pub(crate) ledger: Ledger,
+    publisher: SigningKey,
+    recipients: BTreeMap<String, SigningKey>,
     _store: tempfile::TempDir,
 }
 
@@ -37,7 +44,8 @@ impl Bus {
         let server = Server::start(&options).await.unwrap();
         let ledger = Ledger::connect(&Connection::to(&server.url())).await.unwrap();
         ledger.set_up(&Shape::default()).await.unwrap();
-        Self { server, ledger, _store: store }
+        let (publisher, recipients) = (SigningKey::generate(), BTreeMap::new());
+        Self { server, ledger, publisher, recipients, _store: store }
     }
 
     /// A connection of its own, as another process has.
@@ -47,10 +55,59 @@ impl Bus {
 
     /// Says an event and gives its sequence.
     pub(crate) async fn say_event(&self) -> u64 {
-        let event = event();
-        let (subject, body) = (event.subject(), to_body("event", &event).unwrap());
-        let signed = SigningKey::generate().sign(&subject.to_string(), &body).unwrap();
+        self.say(&event()).await
+    }
+
+    pub(crate) async fn say(&self, event: &Event) -> u64 {
+        let (subject, body) = (event.subject(), to_body("event", event).unwrap());
+        let signed = self.publisher.sign(&subject.to_string(), &body).unwrap();
         self.ledger.say(&subject, &signed, body).await.unwrap().position().sequence
+    }
+
+    /// Puts a directory into force that knows the publisher and these recipients by their keys.
+    pub(crate) async fn apply_directory(&mut self, recipients: &[String]) {
+        let mut directory: DirectoryDocument =
+            toml::from_str(include_str!("../data/directory.toml")).unwrap();
+        self.recipients = recipients.iter().map(|id| (id.clone(), SigningKey::generate())).collect();
+        directory.publishers[0].key = Some(self.publisher.public());
+        directory.recipients = recipients
+            .iter()
+            .map(|id| Recipient {
+                id: id.parse().unwrap(),
+                name: format!("Body {id}"),
+                kind: "police-territorial".to_owned(),
+                nation: None,
+                areas: vec!["west-mercia".parse().unwrap()],
+                neighbours: Vec::new(),
+                key: Some(self.recipients[id].public()),
+                contacts: ["duty", "senior"].map(|step| (step.to_owned(), contact(id))).into(),
+                valid_from: None,
+                valid_to: None,
+                last_verified_at: None,
+            })
+            .collect();
+        let subject = Subject::Directory { version: 1 };
+        let body = to_body("directory", &directory).unwrap();
+        self.ledger.append(&NewFact { subject, body, schedule: None }, None).await.unwrap();
+    }
+
+    /// Acknowledges the event, as a recipient's desk does.
+    pub(crate) async fn acknowledge(&self, recipient: &str) {
+        let receipt = Receipt {
+            incident: event().incident,
+            event: "1".parse().unwrap(),
+            recipient: recipient.parse().unwrap(),
+            stage: ReceiptStage::Acknowledged,
+            at: Timestamp::UNIX_EPOCH,
+            by: Some(Person { name: "A. Person".to_owned(), role: "Control room supervisor".to_owned() }),
+            method: Some(ReceiptMethod::Desk),
+            control_room: None,
+            on_behalf_of: None,
+            note: None,
+        };
+        let (subject, body) = (receipt.subject(), to_body("receipt", &receipt).unwrap());
+        let signed = self.recipients[recipient].sign(&subject.to_string(), &body).unwrap();
+        self.ledger.say(&subject, &signed, body).await.unwrap();
     }
 
     /// Writes escalations to these recipients, as a router does.
@@ -77,6 +134,27 @@ impl Bus {
         from_body("attempt", &self.attempt(recipient, attempt, AttemptPhase::Ended).await.body).unwrap()
     }
 
+    /// Writes a first attempt of another notifier, with its end if that one lived to see it.
+    pub(crate) async fn append_attempt(&self, recipient: &str, outcome: Option<Outcome>) {
+        let begun = AttemptBegun {
+            relay: "first".to_owned(),
+            to: address(recipient),
+            message_id: "<x@y.example>".to_owned(),
+            token: None,
+        };
+        let ended = outcome.map(|outcome| AttemptEnded {
+            relay: "first".to_owned(),
+            outcome,
+            code: None,
+            reply: "as scripted".to_owned(),
+        });
+        let fact =
+            |phase, body| NewFact { subject: attempt_subject(recipient, 1, phase), body, schedule: None };
+        let mut facts = vec![fact(AttemptPhase::Begun, to_body("attempt", &begun).unwrap())];
+        facts.extend(ended.map(|ended| fact(AttemptPhase::Ended, to_body("attempt", &ended).unwrap())));
+        self.ledger.append_all(&facts, None).await.unwrap();
+    }
+
     /// All that is written of attempts now.
     pub(crate) async fn attempts(&self) -> Vec<Entry> {
         self.ledger.entries(Stream::Log, &["tocsin.attempt.>".to_owned()]).await.unwrap()
@@ -90,6 +168,24 @@ pub(crate) fn attempt_subject(recipient: &str, attempt: u32, phase: AttemptPhase
 
 pub(crate) fn event() -> Event {
     from_body("event", include_bytes!("../data/event.json")).unwrap()
+}
+
+/// The event that calls it off.
+pub(crate) fn cancelled() -> Event {
+    Event {
+        sequence: "2".parse().unwrap(),
+        kind: EventKind::Cancelled,
+        headline: "Sent in error".to_owned(),
+        ..event()
+    }
+}
+
+fn contact(recipient: &str) -> Contact {
+    Contact {
+        role: "Duty officer".to_owned(),
+        email: address(recipient),
+        phone: Some("0300 000 000".to_owned()),
+    }
 }
 
 pub(crate) fn address(recipient: &str) -> String {
@@ -109,11 +205,7 @@ pub(crate) fn escalation(said: u64, recipient: &str) -> Escalation {
         due_at: Timestamp::UNIX_EPOCH,
         reason: EscalationReason::Silent,
         contact: "duty".to_owned(),
-        to: Contact {
-            role: "Duty officer".to_owned(),
-            email: address(recipient),
-            phone: Some("0300 000 000".to_owned()),
-        },
+        to: contact(recipient),
         time_zone: "Europe/London".to_owned(),
     }
 }
@@ -145,11 +237,53 @@ pub(crate) fn config(ports: &[u16]) -> Config {
         })
         .collect();
     let text = format!(
-        "from = 'Tocsin <tocsin@operator.example>'\nmessage_id_domain = 'tocsin.operator.example'\n{}\n\
+        "from = 'Tocsin <tocsin@operator.example>'\nmessage_id_domain = 'tocsin.operator.example'\ntakeover = '2s'\n{}\n\
          [retry]\npauses = ['200ms', '400ms']\n",
         relays.concat()
     );
     toml::from_str(&text).unwrap()
+}
+
+/// A server's configuration with a certificate that nobody has vouched for.
+pub(crate) fn unvouched() -> Arc<ServerConfig> {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    Arc::new(config)
+}
+
+/// A notifier with threads of its own, that can be killed: all that it does ends between two lines.
+pub(crate) struct Mortal(Option<Runtime>);
+
+impl Mortal {
+    pub(crate) fn start(bus: &Bus, config: &Config) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (connection, config) = (Connection::to(&bus.server.url()), config.clone());
+        runtime.spawn(async move {
+            let ledger = Ledger::connect(&connection).await.unwrap();
+            Notifier::new(ledger, &config).unwrap().run(std::future::pending()).await.unwrap();
+        });
+        Self(Some(runtime))
+    }
+
+    pub(crate) fn kill(mut self) {
+        self.0.take().unwrap().shutdown_background();
+    }
+}
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// A notifier at work, as a process of its own would be.
