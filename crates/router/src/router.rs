@@ -1,0 +1,119 @@
+//! The loop.
+
+use std::future::Future;
+
+use tocsin_duty::Fold;
+use tocsin_ledger::Ledger;
+use tocsin_protocol::Stream;
+use tokio::sync::watch;
+
+use crate::{desks::Desks, error::Error, turn::Turn};
+
+/// After so many entries the runtime is let breathe: each may have cost the verification of a signature.
+const BREATH: usize = 256;
+
+/// Follows both streams and appends what follows from them.
+pub struct Router {
+    ledger: Ledger,
+}
+
+impl Router {
+    /// A router on this ledger, which should wait for ever ([`tocsin_ledger::Wait::UntilConnected`]).
+    pub fn new(ledger: Ledger) -> Self {
+        Self { ledger }
+    }
+
+    /// Works until `shutdown` is ready; then finishes the append under way and returns. Should the bus be away, that
+    /// append is given up after ten seconds, which harms nothing.
+    ///
+    /// # Errors
+    /// [`Error::Start`] when the streams are not as they must be, [`Error::Follow`] and [`Error::Append`] when the
+    /// ledger gives up. A bus that is merely away is waited for.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        let (stop, stopping) = watch::channel(false);
+        tokio::select! {
+            ended = work(self.ledger, stopping) => ended,
+            () = async {
+                shutdown.await;
+                stop.send_replace(true);
+                std::future::pending::<()>().await;
+            } => Ok(()),
+        }
+    }
+}
+
+/// Ready once the router is to stop.
+pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // The sender is dropped with this very future.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+async fn work(ledger: Ledger, mut stopping: watch::Receiver<bool>) -> Result<(), Error> {
+    let mut started = stopping.clone();
+    let start = async {
+        ledger.verify().await?;
+        let trust = crate::trust::read(&ledger).await?;
+        let ends = Ends { said: end(&ledger, Stream::Said).await?, log: end(&ledger, Stream::Log).await? };
+        Ok((trust, ends, ledger.follow().await?))
+    };
+    let (trust, ends, mut follow) = tokio::select! {
+        started = start => started.map_err(|source| Error::Start { source })?,
+        () = stopped(&mut started) => return Ok(()),
+    };
+    let mut fold = Fold::trusting(trust);
+    let desks = Desks::start(ledger.clone());
+    let mut turn = Turn::new(ledger, stopping.clone());
+    let (mut live, mut at_end) = (false, false);
+    while !*stopping.borrow() {
+        let read = tokio::select! {
+            read = follow.next() => read.map_err(|source| Error::Follow { source })?,
+            () = turn.again(&fold, at_end) => {
+                turn.take(&mut fold, at_end).await?;
+                continue;
+            }
+            () = stopped(&mut stopping) => break,
+        };
+        for entries in read.entries.chunks(BREATH) {
+            for entry in entries {
+                let verdict = fold.apply(entry);
+                if live {
+                    crate::tell::met(entry, &verdict);
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+        turn.folded(read.entries.len());
+        at_end = read.caught_up;
+        // A replay owes and settles all that ever happened: nothing is written before it has come to its end.
+        if !live && (at_end || ends.passed(&fold)) {
+            live = true;
+            crate::tell::live(&fold);
+        }
+        if live {
+            if let Some(directory) = fold.directory() {
+                desks.want(directory);
+            }
+            if turn.is_due(&fold, at_end) {
+                turn.take(&mut fold, at_end).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Both streams' ends as of the start: under a flood the router is live once it has folded these.
+struct Ends {
+    said: u64,
+    log: u64,
+}
+
+impl Ends {
+    fn passed(&self, fold: &Fold) -> bool {
+        fold.said_through() >= self.said && fold.log_through() >= self.log
+    }
+}
+
+/// The last sequence of a stream.
+pub(crate) async fn end(ledger: &Ledger, stream: Stream) -> Result<u64, tocsin_ledger::Error> {
+    Ok(ledger.last_matching(stream, ">").await?.map_or(0, |entry| entry.sequence))
+}

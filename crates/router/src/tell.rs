@@ -1,0 +1,109 @@
+//! What the process's own log says of the work.
+
+use tocsin_duty::{Fold, Verdict};
+use tocsin_protocol::{Dispatch, Entry, Finding, NewFact, Refusal, Subject, from_body};
+
+use crate::plan::{Kind, Part};
+
+/// So many refusals of a turn are told one by one; the rest are in the log of the bus.
+const REFUSALS_TOLD: usize = 10;
+
+/// An entry met while the router is live.
+pub(crate) fn met(entry: &Entry, verdict: &Verdict) {
+    match verdict {
+        Verdict::Foreign => tracing::error!(
+            sequence = entry.sequence,
+            subject = %entry.subject.escape_debug(),
+            "somebody wrote to TOCSIN_LOG what no service of ours writes: have it audited, and change the service keys"
+        ),
+        Verdict::Event(event) => tracing::info!(
+            incident = %event.incident,
+            event = %event.sequence,
+            publisher = %event.publisher,
+            "an event was said"
+        ),
+        _ => {}
+    }
+}
+
+/// The replay has come to its end.
+pub(crate) fn live(fold: &Fold) {
+    let (said, log) = (fold.said_through(), fold.log_through());
+    if let Some(directory) = fold.directory() {
+        let (directory, open_duties) = (directory.version(), fold.open_duties());
+        tracing::info!(said, log, directory, open_duties, "the router is live");
+    } else {
+        tracing::warn!(
+            said,
+            log,
+            "the router is live, but no directory is in force, so everything said is refused: `tocsin directory apply FILE`"
+        );
+    }
+}
+
+/// What is told of one part once it has been appended.
+pub(crate) struct Told {
+    pub(crate) written: usize,
+    facts: usize,
+}
+
+impl Told {
+    pub(crate) fn of(part: &Part) -> Self {
+        Self { written: 0, facts: part.facts.len() }
+    }
+
+    /// Tells it, if this router wrote any of it. `refused` counts the refusals of the turn.
+    pub(crate) fn tell(&self, part: &Part, refused: &mut usize) {
+        let Some(first) = part.facts.first().filter(|_| self.written > 0) else { return };
+        let (written, facts) = (self.written, self.facts);
+        match part.kind {
+            Kind::Dispatch => {
+                let Ok(dispatch) = from_body::<Dispatch>("dispatch", &first.body) else { return };
+                tracing::info!(
+                    incident = %dispatch.incident,
+                    event = %dispatch.event,
+                    status = %dispatch.status,
+                    recipients = dispatch.recipients().len(),
+                    due_at = dispatch.steps.first().map(|step| step.due_at.to_string()),
+                    written,
+                    "dispatched"
+                );
+            }
+            Kind::Finding => {
+                let Ok(finding) = from_body::<Finding>("finding", &first.body) else { return };
+                tracing::info!(
+                    incident = %finding.incident,
+                    event = %finding.event,
+                    step = %finding.step,
+                    required = finding.required,
+                    silent = finding.silent.len(),
+                    stopped = finding.stopped_by.is_some(),
+                    "a window closed"
+                );
+            }
+            Kind::Notices | Kind::Escalations => {
+                tracing::info!(first = %first.subject, written, facts, "what another router left was completed");
+            }
+            Kind::Refusals => {
+                part.facts.iter().take(REFUSALS_TOLD.saturating_sub(*refused)).for_each(refusal);
+                *refused += facts;
+                if *refused > REFUSALS_TOLD {
+                    tracing::warn!(refusals = *refused, "much is refused: see `tocsin refusals`");
+                }
+            }
+        }
+    }
+}
+
+fn refusal(fact: &NewFact) {
+    let Subject::Refusal { said } = fact.subject else { return };
+    if let Ok(refusal) = from_body::<Refusal>("refusal", &fact.body) {
+        tracing::warn!(
+            said,
+            subject = %refusal.subject.escape_debug(),
+            code = ?refusal.code,
+            reason = refusal.reasons.first().map(|reason| reason.escape_debug().to_string()),
+            "refused"
+        );
+    }
+}

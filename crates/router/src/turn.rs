@@ -1,0 +1,128 @@
+//! One turn: everything that is owed now, appended.
+
+use std::{future, time::Duration};
+
+use tocsin_duty::Fold;
+use tocsin_ledger::{Appended, Ledger};
+use tocsin_protocol::Stream;
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    append::{self, Outcome},
+    aside::Aside,
+    error::Error,
+    flood::Waiting,
+    plan::{self, Judged},
+    router::{end, stopped},
+    tell,
+};
+
+/// So many entries are folded at most before what they owe is written, even when their end is not reached: what a
+/// flood owes stays bounded, and no dispatch waits for its end.
+const MOST_AT_ONCE: usize = 2_000;
+
+/// How long an append under way is waited for once the router is to stop.
+const LAST_APPEND: Duration = Duration::from_secs(10);
+
+/// What is owed is asked for, put in order, and appended.
+pub(crate) struct Turn {
+    ledger: Ledger,
+    stopping: watch::Receiver<bool>,
+    aside: Aside,
+    waiting: Waiting,
+    /// Entries folded since the last turn.
+    folded: usize,
+    /// The last sequence of the log that a turn of ours wrote. Until it is folded, what it wrote looks owed.
+    wrote: u64,
+}
+
+impl Turn {
+    pub(crate) fn new(ledger: Ledger, stopping: watch::Receiver<bool>) -> Self {
+        Self { ledger, stopping, aside: Aside::default(), waiting: Waiting::default(), folded: 0, wrote: 0 }
+    }
+
+    /// So many more entries were folded.
+    pub(crate) fn folded(&mut self, entries: usize) {
+        self.folded += entries;
+    }
+
+    /// Whether it is time to look at what is owed.
+    pub(crate) fn is_due(&self, fold: &Fold, at_end: bool) -> bool {
+        let news = self.folded > 0 || self.waiting.any();
+        let enough = if at_end { news } else { self.folded >= MOST_AT_ONCE };
+        enough && fold.log_through() >= self.wrote
+    }
+
+    /// Ready when something set aside is to be tried again. Away from the end of the streams there are turns enough.
+    pub(crate) fn again(&self, fold: &Fold, at_end: bool) -> impl Future<Output = ()> + use<> {
+        let again = self.aside.again().filter(|_| at_end && fold.log_through() >= self.wrote);
+        async move {
+            match again {
+                Some(again) => tokio::time::sleep_until(again).await,
+                None => future::pending().await,
+            }
+        }
+    }
+
+    /// Appends what is owed. `at_end` when both streams were read to their end after everything that is owed was
+    /// folded: then findings may be written.
+    pub(crate) async fn take(&mut self, fold: &mut Fold, at_end: bool) -> Result<(), Error> {
+        self.folded = 0;
+        let mut parts = plan::parts(fold.follows());
+        let mut judged = Judged::new(fold.said_through(), &parts);
+        self.aside.sift(&mut parts, Instant::now());
+        if at_end {
+            self.waiting.over();
+        } else if self.waiting.sift(&mut parts, fold.said_through()) {
+            let end = end(&self.ledger, Stream::Said).await.map_err(|source| Error::Append { source })?;
+            self.waiting.mark(end);
+        }
+        let mut refused = 0;
+        for part in parts {
+            if *self.stopping.borrow() {
+                break;
+            }
+            let outcomes = {
+                let append = append::append(&self.ledger, &part, &mut judged);
+                tokio::pin!(append);
+                tokio::select! {
+                    outcomes = &mut append => outcomes,
+                    () = stopped(&mut self.stopping) => {
+                        let Ok(outcomes) = tokio::time::timeout(LAST_APPEND, append).await else {
+                            tracing::warn!("the append under way was given up: the next router completes it");
+                            break;
+                        };
+                        outcomes
+                    }
+                }
+            };
+            let mut told = tell::Told::of(&part);
+            for (fact, outcome) in part.facts.iter().zip(outcomes.map_err(|source| Error::Append { source })?)
+            {
+                match outcome {
+                    Outcome::Stands(Appended::Written(sequence)) => {
+                        self.wrote = self.wrote.max(sequence);
+                        self.aside.written(&fact.subject);
+                        told.written += 1;
+                    }
+                    Outcome::Stands(Appended::Already(entry)) => {
+                        fold.settle(&entry);
+                        self.aside.answered(&fact.subject);
+                    }
+                    Outcome::Cannot(why) => {
+                        let pause = self.aside.failed(&fact.subject, Instant::now());
+                        tracing::error!(
+                            subject = %fact.subject,
+                            error = %why,
+                            "a fact that is owed cannot be written; everything else goes on, and it is tried again in {pause:?}"
+                        );
+                    }
+                    // Told with the one that it belongs to, and owed again.
+                    Outcome::Withheld => {}
+                }
+            }
+            told.tell(&part, &mut refused);
+        }
+        Ok(())
+    }
+}
