@@ -23,10 +23,11 @@
 //!
 //! # When a finding may be written
 //!
-//! A finding says who was silent, so everything said by the time of the `due` must have been folded first. [`Router`]
-//! writes findings when the ledger reports, after the `due` was folded, that both streams were read to their end; and
-//! under a flood, in which that moment may never come, once it has folded what was the last sequence of `TOCSIN_SAID`
-//! at some moment after the `due` was folded. See `turn` and `flood`.
+//! A finding says who was silent, so everything said by the time of the `due` must have been folded first. The ledger
+//! reports that moment (`Read::caught_up`: with every entry of the log given so far, all that had been said when it was
+//! stored), and only then are findings written: see `turn`. It comes under a flood too, as each round of the ledger
+//! reads up to an end that was asked for once. Dispatches do not wait for it: they rest on the event and the directory
+//! in force at its time.
 //!
 //! # Why a replay need not check signatures again
 //!
@@ -42,7 +43,6 @@ mod append;
 mod aside;
 mod desks;
 mod error;
-mod flood;
 mod plan;
 mod router;
 mod tell;

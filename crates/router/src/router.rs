@@ -4,7 +4,6 @@ use std::future::Future;
 
 use tocsin_duty::Fold;
 use tocsin_ledger::Ledger;
-use tocsin_protocol::Stream;
 use tokio::sync::watch;
 
 use crate::{desks::Desks, error::Error, turn::Turn};
@@ -53,10 +52,9 @@ async fn work(ledger: Ledger, mut stopping: watch::Receiver<bool>) -> Result<(),
     let start = async {
         ledger.verify().await?;
         let trust = crate::trust::read(&ledger).await?;
-        let ends = Ends { said: end(&ledger, Stream::Said).await?, log: end(&ledger, Stream::Log).await? };
-        Ok((trust, ends, ledger.follow().await?))
+        Ok((trust, ledger.follow().await?))
     };
-    let (trust, ends, mut follow) = tokio::select! {
+    let (trust, mut follow) = tokio::select! {
         started = start => started.map_err(|source| Error::Start { source })?,
         () = stopped(&mut started) => return Ok(()),
     };
@@ -85,7 +83,7 @@ async fn work(ledger: Ledger, mut stopping: watch::Receiver<bool>) -> Result<(),
         turn.folded(read.entries.len());
         at_end = read.caught_up;
         // A replay owes and settles all that ever happened: nothing is written before it has come to its end.
-        if !live && (at_end || ends.passed(&fold)) {
+        if !live && at_end {
             live = true;
             crate::tell::live(&fold);
         }
@@ -99,21 +97,4 @@ async fn work(ledger: Ledger, mut stopping: watch::Receiver<bool>) -> Result<(),
         }
     }
     Ok(())
-}
-
-/// Both streams' ends as of the start: under a flood the router is live once it has folded these.
-struct Ends {
-    said: u64,
-    log: u64,
-}
-
-impl Ends {
-    fn passed(&self, fold: &Fold) -> bool {
-        fold.said_through() >= self.said && fold.log_through() >= self.log
-    }
-}
-
-/// The last sequence of a stream.
-pub(crate) async fn end(ledger: &Ledger, stream: Stream) -> Result<u64, tocsin_ledger::Error> {
-    Ok(ledger.last_matching(stream, ">").await?.map_or(0, |entry| entry.sequence))
 }

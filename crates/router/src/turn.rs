@@ -4,16 +4,14 @@ use std::{future, time::Duration};
 
 use tocsin_duty::Fold;
 use tocsin_ledger::{Appended, Ledger};
-use tocsin_protocol::Stream;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
     append::{self, Outcome},
     aside::Aside,
     error::Error,
-    flood::Waiting,
-    plan::{self, Judged},
-    router::{end, stopped},
+    plan::{self, Judged, Kind},
+    router::stopped,
     tell,
 };
 
@@ -29,16 +27,18 @@ pub(crate) struct Turn {
     ledger: Ledger,
     stopping: watch::Receiver<bool>,
     aside: Aside,
-    waiting: Waiting,
+    /// Whether a finding was left for the end of the streams.
+    withheld: bool,
     /// Entries folded since the last turn.
     folded: usize,
-    /// The last sequence of the log that a turn of ours wrote. Until it is folded, what it wrote looks owed.
-    wrote: u64,
+    /// The last sequence of the log that an append wrote or met. Until it is folded, what was written looks owed; and
+    /// what was met, a `due` perhaps, was taken in before everything said by its time.
+    met: u64,
 }
 
 impl Turn {
     pub(crate) fn new(ledger: Ledger, stopping: watch::Receiver<bool>) -> Self {
-        Self { ledger, stopping, aside: Aside::default(), waiting: Waiting::default(), folded: 0, wrote: 0 }
+        Self { ledger, stopping, aside: Aside::default(), withheld: false, folded: 0, met: 0 }
     }
 
     /// So many more entries were folded.
@@ -46,16 +46,17 @@ impl Turn {
         self.folded += entries;
     }
 
-    /// Whether it is time to look at what is owed.
+    /// Whether it is time to look at what is owed. `at_end` as the ledger reports it: of every entry of the log folded so
+    /// far, everything that had been said by then is folded too.
     pub(crate) fn is_due(&self, fold: &Fold, at_end: bool) -> bool {
-        let news = self.folded > 0 || self.waiting.any();
+        let news = self.folded > 0 || self.withheld;
         let enough = if at_end { news } else { self.folded >= MOST_AT_ONCE };
-        enough && fold.log_through() >= self.wrote
+        enough && fold.log_through() >= self.met
     }
 
     /// Ready when something set aside is to be tried again. Away from the end of the streams there are turns enough.
     pub(crate) fn again(&self, fold: &Fold, at_end: bool) -> impl Future<Output = ()> + use<> {
-        let again = self.aside.again().filter(|_| at_end && fold.log_through() >= self.wrote);
+        let again = self.aside.again().filter(|_| at_end && fold.log_through() >= self.met);
         async move {
             match again {
                 Some(again) => tokio::time::sleep_until(again).await,
@@ -64,19 +65,14 @@ impl Turn {
         }
     }
 
-    /// Appends what is owed. `at_end` when both streams were read to their end after everything that is owed was
-    /// folded: then findings may be written.
+    /// Appends what is owed; findings only `at_end`, as they tell who had said nothing.
     pub(crate) async fn take(&mut self, fold: &mut Fold, at_end: bool) -> Result<(), Error> {
         self.folded = 0;
         let mut parts = plan::parts(fold.follows());
         let mut judged = Judged::new(fold.said_through(), &parts);
         self.aside.sift(&mut parts, Instant::now());
-        if at_end {
-            self.waiting.over();
-        } else if self.waiting.sift(&mut parts, fold.said_through()) {
-            let end = end(&self.ledger, Stream::Said).await.map_err(|source| Error::Append { source })?;
-            self.waiting.mark(end);
-        }
+        self.withheld = !at_end && parts.iter().any(|part| part.kind == Kind::Finding);
+        parts.retain(|part| at_end || part.kind != Kind::Finding);
         let mut refused = 0;
         for part in parts {
             if *self.stopping.borrow() {
@@ -101,11 +97,12 @@ impl Turn {
             {
                 match outcome {
                     Outcome::Stands(Appended::Written(sequence)) => {
-                        self.wrote = self.wrote.max(sequence);
+                        self.met = self.met.max(sequence);
                         self.aside.written(&fact.subject);
                         told.written += 1;
                     }
                     Outcome::Stands(Appended::Already(entry)) => {
+                        self.met = self.met.max(entry.sequence);
                         fold.settle(&entry);
                         self.aside.answered(&fact.subject);
                     }
