@@ -56,6 +56,7 @@ fn wanted(stream: Stream, shape: &Shape) -> Map<String, Value> {
             "description": "What others say: events and receipts, each signed by its author",
             "discard": "new",
             "subjects": ["tocsin.incident.*.*.*", "tocsin.receipt.*.*.*.*"],
+            "discard": "new",
             "max_msg_size": SAID_MESSAGE_MOST,
             "max_consumers": SAID_CONSUMERS,
             "deny_purge": true,
@@ -74,6 +75,8 @@ fn wanted(stream: Stream, shape: &Shape) -> Map<String, Value> {
                 "tocsin.window.*.*.*", "tocsin.due.*.*.*", "tocsin.finding.*.*.*",
                 "tocsin.escalation.*.*.*.*", "tocsin.attempt.*.*.*.*.*.*", "tocsin.checkpoint.*",
             ],
+            // Nothing is ever discarded, as there is no limit; a stream with schedules does not take "new".
+            "discard": "old",
             "max_msg_size": -1,
             "max_consumers": shape.max_consumers,
             "deny_purge": false,

@@ -1,0 +1,11 @@
+//! The ledger against a real nats-server.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod append;
+mod follow;
+mod notices;
+mod say;
+mod set_up;
+mod support;
+mod work;

@@ -1,0 +1,88 @@
+use async_nats::jetstream::stream;
+use tocsin_ledger::{Connection, Error, Ledger, Shape};
+
+use crate::support::{Bus, raw};
+
+#[tokio::test]
+async fn setting_up_twice_is_setting_up_once() {
+    let bus = Bus::start().await;
+    bus.ledger.set_up(&Shape::default()).await.unwrap();
+    bus.ledger.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_there_is_told() {
+    let bus = Bus::without_streams().await;
+    let error = bus.ledger.verify().await.unwrap_err();
+    assert!(matches!(error, Error::NoStream { stream: "TOCSIN_SAID" }), "{error}");
+}
+
+#[tokio::test]
+async fn a_stream_that_differs_is_refused_by_the_name_of_its_setting() {
+    let bus = Bus::start().await;
+    let jetstream = raw(&bus.server).await;
+    let mut log = jetstream.get_stream("TOCSIN_LOG").await.unwrap();
+    let mut config = log.info().await.unwrap().config.clone();
+    config.max_messages = 1000;
+    jetstream.update_stream(&config).await.unwrap();
+    let error = bus.ledger.verify().await.unwrap_err();
+    insta::assert_snapshot!(error, @"stream TOCSIN_LOG has max_msgs = 1000, but Tocsin needs -1: set it with `nats stream edit TOCSIN_LOG`, or, if the stream is empty, remove it and run `tocsin setup`");
+    let error = bus.ledger.set_up(&Shape::default()).await.unwrap_err();
+    assert!(matches!(error, Error::Differs { setting: "max_msgs", .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_older_stream_under_our_name_is_refused() {
+    let bus = Bus::without_streams().await;
+    let config = stream::Config {
+        name: "TOCSIN_SAID".to_owned(),
+        subjects: vec!["tocsin.incident.>".to_owned()],
+        ..stream::Config::default()
+    };
+    raw(&bus.server).await.create_stream(config).await.unwrap();
+    let error = bus.ledger.set_up(&Shape::default()).await.unwrap_err();
+    assert!(matches!(error, Error::Differs { stream: "TOCSIN_SAID", .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_bus_that_is_not_there_is_told_with_what_to_look_at() {
+    // A port that was free a moment ago.
+    let port = {
+        let bus = Bus::without_streams().await;
+        bus.server.port()
+    };
+    let mut connection = Connection::to(&format!("nats://127.0.0.1:{port}"));
+    connection.wait = tocsin_ledger::Wait::Fail(std::time::Duration::from_millis(300));
+    let error = Ledger::connect(&connection).await.unwrap_err();
+    assert!(error.to_string().contains("NATS_URL"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_without_jetstream_is_told() {
+    let mut bus = Bus::without_streams().await;
+    let conf = std::fs::read_to_string(bus.store.path().join("nats-server.conf")).unwrap();
+    bus.server.kill().await.unwrap();
+    let plain = conf.split("jetstream").next().unwrap().replace("-1", &bus.server.port().to_string());
+    let path = bus.store.path().join("plain.conf");
+    std::fs::write(&path, plain).unwrap();
+    let binary = tocsin_ledger::server::find().unwrap();
+    let mut child = std::process::Command::new(binary)
+        .arg("--config")
+        .arg(&path)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let connection = Connection {
+        wait: tocsin_ledger::Wait::Fail(std::time::Duration::from_secs(10)),
+        ..Connection::to(&bus.server.url())
+    };
+    let verified = match Ledger::connect(&connection).await {
+        Ok(ledger) => ledger.verify().await,
+        Err(error) => Err(error),
+    };
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let error = verified.unwrap_err();
+    assert!(matches!(error, Error::NoJetStream { .. }), "{error}");
+}
