@@ -10,9 +10,11 @@ mod cli;
 mod commands;
 mod failure;
 mod logging;
+mod moment;
 mod out;
 mod seed;
 mod shutdown;
+mod terminal;
 
 use std::process::ExitCode;
 

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses what it needs of the world")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use tocsin_audit::{Report, Request, gather};
@@ -15,22 +15,20 @@ use tocsin_protocol::{
     Subject, Timestamp, Where, Window, to_body,
 };
 
-pub(crate) const INCIDENT: &str = "bt-999-2023-06-25";
+pub const INCIDENT: &str = "bt-999-2023-06-25";
 
-pub(crate) struct World {
+pub struct World {
     now: Timestamp,
-    pub(crate) entries: Vec<Entry>,
+    pub entries: Vec<Entry>,
     sequences: BTreeMap<Stream, u64>,
-    /// The subjects of the log that have a fact: each is written once.
-    log: BTreeSet<String>,
     router: Fold,
     /// Facts of the log that this router fails to write.
-    pub(crate) withheld: fn(&Subject) -> bool,
+    pub withheld: fn(&Subject) -> bool,
     windows: Vec<(Timestamp, Subject, Bytes)>,
     publisher: SigningKey,
     keys: BTreeMap<RecipientId, SigningKey>,
     said: u32,
-    pub(crate) status: Status,
+    pub status: Status,
 }
 
 fn contact(role: &str, id: &str) -> Contact {
@@ -46,30 +44,30 @@ fn encoded(number: u8) -> String {
     nkeys::KeyPair::new_from_raw(nkeys::KeyPairType::User, [number; 32]).unwrap().seed().unwrap()
 }
 
-pub(crate) fn minutes(minutes: i64) -> SignedDuration {
+pub fn minutes(minutes: i64) -> SignedDuration {
     SignedDuration::from_mins(minutes)
 }
 
-pub(crate) fn seconds(seconds: i64) -> SignedDuration {
+pub fn seconds(seconds: i64) -> SignedDuration {
     SignedDuration::from_secs(seconds)
 }
 
-pub(crate) fn id(id: &str) -> RecipientId {
+pub fn id(id: &str) -> RecipientId {
     RecipientId::new(id).unwrap()
 }
 
-pub(crate) fn number(n: u32) -> EventNumber {
+pub fn number(n: u32) -> EventNumber {
     EventNumber::new(n).unwrap()
 }
 
 /// 06:26 on 25 June 2023 by the clock on the wall.
-pub(crate) fn start() -> Timestamp {
+pub fn start() -> Timestamp {
     "2023-06-25T05:26:00Z".parse().unwrap()
 }
 
 impl World {
     /// A world of these recipients (id, name, kind); kinds `resilience-forum` are informed, all others required.
-    pub(crate) fn of(recipients: &[(&str, &str, &str)]) -> Self {
+    pub fn of(recipients: &[(&str, &str, &str)]) -> Self {
         let keys: BTreeMap<RecipientId, SigningKey> = recipients
             .iter()
             .enumerate()
@@ -143,7 +141,6 @@ impl World {
             now: start() - minutes(60),
             entries: Vec::new(),
             sequences: BTreeMap::new(),
-            log: BTreeSet::new(),
             router: Fold::new(),
             withheld: |_| false,
             windows: Vec::new(),
@@ -159,7 +156,7 @@ impl World {
     }
 
     /// A small picture of the United Kingdom.
-    pub(crate) fn small() -> Self {
+    pub fn small() -> Self {
         Self::of(&[
             ("ofcom", "Ofcom", "regulator"),
             ("dsit", "Department for Science, Innovation and Technology", "government"),
@@ -171,7 +168,7 @@ impl World {
     }
 
     /// Lets time pass to so long after the first event; the broker closes what falls due.
-    pub(crate) fn at(&mut self, after: SignedDuration) -> &mut Self {
+    pub fn at(&mut self, after: SignedDuration) -> &mut Self {
         let until = start() + after;
         while let Some(at) =
             (0..self.windows.len()).min_by_key(|n| self.windows[*n].0).filter(|n| self.windows[*n].0 < until)
@@ -193,21 +190,22 @@ impl World {
         let entry =
             Entry { stream, sequence: *sequence, time: self.now, subject, signed, said_through: None, body };
         let verdict = self.router.apply(&entry);
-        if stream == Stream::Log {
-            self.log.insert(entry.subject.clone());
-        }
         self.entries.push(entry);
         verdict
     }
 
-    /// The router writes what follows, each batch a millisecond later; what is withheld stays owed for ever.
+    /// The router writes what follows, each batch a millisecond later.
     fn route(&mut self) {
+        let mut withheld = false;
         loop {
-            let (withheld, log) = (self.withheld, &self.log);
-            let wanted = |subject: &Subject| !withheld(subject) && !log.contains(&subject.to_string());
-            let follows = self.router.follows().into_iter().flat_map(|batch| batch.facts);
-            let facts: Vec<_> = follows.filter(|fact| wanted(&fact.subject)).collect();
-            if facts.is_empty() {
+            let facts: Vec<_> = self
+                .router
+                .follows()
+                .into_iter()
+                .flat_map(|batch| batch.facts)
+                .filter(|fact| !(self.withheld)(&fact.subject))
+                .collect();
+            if facts.is_empty() || withheld {
                 return;
             }
             self.now += SignedDuration::from_millis(1);
@@ -217,10 +215,13 @@ impl World {
                 }
                 self.write(Stream::Log, fact.subject.to_string(), None, fact.body);
             }
+            // What is withheld stays owed for ever: one more round is enough for what follows from the rest.
+            withheld =
+                self.router.follows().iter().flat_map(|b| &b.facts).all(|f| (self.withheld)(&f.subject));
         }
     }
 
-    pub(crate) fn say(&mut self, kind: EventKind, change: impl FnOnce(&mut Event)) -> &mut Self {
+    pub fn say(&mut self, kind: EventKind, change: impl FnOnce(&mut Event)) -> &mut Self {
         self.said += 1;
         let mut event = Event {
             incident: INCIDENT.parse().unwrap(),
@@ -278,18 +279,18 @@ impl World {
         }
     }
 
-    pub(crate) fn delivered(&mut self, who: &str, event: u32) -> &mut Self {
+    pub fn delivered(&mut self, who: &str, event: u32) -> &mut Self {
         let receipt = self.receipt(who, event, ReceiptStage::Delivered);
         self.sign_as(who, &receipt)
     }
 
-    pub(crate) fn acknowledged(&mut self, who: &str, event: u32) -> &mut Self {
+    pub fn acknowledged(&mut self, who: &str, event: u32) -> &mut Self {
         let receipt = self.receipt(who, event, ReceiptStage::Acknowledged);
         self.sign_as(who, &receipt)
     }
 
     /// An acknowledgement in one recipient's name, signed with another's key.
-    pub(crate) fn forged(&mut self, whose: &str, event: u32, by: &str) -> &mut Self {
+    pub fn forged(&mut self, whose: &str, event: u32, by: &str) -> &mut Self {
         let receipt = self.receipt(whose, event, ReceiptStage::Acknowledged);
         self.sign_as(by, &receipt)
     }
@@ -304,7 +305,7 @@ impl World {
     }
 
     /// Every required recipient but these takes the notice in and acknowledges, a second after each other.
-    pub(crate) fn all_but(&mut self, silent: &[&str], event: u32) -> &mut Self {
+    pub fn all_but(&mut self, silent: &[&str], event: u32) -> &mut Self {
         for who in self.keys.keys().map(ToString::to_string).collect::<Vec<_>>() {
             if !silent.contains(&who.as_str()) {
                 let now = self.now.duration_since(start());
@@ -315,7 +316,7 @@ impl World {
     }
 
     /// A notifier's attempt: begun now, and ended unless it died.
-    pub(crate) fn attempt(
+    pub fn attempt(
         &mut self,
         who: &str,
         (event, step): (u32, u32),
@@ -354,16 +355,16 @@ impl World {
     }
 
     /// Something on the log under any subject.
-    pub(crate) fn log(&mut self, subject: &str, body: &'static [u8]) -> &mut Self {
+    pub fn log(&mut self, subject: &str, body: &'static [u8]) -> &mut Self {
         self.write(Stream::Log, subject.to_owned(), None, Bytes::from_static(body));
         self
     }
 
-    pub(crate) fn report(&self) -> Report {
+    pub fn report(&self) -> Report {
         self.report_with(Request::default())
     }
 
-    pub(crate) fn report_with(&self, request: Request) -> Report {
+    pub fn report_with(&self, request: Request) -> Report {
         let incident = IncidentId::new(INCIDENT).unwrap();
         let one = gather(&self.entries, Some(&incident));
         let report = one.report(&incident, request.clone()).unwrap();
