@@ -38,8 +38,8 @@ pub(crate) async fn append(ledger: &Ledger, part: &Part, judged: &mut Judged) ->
 /// Writes the facts one by one. The record of a dispatch and its windows stay together and go first: a notice without
 /// them would promise a window that nobody closes.
 async fn apart(ledger: &Ledger, facts: &[NewFact], judged: &mut Judged) -> Result<Vec<Outcome>, Error> {
-    let held = |fact: &&NewFact| matches!(fact.subject, Subject::Dispatch { .. } | Subject::Window { .. });
-    let (head, rest) = facts.split_at(facts.iter().take_while(held).count());
+    let leads = |fact: &&NewFact| matches!(fact.subject, Subject::Dispatch { .. } | Subject::Window { .. });
+    let (head, rest) = facts.split_at(facts.iter().take_while(leads).count());
     let mut outcomes = Vec::with_capacity(facts.len());
     if !head.is_empty() {
         match append_all(ledger, head, judged).await {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::plan::{Kind, Part};
 
 /// The pause after the first failure, and the longest. An administrator may mend what is in the way meanwhile.
-const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// The facts that cannot be written, for now or at all.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use tocsin_protocol::RecipientId;
 use tokio::{sync::watch, task::JoinHandle};
 
 /// The pause after they could not be made: the first, and the longest.
-const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// Whose durables are to be there.
 #[derive(Debug, Clone, Default)]

@@ -20,7 +20,7 @@ use tocsin_router::{Error, Router};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 /// Long enough for anything here, short enough to wait for a failure.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_mins(1);
 
 pub(crate) struct Bus {
     pub(crate) server: Server,
