@@ -1,7 +1,7 @@
 //! Lengths of time, times of day and free text, as people read them.
 
 use jiff::{Timestamp, tz::TimeZone};
-use tocsin_protocol::SignedDuration;
+use tocsin_protocol::{Outcome, SignedDuration};
 
 /// The zone of the local times that stand beside UTC.
 #[derive(Debug, Clone)]
@@ -98,6 +98,18 @@ fn is_hidden(c: char) -> bool {
 /// A kind of recipient for people: `police territorial`.
 pub(crate) fn kind(kind: &str) -> String {
     plain(kind).replace('-', " ")
+}
+
+/// How an e-mail ended, for people.
+pub(crate) fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Accepted => "taken by the relay",
+        Outcome::Temporary => "not taken yet",
+        Outcome::RelayFault => "relay at fault",
+        Outcome::Permanent => "refused for good",
+        Outcome::Unknown => "unknown",
+        Outcome::StoodDown => "stood down",
+    }
 }
 
 /// Some of a list, and how many more: `a, b and 3 more`.

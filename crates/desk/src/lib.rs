@@ -20,7 +20,6 @@ mod error;
 #[cfg(test)]
 mod fixture;
 mod hand_over;
-mod open;
 mod read;
 mod show;
 mod when;

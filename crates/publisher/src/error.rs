@@ -23,25 +23,6 @@ pub enum Error {
         /// The publisher whose key this is.
         own: PublisherId,
     },
-    /// The router would refuse the event by the directory in force. It was taken out of the spool again.
-    #[error(
-        "the event was not sent, as it would be refused; mend this and send it again:{}",
-        lines(problems)
-    )]
-    WouldBeRefused {
-        /// Each reason.
-        problems: Vec<String>,
-    },
-    /// There is no event of this incident to follow.
-    #[error("no event of incident {incident} by {publisher} is known, on the bus or in the spool {dir}: check its name with `tocsin incidents`; or begin it without --update, --resolve or --cancel", dir = dir.display())]
-    NothingToFollow {
-        /// Which incident.
-        incident: IncidentId,
-        /// Whose.
-        publisher: PublisherId,
-        /// The spool's directory.
-        dir: PathBuf,
-    },
     /// The incident was cancelled.
     #[error(
         "incident {incident} was cancelled by its event {event}: nothing follows that; begin a new incident"
@@ -142,10 +123,6 @@ pub enum Error {
 
 fn listed(problems: &[Problem]) -> String {
     problems.iter().fold(String::new(), |all, problem| all + "\n  " + &problem.message)
-}
-
-fn lines(problems: &[String]) -> String {
-    problems.iter().fold(String::new(), |all, problem| all + "\n  " + problem)
 }
 
 fn counted(kept: usize) -> String {

@@ -1,10 +1,10 @@
 //! How a command or service reaches the bus: as the environment says.
 
-use std::time::Duration;
+use std::{env, time::Duration};
 
 use tocsin_ledger::{Connection, Ledger, Wait};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, shutdown::Shutdown};
 
 /// How long somebody is kept waiting for a bus that does not answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -18,4 +18,18 @@ pub(crate) fn connection(role: &str, wait: Wait) -> Result<Connection, Failure> 
 /// Connects for a command that somebody waits for: it gives up after ten seconds.
 pub(crate) async fn command(role: &str) -> Result<Ledger, Failure> {
     Ok(Ledger::connect(&connection(role, Wait::Fail(PATIENCE))?).await?)
+}
+
+/// Connects for a service: it waits for as long as the bus is away. `None` when it was told to end meanwhile.
+pub(crate) async fn service(role: &str, shutdown: &Shutdown) -> Result<Option<Ledger>, Failure> {
+    let connection = connection(role, Wait::UntilConnected)?;
+    tokio::select! {
+        ledger = Ledger::connect(&connection) => Ok(Some(ledger?)),
+        () = shutdown.wait() => Ok(None),
+    }
+}
+
+/// Whether the environment names a bus.
+pub(crate) fn is_named() -> bool {
+    env::var_os("NATS_URL").is_some_and(|url| !url.is_empty())
 }

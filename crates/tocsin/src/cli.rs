@@ -9,7 +9,6 @@ use crate::{commands::Command, logging::Logging};
 #[command(
     name = "tocsin",
     version,
-    propagate_version = true,
     arg_required_else_help = true,
     subcommand_required = true,
     max_term_width = 100,

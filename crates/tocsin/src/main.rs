@@ -2,19 +2,22 @@
 //! environment, and through the crates that it wires whatever they may touch.
 //!
 //! Each command is a module of [`commands`]: its arguments and `run`. What they share has a module each: how to reach
-//! the bus ([`bus`]), seed files ([`seed`]), signals ([`shutdown`]), the log ([`logging`]), output ([`out`]), and
+//! the bus ([`bus`]), seed files ([`seed`], [`keys`]), signals ([`shutdown`]), the configuration ([`config`]), the bus of `tocsin up` ([`own_server`]), a
+//! directory's files ([`directory_file`]), the log ([`logging`]), output ([`out`]), and
 //! what a failure looks like to a person and to a script ([`failure`]).
 
 mod bus;
 mod cli;
 mod commands;
+mod config;
+mod directory_file;
 mod failure;
+mod keys;
 mod logging;
-mod moment;
 mod out;
+mod own_server;
 mod seed;
 mod shutdown;
-mod terminal;
 
 use std::process::ExitCode;
 

@@ -23,3 +23,9 @@ pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
         Err(error) => Err(Failure::failed(format!("cannot write the output: {error}"))),
     }
 }
+
+/// Tells a person something beside the output: on stderr, so that scripts need not take it apart.
+pub(crate) fn note(text: &str) {
+    // A closed stderr is nobody's loss.
+    let _ = writeln!(io::stderr(), "{text}");
+}

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses what it needs of the world")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use tocsin_audit::{Report, Request, gather};
@@ -15,20 +15,22 @@ use tocsin_protocol::{
     Subject, Timestamp, Where, Window, to_body,
 };
 
-pub const INCIDENT: &str = "bt-999-2023-06-25";
+pub(crate) const INCIDENT: &str = "bt-999-2023-06-25";
 
-pub struct World {
+pub(crate) struct World {
     now: Timestamp,
-    pub entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
     sequences: BTreeMap<Stream, u64>,
+    /// The subjects of the log that have a fact: each is written once.
+    log: BTreeSet<String>,
     router: Fold,
     /// Facts of the log that this router fails to write.
-    pub withheld: fn(&Subject) -> bool,
+    pub(crate) withheld: fn(&Subject) -> bool,
     windows: Vec<(Timestamp, Subject, Bytes)>,
     publisher: SigningKey,
     keys: BTreeMap<RecipientId, SigningKey>,
     said: u32,
-    pub status: Status,
+    pub(crate) status: Status,
 }
 
 fn contact(role: &str, id: &str) -> Contact {
@@ -44,30 +46,30 @@ fn encoded(number: u8) -> String {
     nkeys::KeyPair::new_from_raw(nkeys::KeyPairType::User, [number; 32]).unwrap().seed().unwrap()
 }
 
-pub fn minutes(minutes: i64) -> SignedDuration {
+pub(crate) fn minutes(minutes: i64) -> SignedDuration {
     SignedDuration::from_mins(minutes)
 }
 
-pub fn seconds(seconds: i64) -> SignedDuration {
+pub(crate) fn seconds(seconds: i64) -> SignedDuration {
     SignedDuration::from_secs(seconds)
 }
 
-pub fn id(id: &str) -> RecipientId {
+pub(crate) fn id(id: &str) -> RecipientId {
     RecipientId::new(id).unwrap()
 }
 
-pub fn number(n: u32) -> EventNumber {
+pub(crate) fn number(n: u32) -> EventNumber {
     EventNumber::new(n).unwrap()
 }
 
 /// 06:26 on 25 June 2023 by the clock on the wall.
-pub fn start() -> Timestamp {
+pub(crate) fn start() -> Timestamp {
     "2023-06-25T05:26:00Z".parse().unwrap()
 }
 
 impl World {
     /// A world of these recipients (id, name, kind); kinds `resilience-forum` are informed, all others required.
-    pub fn of(recipients: &[(&str, &str, &str)]) -> Self {
+    pub(crate) fn of(recipients: &[(&str, &str, &str)]) -> Self {
         let keys: BTreeMap<RecipientId, SigningKey> = recipients
             .iter()
             .enumerate()
@@ -141,6 +143,7 @@ impl World {
             now: start() - minutes(60),
             entries: Vec::new(),
             sequences: BTreeMap::new(),
+            log: BTreeSet::new(),
             router: Fold::new(),
             withheld: |_| false,
             windows: Vec::new(),
@@ -156,7 +159,7 @@ impl World {
     }
 
     /// A small picture of the United Kingdom.
-    pub fn small() -> Self {
+    pub(crate) fn small() -> Self {
         Self::of(&[
             ("ofcom", "Ofcom", "regulator"),
             ("dsit", "Department for Science, Innovation and Technology", "government"),
@@ -168,7 +171,7 @@ impl World {
     }
 
     /// Lets time pass to so long after the first event; the broker closes what falls due.
-    pub fn at(&mut self, after: SignedDuration) -> &mut Self {
+    pub(crate) fn at(&mut self, after: SignedDuration) -> &mut Self {
         let until = start() + after;
         while let Some(at) =
             (0..self.windows.len()).min_by_key(|n| self.windows[*n].0).filter(|n| self.windows[*n].0 < until)
@@ -190,22 +193,21 @@ impl World {
         let entry =
             Entry { stream, sequence: *sequence, time: self.now, subject, signed, said_through: None, body };
         let verdict = self.router.apply(&entry);
+        if stream == Stream::Log {
+            self.log.insert(entry.subject.clone());
+        }
         self.entries.push(entry);
         verdict
     }
 
-    /// The router writes what follows, each batch a millisecond later.
+    /// The router writes what follows, each batch a millisecond later; what is withheld stays owed for ever.
     fn route(&mut self) {
-        let mut withheld = false;
         loop {
-            let facts: Vec<_> = self
-                .router
-                .follows()
-                .into_iter()
-                .flat_map(|batch| batch.facts)
-                .filter(|fact| !(self.withheld)(&fact.subject))
-                .collect();
-            if facts.is_empty() || withheld {
+            let (withheld, log) = (self.withheld, &self.log);
+            let wanted = |subject: &Subject| !withheld(subject) && !log.contains(&subject.to_string());
+            let follows = self.router.follows().into_iter().flat_map(|batch| batch.facts);
+            let facts: Vec<_> = follows.filter(|fact| wanted(&fact.subject)).collect();
+            if facts.is_empty() {
                 return;
             }
             self.now += SignedDuration::from_millis(1);
@@ -215,13 +217,10 @@ impl World {
                 }
                 self.write(Stream::Log, fact.subject.to_string(), None, fact.body);
             }
-            // What is withheld stays owed for ever: one more round is enough for what follows from the rest.
-            withheld =
-                self.router.follows().iter().flat_map(|b| &b.facts).all(|f| (self.withheld)(&f.subject));
         }
     }
 
-    pub fn say(&mut self, kind: EventKind, change: impl FnOnce(&mut Event)) -> &mut Self {
+    pub(crate) fn say(&mut self, kind: EventKind, change: impl FnOnce(&mut Event)) -> &mut Self {
         self.said += 1;
         let mut event = Event {
             incident: INCIDENT.parse().unwrap(),
@@ -279,18 +278,18 @@ impl World {
         }
     }
 
-    pub fn delivered(&mut self, who: &str, event: u32) -> &mut Self {
+    pub(crate) fn delivered(&mut self, who: &str, event: u32) -> &mut Self {
         let receipt = self.receipt(who, event, ReceiptStage::Delivered);
         self.sign_as(who, &receipt)
     }
 
-    pub fn acknowledged(&mut self, who: &str, event: u32) -> &mut Self {
+    pub(crate) fn acknowledged(&mut self, who: &str, event: u32) -> &mut Self {
         let receipt = self.receipt(who, event, ReceiptStage::Acknowledged);
         self.sign_as(who, &receipt)
     }
 
     /// An acknowledgement in one recipient's name, signed with another's key.
-    pub fn forged(&mut self, whose: &str, event: u32, by: &str) -> &mut Self {
+    pub(crate) fn forged(&mut self, whose: &str, event: u32, by: &str) -> &mut Self {
         let receipt = self.receipt(whose, event, ReceiptStage::Acknowledged);
         self.sign_as(by, &receipt)
     }
@@ -305,7 +304,7 @@ impl World {
     }
 
     /// Every required recipient but these takes the notice in and acknowledges, a second after each other.
-    pub fn all_but(&mut self, silent: &[&str], event: u32) -> &mut Self {
+    pub(crate) fn all_but(&mut self, silent: &[&str], event: u32) -> &mut Self {
         for who in self.keys.keys().map(ToString::to_string).collect::<Vec<_>>() {
             if !silent.contains(&who.as_str()) {
                 let now = self.now.duration_since(start());
@@ -316,7 +315,7 @@ impl World {
     }
 
     /// A notifier's attempt: begun now, and ended unless it died.
-    pub fn attempt(
+    pub(crate) fn attempt(
         &mut self,
         who: &str,
         (event, step): (u32, u32),
@@ -355,16 +354,16 @@ impl World {
     }
 
     /// Something on the log under any subject.
-    pub fn log(&mut self, subject: &str, body: &'static [u8]) -> &mut Self {
+    pub(crate) fn log(&mut self, subject: &str, body: &'static [u8]) -> &mut Self {
         self.write(Stream::Log, subject.to_owned(), None, Bytes::from_static(body));
         self
     }
 
-    pub fn report(&self) -> Report {
+    pub(crate) fn report(&self) -> Report {
         self.report_with(Request::default())
     }
 
-    pub fn report_with(&self, request: Request) -> Report {
+    pub(crate) fn report_with(&self, request: Request) -> Report {
         let incident = IncidentId::new(INCIDENT).unwrap();
         let one = gather(&self.entries, Some(&incident));
         let report = one.report(&incident, request.clone()).unwrap();

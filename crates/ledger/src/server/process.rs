@@ -38,6 +38,7 @@ pub struct Server {
     options: ServerOptions,
     child: Option<Child>,
     port: u16,
+    apart: bool,
 }
 
 impl Server {
@@ -46,7 +47,21 @@ impl Server {
     /// # Errors
     /// [`Error::Start`] when it ends, or does not listen within a minute; with the end of its log.
     pub async fn start(options: &ServerOptions) -> Result<Self, Error> {
-        let mut server = Self { options: options.clone(), child: None, port: options.port.unwrap_or(0) };
+        Self::begin(options, false).await
+    }
+
+    /// As [`Self::start`], in a process group of its own: what the terminal interrupts is then this process alone, which
+    /// ends its server when it is done with it.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_apart(options: &ServerOptions) -> Result<Self, Error> {
+        Self::begin(options, true).await
+    }
+
+    async fn begin(options: &ServerOptions, apart: bool) -> Result<Self, Error> {
+        let mut server =
+            Self { options: options.clone(), child: None, port: options.port.unwrap_or(0), apart };
         server.spawn().await?;
         Ok(server)
     }
@@ -154,7 +169,12 @@ impl Server {
             .and_then(|()| forget_ports(&ports))
             .and_then(|()| fs::write(home.join("nats-server.conf"), configuration(&self.options, self.port)));
         wrote.map_err(|error| self.fault(&format!("cannot write its configuration: {error}")))?;
-        let child = Command::new(&self.options.binary)
+        let mut command = Command::new(&self.options.binary);
+        #[cfg(unix)]
+        if self.apart {
+            std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        }
+        let child = command
             .arg("--config")
             .arg(home.join("nats-server.conf"))
             .stdin(Stdio::null())

@@ -16,6 +16,9 @@ use crate::config::Letterhead;
 const VALUE: usize = 200;
 /// The longest description, instruction or advice shown, in characters.
 const TEXT: usize = 6_000;
+/// What the mail is, for those who never had one.
+const WHAT_THIS_IS: &str = "Tocsin tells those who must know when an emergency call service fails. \
+    It writes to you as nobody at your desk has acknowledged.";
 /// The most areas listed.
 const AREAS: usize = 40;
 
@@ -146,7 +149,7 @@ fn subject(escalation: &Escalation, detail: &Detail<'_>, marking: Option<&str>, 
 
 fn opening(told: &Told<'_>, name: &str, zone: &Zone) -> Vec<String> {
     let escalation = told.escalation;
-    let mut opening = vec![format!("{name} has not acknowledged this notice.")];
+    let mut opening = vec![format!("{name} has NOT acknowledged the notice below.")];
     if escalation.reason == EscalationReason::Unreachable {
         opening.push(
             "The contact of the step before cannot be reached by e-mail, so you are written to at once."
@@ -163,7 +166,15 @@ fn opening(told: &Told<'_>, name: &str, zone: &Zone) -> Vec<String> {
 
 fn acknowledge(escalation: &Escalation, contact: Option<&EventContact>, letterhead: &Letterhead) -> Section {
     let mut text = vec![
-        "At your desk, or with this command:".to_owned(),
+        match escalation.status {
+            Status::Actual => {
+                "See to it that it is in hand there. Then acknowledge at your desk, or with this command:"
+            }
+            Status::Exercise | Status::Test => {
+                "Do as you would in a real incident. Acknowledge at your desk, or with this command:"
+            }
+        }
+        .to_owned(),
         format!(
             "tocsin ack {} --as {} --by \"YOUR NAME\" --role \"YOUR ROLE\"",
             escalation.incident, escalation.recipient
@@ -315,13 +326,16 @@ fn why_you(told: &Told<'_>, name: &str) -> Section {
         .directory
         .and_then(|directory| directory.policies.iter().find(|known| known.id == escalation.policy));
     let known = policy.map(|policy| format!("{} ({})", one_line(&policy.name, VALUE), policy.id));
-    let mut text = vec![format!(
-        "You are the {} contact ({}) of {name}. This is step {} under policy {}.",
-        one_line(&escalation.contact, 64),
-        one_line(&escalation.to.role, VALUE),
-        escalation.step,
-        known.unwrap_or_else(|| escalation.policy.to_string())
-    )];
+    let mut text = vec![
+        WHAT_THIS_IS.to_owned(),
+        format!(
+            "You are the {} contact ({}) of {name}. This is step {} under policy {}.",
+            one_line(&escalation.contact, 64),
+            one_line(&escalation.to.role, VALUE),
+            escalation.step,
+            known.unwrap_or_else(|| escalation.policy.to_string())
+        ),
+    ];
     if let Some(policy) = policy {
         let windows: Vec<_> = policy
             .steps
@@ -331,7 +345,7 @@ fn why_you(told: &Told<'_>, name: &str) -> Section {
             .collect();
         text.push(format!("Its windows: {}.", windows.join("; ")));
     }
-    Section { title: "WHY YOU", text, rows: Vec::new() }
+    Section { title: "WHY YOU GET THIS MAIL", text, rows: Vec::new() }
 }
 
 fn row(label: &'static str, line: String) -> Row {

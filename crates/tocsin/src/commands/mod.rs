@@ -1,20 +1,20 @@
 //! The commands, one module each: its arguments, and `run`.
 
 // Those who tell.
-pub(crate) mod publish;
-pub(crate) mod spool;
 
 // Those who are told.
-mod ack;
-mod desk;
 
 // The record.
-mod incidents;
-mod refusals;
 
 // Services.
+mod notifier;
+mod router;
+mod up;
 
 // Administrators.
+mod directory;
+mod keys;
+mod policy;
 mod setup;
 
 use clap::Subcommand;
@@ -33,57 +33,52 @@ pub(crate) enum Manner {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     // Those who tell.
-    Publish(Box<publish::Args>),
-    Spool(spool::Args),
 
     // Those who are told.
-    Desk(desk::Args),
-    Ack(ack::Args),
 
     // The record.
-    Incidents(incidents::Args),
-    Refusals(refusals::Args),
 
     // Services.
+    Up(up::Args),
+    Router(router::Args),
+    Notifier(notifier::Args),
 
     // Administrators.
     Setup(setup::Args),
+    Keys(keys::Args),
+    Directory(directory::Args),
+    Policy(policy::Args),
 }
 
 impl Command {
     pub(crate) fn manner(&self) -> Manner {
         match self {
             // Services.
-            Self::Desk(_) => desk::Args::manner(),
+            Self::Up(_) | Self::Router(_) | Self::Notifier(_) => Manner::Service,
 
             // All others.
-            Self::Publish(_)
-            | Self::Spool(_)
-            | Self::Ack(_)
-            | Self::Incidents(_)
-            | Self::Refusals(_)
-            | Self::Setup(_) => Manner::Command,
+            Self::Setup(_) | Self::Keys(_) | Self::Directory(_) | Self::Policy(_) => Manner::Command,
         }
     }
 
     pub(crate) async fn run(self) -> Result<(), Failure> {
         match self {
             // Those who tell.
-            Self::Publish(args) => publish::run(*args).await,
-            Self::Spool(args) => spool::run(args).await,
 
             // Those who are told.
-            Self::Desk(args) => desk::run(args).await,
-            Self::Ack(args) => ack::run(args).await,
 
             // The record.
-            Self::Incidents(args) => incidents::run(args).await,
-            Self::Refusals(args) => refusals::run(args).await,
 
             // Services.
+            Self::Up(args) => up::run(args).await,
+            Self::Router(args) => router::run(args).await,
+            Self::Notifier(args) => notifier::run(args).await,
 
             // Administrators.
             Self::Setup(args) => setup::run(args).await,
+            Self::Keys(args) => keys::run(&args),
+            Self::Directory(args) => directory::run(args).await,
+            Self::Policy(args) => policy::run(args).await,
         }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Args {
     max_consumers: i64,
 }
 
-fn replicas(text: &str) -> Result<usize, String> {
+pub(super) fn replicas(text: &str) -> Result<usize, String> {
     match text {
         "1" => Ok(1),
         "3" => Ok(3),

@@ -1,0 +1,249 @@
+//! `tocsin directory`: checks, applies and shows the directory.
+
+use std::collections::BTreeMap;
+
+use clap::Subcommand;
+use tocsin_duty::Directory;
+use tocsin_ledger::{Appended, Ledger};
+use tocsin_protocol::{
+    AreaScope, DirectoryDocument, Entry, NewFact, Recipient, Stream, Subject, Timestamp, from_body, to_body,
+};
+
+use crate::{
+    bus,
+    directory_file::{Checked, Files},
+    failure::{Exit, Failure},
+    out,
+};
+
+/// Check, apply and show the directory: who may tell, who is told, and under which policies
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Tell every fault of a directory and its policies, with its line
+    #[command(after_help = "Example:
+  tocsin directory check deploy/directory/uk.toml --keys keys/public.toml
+
+Exit code 2 when there are faults; warnings alone are none.")]
+    Check {
+        #[command(flatten)]
+        files: Files,
+        /// Tell the faults as JSON: a list of file, line, gravity and what
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put a directory in force from now on
+    ///
+    /// What was said before stays under the directory that was in force then. Nothing is written when nothing changed.
+    #[command(after_help = "Example:
+  NATS_NKEY=admin.nk tocsin directory apply deploy/directory/uk.toml --keys keys/public.toml")]
+    Apply {
+        #[command(flatten)]
+        files: Files,
+    },
+    /// Show the directory in force, or an earlier version
+    #[command(after_help = "Examples:
+  tocsin directory show
+  tocsin directory show 3 --json")]
+    Show {
+        /// Which version; the one in force if none is given
+        #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+        version: Option<u64>,
+        /// Print it as it stands on the bus
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    match args.what {
+        What::Check { files, json } => check(&files, json),
+        What::Apply { files } => apply(&files).await,
+        What::Show { version, json } => show(version, json).await,
+    }
+}
+
+fn check(files: &Files, json: bool) -> Result<(), Failure> {
+    let checked = files.check()?;
+    if json {
+        out::line(&as_json(&checked)?)?;
+    } else {
+        out::text(&checked.told())?;
+        let summary =
+            checked.document.as_ref().map_or_else(String::new, |document| format!("; {}", summary(document)));
+        out::line(&format!("{}: {}{summary}", files.named(), checked.counted()))?;
+    }
+    if checked.document.is_none() { Err(Failure::told(Exit::Input)) } else { Ok(()) }
+}
+
+fn as_json(checked: &Checked) -> Result<String, Failure> {
+    let faults: Vec<_> = checked
+        .faults
+        .iter()
+        .map(|fault| {
+            let gravity = match fault.gravity {
+                tocsin_duty::Gravity::Error => "error",
+                tocsin_duty::Gravity::Warning => "warning",
+            };
+            serde_json::json!({
+                "file": fault.file, "line": fault.line, "gravity": gravity, "what": fault.what,
+            })
+        })
+        .collect();
+    Ok(serde_json::to_string_pretty(&faults)?)
+}
+
+fn summary(document: &DirectoryDocument) -> String {
+    format!(
+        "{} recipients, {} publishers, {} areas, {} policies",
+        document.recipients.len(),
+        document.publishers.len(),
+        document.areas.len(),
+        document.policies.len()
+    )
+}
+
+async fn apply(files: &Files) -> Result<(), Failure> {
+    let checked = files.check()?;
+    let Some(document) = &checked.document else {
+        out::note(checked.told().trim_end());
+        return Err(Failure::wrong(format!(
+            "{} was not applied: {}; mend them first",
+            files.named(),
+            checked.counted()
+        )));
+    };
+    if !checked.faults.is_empty() {
+        out::note(checked.told().trim_end());
+    }
+    let ledger = bus::command("directory").await?;
+    let newest = newest(&ledger).await?;
+    if let Some(InForce { version, document: there, .. }) = &newest
+        && there == document
+    {
+        return out::line(&format!(
+            "Nothing changed: version {version} is in force, as it stands in {}.",
+            files.named()
+        ));
+    }
+    let version = newest.map_or(1, |newest| newest.version + 1);
+    let fact = NewFact {
+        subject: Subject::Directory { version },
+        body: to_body("directory", document)?,
+        schedule: None,
+    };
+    match ledger.append(&fact, None).await? {
+        Appended::Written(_) => {}
+        // An answer that was lost: it was this very command that wrote it.
+        Appended::Already(entry) if entry.body == fact.body => {}
+        Appended::Already(entry) => {
+            return Err(Failure::failed(format!(
+                "somebody else put version {version} in force at {}: look at it with `tocsin directory show`, then apply yours again",
+                entry.time
+            )));
+        }
+    }
+    out::line(&format!("Version {version} is in force: {}.", summary(document)))
+}
+
+/// A directory on the bus.
+struct InForce {
+    version: u64,
+    since: Timestamp,
+    document: DirectoryDocument,
+}
+
+/// The newest directory that the services take. What they do not take is skipped, as they do.
+async fn newest(ledger: &Ledger) -> Result<Option<InForce>, Failure> {
+    let all = ledger.entries(Stream::Log, &["tocsin.directory.*".to_owned()]).await?;
+    Ok(all.iter().filter_map(|entry| read(entry).ok()).max_by_key(|directory| directory.version))
+}
+
+fn read(entry: &Entry) -> Result<InForce, Failure> {
+    let Subject::Directory { version } = entry.subject.parse()? else {
+        return Err(Failure::failed(format!("{} is no directory", entry.subject)));
+    };
+    let document: DirectoryDocument = from_body("directory", &entry.body)?;
+    Directory::build(version, document.clone()).map_err(|faults| {
+        let first = faults.first().map(ToString::to_string).unwrap_or_default();
+        Failure::failed(format!("version {version} is not taken by the services: {first}"))
+    })?;
+    Ok(InForce { version, since: entry.time, document })
+}
+
+/// The directory in force, for other commands that show a part of it.
+pub(super) async fn in_force(ledger: &Ledger) -> Result<(u64, DirectoryDocument), Failure> {
+    let newest = newest(ledger).await?.ok_or_else(none)?;
+    Ok((newest.version, newest.document))
+}
+
+fn none() -> Failure {
+    Failure::failed("no directory is in force: put one in force with `tocsin directory apply FILE`")
+}
+
+async fn show(version: Option<u64>, json: bool) -> Result<(), Failure> {
+    let ledger = bus::command("directory").await?;
+    let directory = match version {
+        None => newest(&ledger).await?.ok_or_else(none)?,
+        Some(version) => {
+            let entry = ledger.last(&Subject::Directory { version }).await?.ok_or_else(|| {
+                Failure::failed(format!("there is no version {version} of the directory on this bus"))
+            })?;
+            read(&entry)?
+        }
+    };
+    if json {
+        return out::line(&serde_json::to_string_pretty(&directory.document)?);
+    }
+    out::text(&shown(&directory))
+}
+
+fn shown(InForce { version, since, document }: &InForce) -> String {
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for recipient in &document.recipients {
+        *kinds.entry(&recipient.kind).or_default() += 1;
+    }
+    let kinds: Vec<_> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let mut lines = vec![
+        document.name.clone(),
+        format!("version {version}, since {since}; {}", summary(document)),
+        kinds.join(", "),
+        "\nPublishers".to_owned(),
+    ];
+    let wide = document.publishers.iter().map(|publisher| publisher.id.as_str().len()).max().unwrap_or(0);
+    for publisher in &document.publishers {
+        let areas = match &publisher.areas {
+            AreaScope::All => "all areas".to_owned(),
+            AreaScope::These(areas) => joined(areas),
+        };
+        let key = key(publisher.key.as_deref());
+        lines.push(format!("  {:wide$}  {key}  {} ({areas})", publisher.id, publisher.name));
+    }
+    lines.push("\nRecipients".to_owned());
+    let wide = document.recipients.iter().map(|recipient| recipient.id.as_str().len()).max().unwrap_or(0);
+    let kind = document.recipients.iter().map(|recipient| recipient.kind.len()).max().unwrap_or(0);
+    for recipient in &document.recipients {
+        let (key, areas) = (key(recipient.key.as_deref()), joined(&recipient.areas));
+        let Recipient { id, name, kind: what, .. } = recipient;
+        lines.push(format!("  {id:wide$}  {key}  {what:kind$}  {name} ({areas})"));
+    }
+    lines.push("\nPolicies".to_owned());
+    for policy in &document.policies {
+        lines.push(format!("  {}: {} (see `tocsin policy show {0}`)", policy.id, policy.name));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn key(key: Option<&str>) -> &'static str {
+    if key.is_some() { "key   " } else { "no key" }
+}
+
+fn joined(areas: &[tocsin_protocol::AreaId]) -> String {
+    areas.iter().map(tocsin_protocol::AreaId::as_str).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,110 @@
+//! `tocsin up`: bus, router and notifier in one process, for use on one machine.
+
+use std::{path::PathBuf, time::Duration};
+
+use tocsin_ledger::{Connection, Ledger, Shape, Wait};
+use tocsin_notifier::Notifier;
+use tocsin_protocol::Stream;
+use tocsin_router::Router;
+
+use crate::{bus, config::Config, failure::Failure, out, own_server::OwnServer, shutdown::Shutdown};
+
+/// Run bus, router and notifier on this machine, from one configuration file
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  tocsin up --config deploy/tocsin.toml
+  NATS_URL=tls://bus-1.example:4222 NATS_NKEY=/etc/tocsin/up.nk tocsin up --config /etc/tocsin/tocsin.toml
+
+Without NATS_URL it starts a nats-server of its own (NATS_SERVER, else the one on the PATH), which listens on 127.0.0.1
+alone. For more than one machine run the bus by itself (see deploy/nats), with `tocsin router` and `tocsin notifier`
+on each.")]
+pub(crate) struct Args {
+    /// The configuration file; deploy/tocsin.toml is an example
+    #[arg(long, value_name = "FILE", env = "TOCSIN_CONFIG", default_value = "tocsin.toml")]
+    config: PathBuf,
+    /// On how many servers each stream is kept, where the bus is not our own: 1, 3 or 5
+    #[arg(long, value_name = "N", default_value_t = Shape::default().replicas, value_parser = super::setup::replicas)]
+    replicas: usize,
+}
+
+/// Between two looks whether our own nats-server still runs.
+const LOOK: Duration = Duration::from_millis(500);
+
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    let config = Config::read(&args.config)?;
+    let shutdown = Shutdown::listen()?;
+    let (connection, own) = if bus::is_named() {
+        (bus::connection("up", Wait::UntilConnected)?, None)
+    } else {
+        let own = OwnServer::start(&config.bus).await?;
+        let connection = Connection { wait: Wait::UntilConnected, ..Connection::to(&own.url()) };
+        (connection, Some(own))
+    };
+    let shape = Shape { replicas: if own.is_some() { 1 } else { args.replicas }, ..Shape::default() };
+    let connect = async {
+        // Each on a connection of its own, so that a fan-out holds up no mail.
+        let router =
+            Ledger::connect(&Connection { name: "tocsin-router".to_owned(), ..connection.clone() }).await?;
+        router.set_up(&shape).await?;
+        let notifier = Connection { name: "tocsin-notifier".to_owned(), ..connection.clone() };
+        Ok::<_, Failure>((router, Ledger::connect(&notifier).await?))
+    };
+    let (router, notifier) = tokio::select! {
+        connected = connect => connected?,
+        () = shutdown.wait() => return stop(own).await,
+    };
+    let notifier = Notifier::new(notifier, &config.notifier).map_err(|error| Failure::input(&error))?;
+    tell(&router, own.as_ref()).await?;
+
+    let mut router = tokio::spawn(Router::new(router).run(shutdown.wait()));
+    let mut notifier = tokio::spawn(notifier.run(shutdown.wait()));
+    let mut own = own;
+    let (mut router_ended, mut notifier_ended) = (None, None);
+    while router_ended.is_none() || notifier_ended.is_none() {
+        tokio::select! {
+            ended = &mut router, if router_ended.is_none() => {
+                router_ended = Some(ended?);
+                shutdown.begin();
+            }
+            ended = &mut notifier, if notifier_ended.is_none() => {
+                notifier_ended = Some(ended?);
+                shutdown.begin();
+            }
+            // Both wait for the bus, so it must be there until they have ended.
+            () = tokio::time::sleep(LOOK), if own.is_some() => if let Some(own) = &mut own {
+                own.see_that_it_runs().await;
+            },
+        }
+    }
+    let stopped = stop(own).await;
+    router_ended.transpose()?;
+    notifier_ended.transpose()?;
+    stopped
+}
+
+async fn stop(own: Option<OwnServer>) -> Result<(), Failure> {
+    match own {
+        Some(own) => own.stop().await,
+        None => Ok(()),
+    }
+}
+
+async fn tell(ledger: &Ledger, own: Option<&OwnServer>) -> Result<(), Failure> {
+    if let Some(own) = own {
+        out::line(&format!(
+            "Tocsin is up. Its bus listens on {} and keeps what is said in {}.",
+            own.url(),
+            own.store()
+        ))?;
+    } else {
+        out::line("Tocsin is up, on the bus that NATS_URL names.")?;
+    }
+    let directory = ledger.last_matching(Stream::Log, "tocsin.directory.*").await?;
+    out::line(if directory.is_some() {
+        "Next: `tocsin publish` tells of an incident, `tocsin desk --as ID` takes notices in."
+    } else {
+        "Next: no directory is in force yet, so nobody can be told. Put one in force:
+  tocsin keys new --directory deploy/directory/example.toml --out keys
+  tocsin directory apply deploy/directory/example.toml --keys keys/public.toml"
+    })
+}

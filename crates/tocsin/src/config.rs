@@ -1,0 +1,87 @@
+//! The configuration file of `tocsin up` and `tocsin notifier`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use crate::failure::Failure;
+
+/// The whole file.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The bus that `tocsin up` starts.
+    #[serde(default)]
+    pub(crate) bus: Bus,
+    /// Who the mails are from, and by which relays they go.
+    pub(crate) notifier: tocsin_notifier::Config,
+}
+
+/// The nats-server that `tocsin up` starts when `NATS_URL` names none.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Bus {
+    /// Where it keeps both streams.
+    pub(crate) store: PathBuf,
+    /// Its port on 127.0.0.1.
+    pub(crate) port: u16,
+}
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self { store: PathBuf::from("tocsin-store"), port: 4222 }
+    }
+}
+
+impl Config {
+    /// Reads a file.
+    pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
+        let text = fs::read_to_string(file).map_err(|why| {
+            Failure::wrong(format!(
+                "cannot read the configuration {}: {why}; begin with a copy of deploy/tocsin.toml",
+                file.display()
+            ))
+        })?;
+        Self::parse(&text).map_err(|why| {
+            Failure::wrong(format!("the configuration {} cannot be used:\n{why}", file.display()))
+        })
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|why| why.to_string().trim_end().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_that_we_ship_is_a_configuration() {
+        let config = Config::parse(include_str!("../../../deploy/tocsin.toml")).unwrap();
+        assert_eq!(config.bus.port, 4222);
+        assert_eq!(config.notifier.relays.len(), 2, "mail must not fail with what it reports");
+        config.notifier.letterhead().unwrap();
+    }
+
+    #[test]
+    fn a_field_that_is_none_is_told_by_its_line() {
+        let why = Config::parse("[bus]\nstore = \"x\"\nprot = 4222\n").unwrap_err();
+        insta::assert_snapshot!(why, @r"
+        TOML parse error at line 3, column 1
+          |
+        3 | prot = 4222
+          | ^^^^
+        unknown field `prot`, expected `store` or `port`
+        ");
+    }
+
+    #[test]
+    fn without_a_notifier_nobody_silent_would_be_written_to() {
+        let why = Config::parse("[bus]\n").unwrap_err();
+        assert!(why.contains("missing field `notifier`"), "{why}");
+    }
+}
