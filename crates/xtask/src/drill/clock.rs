@@ -1,0 +1,152 @@
+//! Two clocks: the time of day of 2023, and the machine's. Stretches of the day run at one constant speed; what lies
+//! between them is left out, and the screen says so.
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A stretch of the day that is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    /// From this time of day.
+    pub(crate) from: Timestamp,
+    /// To this one.
+    pub(crate) to: Timestamp,
+}
+
+/// Which moment of the machine stands for which moment of 2023.
+#[derive(Debug, Clone)]
+pub(crate) struct Clock {
+    speed: i32,
+    /// Each stretch with the machine's time of its beginning, in order.
+    stretches: Vec<(Stretch, Timestamp)>,
+}
+
+impl Clock {
+    /// A clock that begins with the first stretch at this machine time.
+    pub(crate) fn new(begun: Timestamp, speed: i32, stretches: &[Stretch]) -> Self {
+        let mut machine = begun;
+        let mut placed = Vec::with_capacity(stretches.len());
+        for stretch in stretches {
+            placed.push((*stretch, machine));
+            machine += shortened(stretch.to.duration_since(stretch.from), speed);
+        }
+        Self { speed, stretches: placed }
+    }
+
+    /// The machine's time for a moment of the day. For a moment that is left out: where the day goes on.
+    pub(crate) fn machine(&self, day: Timestamp) -> Timestamp {
+        let (stretch, begins) =
+            self.stretches.iter().find(|(stretch, _)| day <= stretch.to).unwrap_or(self.last());
+        *begins + shortened(day.duration_since(stretch.from).max(SignedDuration::ZERO), self.speed)
+    }
+
+    /// The moment of the day for a machine's time. After the last stretch the day simply goes on.
+    pub(crate) fn day(&self, machine: Timestamp) -> Timestamp {
+        let (stretch, begins) =
+            self.stretches.iter().rev().find(|(_, begins)| *begins <= machine).unwrap_or(self.first());
+        stretch.from + machine.duration_since(*begins) * self.speed
+    }
+
+    /// How long a length of the day takes here.
+    pub(crate) fn scaled(&self, day: SignedDuration) -> SignedDuration {
+        shortened(day, self.speed)
+    }
+
+    /// How much of the day passes in this much time here.
+    pub(crate) fn of_day(&self, machine: SignedDuration) -> SignedDuration {
+        machine * self.speed
+    }
+
+    /// How many times faster than the day.
+    pub(crate) fn speed(&self) -> i32 {
+        self.speed
+    }
+
+    /// What is left out after the stretch that this machine time lies in: from when to when.
+    pub(crate) fn left_out(&self) -> impl Iterator<Item = (Timestamp, Timestamp)> {
+        self.stretches.windows(2).filter_map(|pair| match pair {
+            [(before, _), (after, _)] => Some((before.to, after.from)),
+            _ => None,
+        })
+    }
+
+    /// The machine's time at which the last stretch is over.
+    pub(crate) fn ends(&self) -> Timestamp {
+        self.machine(self.last().0.to)
+    }
+
+    fn first(&self) -> &(Stretch, Timestamp) {
+        &self.stretches[0]
+    }
+
+    fn last(&self) -> &(Stretch, Timestamp) {
+        &self.stretches[self.stretches.len() - 1]
+    }
+}
+
+/// A length of the day, as long as it takes here.
+pub(crate) fn shortened(day: SignedDuration, speed: i32) -> SignedDuration {
+    day / speed
+}
+
+/// A time of day as Britain read it then: every moment of the replay lies in British Summer Time.
+pub(crate) fn bst(day: Timestamp, format: &str) -> String {
+    (day + SignedDuration::from_hours(1)).strftime(format).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn clock() -> Clock {
+        let stretch = |from: &str, to: &str| Stretch {
+            from: at(&format!("2023-06-25T{from}Z")),
+            to: at(&format!("2023-06-25T{to}Z")),
+        };
+        let stretches = [stretch("05:23:00", "06:02:00"), stretch("06:32:00", "07:12:00")];
+        Clock::new(at("2026-01-01T00:00:00Z"), 60, &stretches)
+    }
+
+    #[test]
+    fn a_minute_of_the_day_is_a_second_here_and_what_is_left_out_takes_none() {
+        let clock = clock();
+        for (day, machine) in [
+            ("2023-06-25T05:23:00Z", "2026-01-01T00:00:00Z"),
+            ("2023-06-25T05:24:30Z", "2026-01-01T00:00:01.5Z"),
+            ("2023-06-25T06:32:00Z", "2026-01-01T00:00:39Z"),
+            ("2023-06-25T06:33:00Z", "2026-01-01T00:00:40Z"),
+            ("2023-06-25T07:13:00Z", "2026-01-01T00:01:20Z"),
+        ] {
+            assert_eq!(clock.machine(at(day)), at(machine), "{day}");
+            assert_eq!(clock.day(at(machine)), at(day), "{machine}");
+        }
+        assert_eq!(clock.machine(at("2023-06-25T06:20:00Z")), at("2026-01-01T00:00:39Z"), "left out");
+        assert_eq!(
+            clock.left_out().collect::<Vec<_>>(),
+            [(at("2023-06-25T06:02:00Z"), at("2023-06-25T06:32:00Z"))]
+        );
+        assert_eq!(clock.ends(), at("2026-01-01T00:01:19Z"));
+    }
+
+    #[test]
+    fn the_day_is_told_in_british_summer_time() {
+        assert_eq!(bst(at("2023-06-25T05:24:00Z"), "%H:%M:%S"), "06:24:00");
+    }
+
+    proptest! {
+        #[test]
+        fn neither_clock_runs_backwards(a in -1000i64..10_000_000, b in -1000i64..10_000_000) {
+            let clock = clock();
+            let machine = |ms| at("2026-01-01T00:00:00Z") + SignedDuration::from_millis(ms);
+            let (early, late) = (machine(a.min(b)), machine(a.max(b)));
+            prop_assert!(clock.day(early) <= clock.day(late));
+            let again = clock.machine(clock.day(late));
+            prop_assert!(a.max(b) < 0 || again == late, "{again} {late}");
+        }
+    }
+}

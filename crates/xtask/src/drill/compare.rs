@@ -1,0 +1,112 @@
+//! This drill beside 2023.
+
+use jiff::{SignedDuration, Timestamp};
+use tocsin_audit::{Comparison, ComparisonRow, Report, State};
+
+use super::{
+    clock::{Clock, bst},
+    day::{BEGAN, GOVERNMENT_TOLD, REGULATOR_TOLD, Told, moment},
+    people::SILENT_DEPARTMENT,
+    progress::milliseconds,
+    view::span,
+};
+use crate::error::Error;
+
+/// When the regulator and the government were told in 2023, and in this drill.
+///
+/// # Errors
+/// Never: the times stand in the source.
+pub(crate) fn comparison(report: &Report, clock: &Clock, seed: u64) -> Result<Comparison, Error> {
+    let began = moment(BEGAN)?;
+    Ok(Comparison {
+        title: "25 June 2023 and this drill".to_owned(),
+        rows: vec![
+            row("The regulator is told (Ofcom)", "ofcom", REGULATOR_TOLD, report, clock, began)?,
+            row("The government is told (DSIT)", SILENT_DEPARTMENT, GOVERNMENT_TOLD, report, clock, began)?,
+            everybody(report),
+        ],
+        notes: vec![
+            "2023: minutes from 06:24, when the failure began. The drill supposes that the operator publishes in that \
+             minute; when it first knew is not in the public record that we read. No bus shortens the time before \
+             somebody presses send."
+                .to_owned(),
+            "What people do is shown in the time of day of 2023, what machines do as measured here and not scaled."
+                .to_owned(),
+            format!(
+                "How fast people answer, and who is silent, is drawn by lot (seed {seed}) within bounds of our own. It says \
+                 nothing about any real body."
+            ),
+            "The windows of the United Kingdom's own protocol are not public: 15 and 30 minutes are our choice."
+                .to_owned(),
+            "Everything ran on one machine: what a wide network adds is not in these figures.".to_owned(),
+        ],
+    })
+}
+
+fn row(
+    label: &str,
+    id: &str,
+    told: Told,
+    report: &Report,
+    clock: &Clock,
+    began: Timestamp,
+) -> Result<ComparisonRow, Error> {
+    let then = format!("{} min ({} BST)", told.minutes, bst(moment(told.at)?, "%H:%M"));
+    let first = report.events.first();
+    let found =
+        first.and_then(|event| Some((event, event.recipients.iter().find(|row| row.id.as_str() == id)?)));
+    let Some((event, recipient)) = found else {
+        return Ok(ComparisonRow {
+            label: label.to_owned(),
+            then,
+            now: "not owed".to_owned(),
+            note: String::new(),
+        });
+    };
+    let now = recipient.delivered_at.or(recipient.noticed_at).map_or_else(
+        || "not told".to_owned(),
+        |at| format!("{} after publication (measured)", milliseconds(event.published_at, at)),
+    );
+    let mut note = Vec::new();
+    if let Some(mail) = recipient.escalations.iter().find(|mail| mail.event == event.event) {
+        note.push(format!(
+            "silent, so an e-mail went out as its window closed at {}",
+            bst(clock.day(mail.due_at), "%H:%M")
+        ));
+    }
+    note.push(match recipient.acknowledged_at.map(|at| clock.day(at)) {
+        Some(day) => {
+            let late = if recipient.state == State::Late { ", late" } else { "" };
+            format!(
+                "a person acknowledged at {} ({} after the beginning{late})",
+                bst(day, "%H:%M"),
+                minutes(day.duration_since(began))
+            )
+        }
+        None => "nobody acknowledged".to_owned(),
+    });
+    Ok(ComparisonRow { label: label.to_owned(), then, now, note: note.join("; ") })
+}
+
+/// The last of all who were owed the first event.
+fn everybody(report: &Report) -> ComparisonRow {
+    let now = report.events.first().and_then(|event| {
+        let last = event.recipients.iter().filter_map(|row| row.delivered_at).max()?;
+        let held = event.recipients.iter().filter(|row| row.delivered_at.is_some()).count();
+        Some(format!(
+            "{held} of {} desks after {} (measured)",
+            event.recipients.len(),
+            milliseconds(event.published_at, last)
+        ))
+    });
+    ComparisonRow {
+        label: "Everybody is told".to_owned(),
+        then: "not on public record".to_owned(),
+        now: now.unwrap_or_else(|| "nobody was".to_owned()),
+        note: String::new(),
+    }
+}
+
+fn minutes(length: SignedDuration) -> String {
+    span(SignedDuration::from_mins(length.as_mins()))
+}

@@ -1,0 +1,263 @@
+//! The real parts, started in this process and stopped again: nats-server, router, notifier, SMTP server, desks.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tocsin_ledger::{
+    Connection, Ledger, Shape, Wait,
+    server::{Server, ServerOptions},
+};
+use tocsin_notifier::{
+    Config, Notifier, RelayConfig, Retry, Tls,
+    sink::{Sink, SinkOptions},
+};
+use tocsin_protocol::{NewFact, RecipientId, SignedDuration, Subject, Window, to_body};
+use tocsin_router::Router;
+use tokio::{sync::watch, task::JoinSet};
+
+use super::{
+    desks::{self, Notes, Seat},
+    people::Behaviour,
+    world::World,
+};
+use crate::error::Error;
+
+/// How long a part may take to stop.
+const STOPPING: Duration = Duration::from_secs(20);
+
+/// Where a drill keeps and leaves things.
+#[derive(Debug, Clone)]
+pub(crate) struct Home(pub(crate) PathBuf);
+
+impl Home {
+    /// Clears away what an earlier drill left, and makes the directories of this one.
+    ///
+    /// # Errors
+    /// When the disk says no, or another drill is at work there.
+    pub(crate) fn clear(dir: &Path) -> Result<(Self, fs::File), Error> {
+        let cannot = |what: &str, path: &Path| format!("{what} {}", path.display());
+        fs::create_dir_all(dir).map_err(|why| Error::io(cannot("make", dir), why))?;
+        let lock = dir.join(".lock");
+        let file = fs::File::create(&lock).map_err(|why| Error::io(cannot("write", &lock), why))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => {
+                return Err(Error::told(format!(
+                    "another drill is at work in {}: wait until it is over, or set CARGO_TARGET_DIR to another directory",
+                    dir.display()
+                )));
+            }
+            Err(fs::TryLockError::Error(why)) => return Err(Error::io(cannot("lock", &lock), why)),
+        }
+        let home = Self(dir.to_owned());
+        for left in [home.store(), home.mail(), home.spool()] {
+            match fs::remove_dir_all(&left) {
+                Err(why) if why.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::io(cannot("remove", &left), why));
+                }
+                _ => fs::create_dir_all(&left).map_err(|why| Error::io(cannot("make", &left), why))?,
+            }
+        }
+        for format in ["json", "html", "csv"] {
+            let left = home.report(format);
+            match fs::remove_file(&left) {
+                Err(why) if why.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::io(cannot("remove", &left), why));
+                }
+                _ => {}
+            }
+        }
+        Ok((home, file))
+    }
+
+    /// The broker's store and log.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.0.join("store")
+    }
+
+    /// The mails.
+    pub(crate) fn mail(&self) -> PathBuf {
+        self.0.join("mail")
+    }
+
+    /// The publisher's spool.
+    pub(crate) fn spool(&self) -> PathBuf {
+        self.0.join("spool")
+    }
+
+    /// What the parts say of themselves.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.0.join("drill.log")
+    }
+
+    /// The report in a format.
+    pub(crate) fn report(&self, format: &str) -> PathBuf {
+        self.0.join(format!("report.{format}"))
+    }
+}
+
+/// The running parts.
+pub(crate) struct Parts {
+    server: Server,
+    stop: watch::Sender<bool>,
+    services: JoinSet<(&'static str, Result<(), Error>)>,
+    desks: JoinSet<()>,
+    /// The administrator's own connection.
+    pub(crate) ledger: Ledger,
+    /// The SMTP server.
+    pub(crate) sink: Arc<Sink>,
+    /// What the desks know.
+    pub(crate) notes: Notes,
+}
+
+impl Parts {
+    /// Starts everything, in the order in which an operator would.
+    ///
+    /// # Errors
+    /// When a part does not start; those that did are stopped.
+    pub(crate) async fn start(
+        binary: PathBuf,
+        home: &Home,
+        world: World,
+        mut people: BTreeMap<RecipientId, Behaviour>,
+        speed: i32,
+    ) -> Result<Self, Error> {
+        let options = ServerOptions { binary, store_dir: home.store(), config: None, port: None };
+        let server = Server::start(&options)
+            .await
+            .map_err(|why| Error::part("start a nats-server of our own", why))?;
+        let ledger = connect(&server, "administrator").await?;
+        let ids: Vec<_> = world.document.recipients.iter().map(|recipient| recipient.id.clone()).collect();
+        ledger.set_up(&Shape::default()).await.map_err(|why| Error::part("set up both streams", why))?;
+        apply(&ledger, &world).await?;
+        ledger
+            .ensure_desks(&ids)
+            .await
+            .map_err(|why| Error::part("make a durable consumer for each desk", why))?;
+
+        let sink = SinkOptions { directory: Some(home.mail()), ..SinkOptions::default() };
+        let sink = Arc::new(Sink::start(sink).await.map_err(|why| Error::io("start an SMTP server", why))?);
+        let (stop, stopping) = watch::channel(false);
+        let mut services = JoinSet::new();
+        let router = Router::new(connect(&server, "router").await?);
+        let until = stopped(stopping.clone());
+        services.spawn(async move {
+            ("router", router.run(until).await.map_err(|why| Error::part("run the router", why)))
+        });
+        let notifier = Notifier::new(connect(&server, "notifier").await?, &mail(sink.address().port()))
+            .map_err(|why| Error::part("make a notifier", why))?;
+        let until = stopped(stopping.clone());
+        services.spawn(async move {
+            ("notifier", notifier.run(until).await.map_err(|why| Error::part("run the notifier", why)))
+        });
+        let seats =
+            world.desks.into_iter().zip(&world.document.recipients).map(|((recipient, key), entry)| {
+                let behaviour = people.remove(&recipient);
+                Seat { contacts: entry.contacts.clone(), behaviour, recipient, key }
+            });
+        let (desks, notes) = desks::open(&server.url(), seats.collect(), &sink, speed, stopping).await?;
+        Ok(Self { server, stop, services, desks, ledger, sink, notes })
+    }
+
+    /// How a client reaches the broker.
+    pub(crate) fn connection(&self) -> Connection {
+        Connection { name: "publisher".to_owned(), ..Connection::to(&self.server.url()) }
+    }
+
+    /// A further connection.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) async fn connect(&self, name: &str) -> Result<Ledger, Error> {
+        connect(&self.server, name).await
+    }
+
+    /// Waits for a service to end, which none should.
+    pub(crate) async fn broken(&mut self) -> Error {
+        match self.services.join_next().await {
+            Some(Ok((name, Ok(())))) => Error::told(format!("the {name} ended before the drill was over")),
+            Some(Ok((_, Err(why)))) => why,
+            Some(Err(why)) => Error::part("go on: one of the parts broke", why),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Stops everything, as an operator would.
+    ///
+    /// # Errors
+    /// When a part does not stop, or ended badly.
+    pub(crate) async fn stop(mut self) -> Result<(), Error> {
+        self.stop.send_replace(true);
+        let all = async {
+            while self.desks.join_next().await.is_some() {}
+            let mut ended = Ok(());
+            while let Some(joined) = self.services.join_next().await {
+                let one = match joined {
+                    Ok((_, one)) => one,
+                    Err(why) => Err(Error::part("stop a part: it broke", why)),
+                };
+                ended = ended.and(one);
+            }
+            ended
+        };
+        let ended = tokio::time::timeout(STOPPING, all)
+            .await
+            .unwrap_or_else(|_| Err(Error::told(format!("a part did not stop within {STOPPING:?}"))));
+        self.services.shutdown().await;
+        self.desks.shutdown().await;
+        let server = self.server.stop().await.map_err(|why| Error::part("stop the nats-server", why));
+        ended.and(server)
+    }
+}
+
+/// Ready once everything is to stop.
+pub(super) async fn stopped(mut stopping: watch::Receiver<bool>) {
+    // An error means that whoever could say so is gone: that is a stop too.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+async fn connect(server: &Server, name: &str) -> Result<Ledger, Error> {
+    let connection = Connection {
+        name: format!("drill {name}"),
+        wait: Wait::UntilConnected,
+        ..Connection::to(&server.url())
+    };
+    Ledger::connect(&connection).await.map_err(|why| Error::part(format!("connect the {name}"), why))
+}
+
+/// Puts the directory in force.
+async fn apply(ledger: &Ledger, world: &World) -> Result<(), Error> {
+    const CANNOT: &str = "put the directory in force";
+    let body = to_body("directory", &world.document).map_err(|why| Error::part(CANNOT, why))?;
+    let fact = NewFact { subject: Subject::Directory { version: 1 }, body, schedule: None };
+    ledger.append(&fact, None).await.map(drop).map_err(|why| Error::part(CANNOT, why))
+}
+
+/// The notifier's configuration: one relay, the SMTP server of the drill.
+fn mail(port: u16) -> Config {
+    Config {
+        from: "Tocsin drill <tocsin@operator.example>".to_owned(),
+        reply_to: None,
+        message_id_domain: "tocsin.operator.example".to_owned(),
+        relays: vec![RelayConfig {
+            name: "drill".to_owned(),
+            host: "127.0.0.1".to_owned(),
+            port: Some(port),
+            tls: Tls::None,
+            username: None,
+            password_file: None,
+            ca_file: None,
+            timeout: Window(SignedDuration::from_secs(10)),
+            connections: 4,
+        }],
+        instructions: Some("This is a drill: nobody waits for your answer.".to_owned()),
+        phone: None,
+        retry: Retry::default(),
+        takeover: Window(SignedDuration::from_secs(15)),
+    }
+}
