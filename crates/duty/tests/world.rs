@@ -1,6 +1,8 @@
 //! A world of publishers, recipients, a broker with its own clock, routers that race, fall behind and die, and a
 //! notifier that fails: whatever happens, in whatever order, the promises hold.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,7 +56,7 @@ fn run(story: &[(Outside, Vec<Inside>)], mails: Mails) -> World {
                 Inside::Crash(router) => world.crash(*router),
                 Inside::Send(permanent) => match mails {
                     Mails::Sent => {
-                        world.send(if *permanent { Outcome::Permanent } else { Outcome::Accepted })
+                        world.send(if *permanent { Outcome::Permanent } else { Outcome::Accepted });
                     }
                     Mails::Kept => {}
                 },

@@ -184,7 +184,7 @@ impl World {
                     (_, 2) => EventKind::Resolved,
                     _ => EventKind::Cancelled,
                 };
-                let platform = if number % 2 == 0 { Platform::None } else { Platform::Backup };
+                let platform = if number.is_multiple_of(2) { Platform::None } else { Platform::Backup };
                 let event = event(&incident_id(incident), number, kind, platform);
                 let body = to_body("event", &event).unwrap();
                 let before = self.valid_events();

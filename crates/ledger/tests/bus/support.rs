@@ -11,7 +11,7 @@ use tocsin_ledger::{
 use tocsin_protocol::{Entry, NewFact, Schedule, Signed, SigningKey, Subject, Timestamp};
 
 /// Every wait of these tests ends here at the latest, as a failure.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Bus {
     pub(crate) server: Server,
@@ -52,10 +52,8 @@ pub(crate) async fn raw(server: &Server) -> async_nats::jetstream::Context {
 }
 
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(DEADLINE, future).await {
-        Ok(done) => done,
-        Err(_) => panic!("not within {DEADLINE:?}: {what}"),
-    }
+    let done = tokio::time::timeout(DEADLINE, future).await;
+    done.unwrap_or_else(|elapsed| panic!("{elapsed}, {DEADLINE:?}: {what}"))
 }
 
 pub(crate) fn subject(text: &str) -> Subject {
