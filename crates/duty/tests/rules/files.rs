@@ -1,0 +1,96 @@
+//! What `directory check` tells of faulty files.
+
+use tocsin_duty::{Gravity, check};
+
+use crate::story::{DIRECTORY, POLICY, texts};
+
+fn told(directory: &str, policy: &str) -> Vec<String> {
+    let (document, faults) = check(&texts(directory, policy));
+    let grave = faults.iter().any(|fault| fault.gravity == Gravity::Error);
+    assert_eq!(document.is_none(), grave, "there is a document unless a fault is grave: {faults:?}");
+    faults.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_sound_directory_has_no_fault() {
+    assert_eq!(told(DIRECTORY, POLICY), Vec::<String>::new());
+}
+
+#[test]
+fn each_fault_is_told_by_file_and_line_with_what_to_do() {
+    // What is changed in the directory or in its policy, into what, and the words that must be told.
+    let cases: &[(&str, &str, &str)] = &[
+        ("neighbours = [\"essex-police\"]", "neighbours = [\"essex-polce\"]", "directory.toml:17: "),
+        (
+            "areas = [\"kent\"], contacts.duty = { role = \"Duty officer\", email = \"duty@kent-fire",
+            "areas = [\"kant\"], contacts.duty = { role = \"Duty officer\", email = \"duty@kent-fire",
+            "kant",
+        ),
+        ("duty@kent-fire.example", "duty@kent-police.example", "have the same address"),
+        ("duty@kent-fire.example", "Duty desk", "no mail can be sent to"),
+        (
+            ", contacts.senior = { role = \"Principal officer\", email = \"po@kent-fire.example\" }",
+            "",
+            "writes to contact senior",
+        ),
+        ("id = \"kent-fire\"", "id = \"ofcom\"", "ofcom"),
+        ("within = \"15m\"", "within = \"45m\"", "policy.toml:"),
+        ("within = \"15m\"", "within = \"a quarter\"", "a quarter"),
+        ("kinds = [\"lrf\"]", "kinds = [\"lfr\"]", "did you mean \"lrf\"?"),
+        ("clock = \"published\"", "clock = \"whenever\"", "whenever"),
+        ("requirement = \"required\"", "requirement = \"maybe\"", "maybe"),
+        ("policies = [\"policy.toml\"]", "policies = [\"other.toml\"]", "other.toml"),
+        ("time_zone = \"Europe/London\"", "time_zone = \"Europe/Londres\"", "there is no time zone"),
+        ("name = \"Two counties\"", "nmae = \"Two counties\"", "nmae"),
+        ("within = \"kent\"", "within = \"medway\"", "medway"),
+    ];
+    for (from, to, expected) in cases {
+        let (directory, policy) = (DIRECTORY.replacen(from, to, 1), POLICY.replacen(from, to, 1));
+        assert!(directory != DIRECTORY || policy != POLICY, "{from} stands nowhere");
+        let faults = told(&directory, &policy);
+        assert!(faults.iter().any(|fault| fault.contains(expected)), "{to}: {faults:#?}");
+        let located =
+            |fault: &String| fault.split(':').nth(1).is_some_and(|line| line.trim().parse::<u32>().is_ok());
+        assert!(faults.iter().any(located), "by line: {faults:#?}");
+    }
+}
+
+#[test]
+fn an_area_that_nobody_serves_is_a_warning() {
+    let lonely = DIRECTORY.replace(
+        "{ id = \"essex\", name = \"Essex\", within = \"uk\" },",
+        "{ id = \"essex\", name = \"Essex\", within = \"uk\" },\n    { id = \"rockall\", name = \"Rockall\" },",
+    );
+    let faults = told(&lonely, POLICY);
+    assert_eq!(
+        faults,
+        [
+            "directory.toml:10: warning: nobody serves area rockall: an incident there would affect nobody; add it to a recipient's areas"
+        ]
+    );
+}
+
+#[test]
+fn a_directory_without_keys_says_how_to_make_them() {
+    let mut without = texts(DIRECTORY, POLICY);
+    without.keys = None;
+    let faults: Vec<_> = check(&without).1.iter().map(ToString::to_string).collect();
+    assert!(faults.iter().any(|fault| fault.contains("tocsin keys new --directory")), "{faults:#?}");
+}
+
+#[test]
+fn no_text_makes_it_panic() {
+    for hostile in [
+        "",
+        "\u{0}",
+        "=",
+        "[[[",
+        "recipients = 3",
+        "recipients = [{}]",
+        "policies = [\"../../etc/passwd\"]",
+        "areas = [{ id = 5 }]",
+    ] {
+        let faults = told(hostile, hostile);
+        assert!(!faults.is_empty(), "{hostile:?}");
+    }
+}

@@ -1,0 +1,9 @@
+//! The rules one by one: given these facts, these follow.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod dispatches;
+mod files;
+mod findings;
+mod refusals;
+mod story;
