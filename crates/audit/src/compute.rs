@@ -320,7 +320,8 @@ fn refusals(facts: &Facts) -> Vec<RefusalReport> {
         reasons: refused.refusal.reasons.clone(),
         recorded: refused.recorded,
     };
-    facts.refusals.iter().map(report).collect()
+    // What only the router refused counts by the rules; a problem tells of it.
+    facts.refusals.iter().filter(|(_, refused)| refused.judged).map(report).collect()
 }
 
 /// A count as the report has it. There are fewer recipients, and attempts, than `u32` can tell.

@@ -158,7 +158,7 @@ impl Facts {
         match self.try_log(subject, entry, register) {
             Ok(true) => {}
             Ok(false) => {
-                self.fault(entry, "the subject had a fact already, which is the one that counts".to_owned())
+                self.fault(entry, "the subject had a fact already, which is the one that counts".to_owned());
             }
             Err(why) => self.fault(entry, why.to_string()),
         }

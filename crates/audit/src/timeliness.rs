@@ -40,7 +40,7 @@ pub(crate) fn of(events: &[JudgedEvent], whole: &[Judged]) -> Timeliness {
 }
 
 /// The place of a percentile in a sorted list: the smallest that has at least that share of the list up to and with it.
-fn nearest_rank(of: usize, percent: usize) -> Option<usize> {
+pub(crate) fn nearest_rank(of: usize, percent: usize) -> Option<usize> {
     (of * percent).div_ceil(100).checked_sub(1)
 }
 

@@ -40,9 +40,21 @@ impl Zone {
         self.form("%Z", at)
     }
 
-    /// `2023-06-25 06:24:00 BST (05:24:00Z)`.
+    /// `25 Jun`.
+    pub(crate) fn short_day(&self, at: Timestamp) -> String {
+        self.form("%-d %b", at)
+    }
+
+    /// `2023-06-25 06:24:00 BST (05:24:00Z)`; with the day in UTC where that is another.
     pub(crate) fn both(&self, at: Timestamp) -> String {
-        format!("{} ({})", self.form("%Y-%m-%d %H:%M:%S %Z", at), at.strftime("%H:%M:%SZ"))
+        let same_day = self.day(at) == at.strftime("%Y-%m-%d").to_string();
+        let utc = at.strftime(if same_day { "%H:%M:%SZ" } else { "%Y-%m-%d %H:%M:%SZ" });
+        format!("{} ({utc})", self.form("%Y-%m-%d %H:%M:%S %Z", at))
+    }
+
+    /// How many seconds its clocks are before UTC.
+    pub(crate) fn offset_seconds(&self, at: Timestamp) -> i64 {
+        self.zone.to_offset(at).seconds().into()
     }
 
     fn form(&self, form: &str, at: Timestamp) -> String {
@@ -98,6 +110,20 @@ fn is_hidden(c: char) -> bool {
 /// A kind of recipient for people: `police territorial`.
 pub(crate) fn kind(kind: &str) -> String {
     plain(kind).replace('-', " ")
+}
+
+/// A part of a whole, with the whole: `58 of 60 asked (96.6%)`. Never rounded up: all but one of many is not all.
+pub(crate) fn share(part: u32, whole: u32, noun: &str) -> String {
+    if whole == 0 {
+        return format!("{part} of {whole}{noun}");
+    }
+    let tenths = u64::from(part) * 1_000 / u64::from(whole);
+    let percent = if tenths.is_multiple_of(10) {
+        format!("{}", tenths / 10)
+    } else {
+        format!("{}.{}", tenths / 10, tenths % 10)
+    };
+    format!("{part} of {whole}{noun} ({percent}%)")
 }
 
 /// How an e-mail ended, for people.
@@ -159,6 +185,21 @@ mod tests {
         let nowhere = Zone::named("Nowhere/Land");
         assert!(!nowhere.known);
         assert_eq!(nowhere.both(at), "2023-06-25 05:24:00 UTC (05:24:00Z)");
+    }
+
+    #[test]
+    fn the_day_in_utc_is_told_where_it_is_another() {
+        let zone = Zone::named("Europe/London");
+        let at: Timestamp = "2023-06-24T23:30:00Z".parse().unwrap();
+        assert_eq!(zone.both(at), "2023-06-25 00:30:00 BST (2023-06-24 23:30:00Z)");
+    }
+
+    #[test]
+    fn a_share_has_its_whole_and_is_never_rounded_up() {
+        assert_eq!(share(58, 60, " asked"), "58 of 60 asked (96.6%)");
+        assert_eq!(share(9_999, 10_000, ""), "9999 of 10000 (99.9%)");
+        assert_eq!(share(5, 5, ""), "5 of 5 (100%)");
+        assert_eq!(share(0, 0, ""), "0 of 0");
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod support;
 
 use support::{World, id, minutes, number, seconds, start};
 use tocsin_audit::{ProblemCode, RecipientReport, Report, Request, State};
-use tocsin_protocol::{EventKind, Outcome, Platform, RefusalCode, SignedDuration, Subject};
+use tocsin_protocol::{EventKind, Outcome, Platform, RefusalCode, SignedDuration, Status, Subject};
 
 fn row<'r>(report: &'r Report, who: &str) -> &'r RecipientReport {
     report.recipients.iter().find(|row| row.id.as_str() == who).unwrap()
@@ -320,4 +320,85 @@ fn a_failure_that_was_published_late_is_the_operators_delay() {
     assert_eq!(report.incident.operator_delay_seconds.from_began, Some(3_000.0));
     assert_eq!(codes(&report), [ProblemCode::LateEntry, ProblemCode::RevisedStart]);
     assert_eq!(report.timeliness.share_in_time, Some(1.0));
+}
+
+#[test]
+fn a_forged_receipt_saves_nobody_from_an_escalation() {
+    let mut world = World::small();
+    world.say(EventKind::Initial, NONE).at(minutes(1)).all_but(&["ofcom"], 1).at(minutes(2));
+    world.forged("ofcom", 1, "dsit").at(minutes(16)).attempt("ofcom", (1, 1), 1, Some(Outcome::Accepted));
+    let report = world.report();
+    adds_up(&report);
+    let ofcom = row(&report, "ofcom");
+    assert_eq!((ofcom.state, ofcom.in_time, ofcom.escalations.len()), (State::Silent, Some(false), 1));
+    assert_eq!((report.totals.escalated, report.totals.neither), (1, 0));
+    assert_eq!(row(&report, "dsit").in_time, Some(true), "who forged it keeps its own");
+}
+
+#[test]
+fn a_worsening_is_asked_anew_and_an_update_that_is_none_is_not() {
+    let mut world = World::small();
+    world.say(EventKind::Initial, NONE).at(minutes(1)).all_but(&[], 1).at(minutes(20));
+    world.say(EventKind::Update, |event| event.platform = Some(Platform::None)).at(minutes(21));
+    world.all_but(&["ofcom"], 2).at(minutes(36));
+    world.attempt("ofcom", (2, 1), 1, Some(Outcome::Accepted)).at(minutes(37));
+    world.say(EventKind::Update, |event| event.platform = Some(Platform::None)).at(minutes(40));
+    let report = world.report();
+    adds_up(&report);
+    let asked: Vec<_> = report.events.iter().map(|event| (event.acknowledge, event.totals.asked)).collect();
+    assert_eq!(asked, [(true, 5), (true, 5), (false, 0)]);
+    assert!(!report.events[1].worsened.is_empty() && report.events[2].worsened.is_empty());
+    assert_eq!((row(&report, "ofcom").event, row(&report, "ofcom").state), (number(2), State::Silent));
+    assert_eq!(report.events[0].recipients[0].in_time, Some(true));
+}
+
+#[test]
+fn a_resolved_incident_stops_what_it_makes_pointless() {
+    let mut world = World::small();
+    world.say(EventKind::Initial, NONE).at(minutes(16)).attempt("ofcom", (1, 1), 1, Some(Outcome::Accepted));
+    world.at(minutes(20)).say(EventKind::Resolved, NONE).at(minutes(21)).all_but(&[], 2).at(minutes(60));
+    let report = world.report();
+    adds_up(&report);
+    let second = &report.events[0].steps[1];
+    assert_eq!(
+        second.stopped_by.as_ref().map(|by| (by.event, by.kind)),
+        Some((number(2), EventKind::Resolved))
+    );
+    assert!(row(&report, "ofcom").escalations.iter().all(|mail| mail.step.get() == 1), "no second mail");
+    assert_eq!((report.events[1].totals.acknowledged_in_time, report.totals.neither), (5, 0));
+}
+
+#[test]
+fn an_exercise_is_judged_as_actual_and_says_what_it_is() {
+    let story = |status| {
+        let mut world = World::small();
+        world.status = status;
+        world.say(EventKind::Initial, NONE).at(minutes(1)).all_but(&["ofcom"], 1).at(minutes(16));
+        world.report()
+    };
+    let (actual, exercise) = (story(Status::Actual), story(Status::Exercise));
+    assert_eq!(exercise.incident.status, Status::Exercise);
+    assert_eq!((exercise.totals, exercise.problems), (actual.totals, actual.problems));
+}
+
+#[test]
+fn a_finding_that_says_other_than_the_receipts_is_found_out() {
+    let mut world = World::small();
+    world.withheld = |subject| matches!(subject, Subject::Finding { .. } | Subject::Escalation { .. });
+    world.say(EventKind::Initial, NONE).at(minutes(1)).all_but(&["ofcom"], 1).at(minutes(16));
+    world.log(
+        "tocsin.finding.bt-999-2023-06-25.1.1",
+        br#"{"incident":"bt-999-2023-06-25","event":1,"step":1,"policy":"uk-999","status":"actual",
+            "due_at":"2023-06-25T05:41:00Z","closed_at":"2023-06-25T05:41:00.001Z","required":5,"acknowledged":4,
+            "silent":["dsit"],"late":[]}"#,
+    );
+    let report = world.report();
+    let differ = report.problems.iter().find(|p| p.code == ProblemCode::DifferingFinding).unwrap();
+    assert_eq!(differ.recipients, [id("dsit"), id("ofcom")]);
+    assert!(
+        codes(&report).contains(&ProblemCode::MissingEscalation),
+        "dsit was found silent and not written to"
+    );
+    assert_eq!((row(&report, "ofcom").state, row(&report, "dsit").state), (State::Silent, State::InTime));
+    assert_eq!(report.totals.neither, 1, "the report goes by the receipts");
 }

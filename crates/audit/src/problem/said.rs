@@ -28,10 +28,11 @@ fn refusals(case: &Case) -> Vec<Problem> {
     let mut by_code: BTreeMap<RefusalCode, Vec<&Refused>> = BTreeMap::new();
     let mut problems = Vec::new();
     for refused in case.facts.refusals.values() {
-        by_code.entry(refused.refusal.code).or_default().push(refused);
         let (said, subject) = (refused.refusal.said, plain(&refused.refusal.subject));
         let reason = plain(refused.refusal.reasons.first().map_or("", String::as_str));
-        if !refused.judged {
+        if refused.judged {
+            by_code.entry(refused.refusal.code).or_default().push(refused);
+        } else {
             problems.push(problem(
                 ProblemCode::DisputedRefusal,
                 format!(

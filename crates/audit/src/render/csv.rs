@@ -116,12 +116,13 @@ fn time(at: Option<Timestamp>) -> String {
     at.map(|at| at.to_string()).unwrap_or_default()
 }
 
-/// A cell on one line that no spreadsheet takes for a formula. Numbers stay numbers.
+/// A cell on one line that no spreadsheet takes for a formula: what could hide its first letter is taken out before it
+/// is looked at. Numbers stay numbers.
 fn guarded(cell: &str) -> String {
-    let risky = cell.trim_start().starts_with(['=', '+', '-', '@', '\t', '\r'])
-        || cell.starts_with(['\t', '\r', '\n']);
+    // The wide forms too: a spreadsheet in Japanese or Chinese reads them as the narrow ones.
+    const RISKY: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
     let cell = plain(cell);
-    if risky && cell.parse::<f64>().is_err() { format!("'{cell}") } else { cell }
+    if cell.starts_with(RISKY) && cell.parse::<f64>().is_err() { format!("'{cell}") } else { cell }
 }
 
 #[cfg(test)]

@@ -2,17 +2,15 @@
 
 use crate::{Error, Report};
 
-/// The report as JSON, as the schema `timeliness-report` describes it, with a newline at its end. Times are the
-/// broker's, whatever a view shows.
+/// The report as JSON, as the schema `timeliness-report` describes it, with no newline at its end. Times
+/// are the broker's, whatever a view shows.
 ///
 /// # Errors
 /// [`Error::Render`] when it cannot be serialised.
 pub fn json(report: &Report) -> Result<String, Error> {
-    let mut json = serde_json::to_string_pretty(report).map_err(|why| Error::Render {
+    serde_json::to_string_pretty(report).map_err(|why| Error::Render {
         incident: report.incident.id.clone(),
         form: "JSON",
         why: why.to_string(),
-    })?;
-    json.push('\n');
-    Ok(json)
+    })
 }

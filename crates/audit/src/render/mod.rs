@@ -5,9 +5,15 @@
 //! character reaches a terminal.
 
 mod csv;
+mod html;
 mod json;
+mod picture;
+mod story;
+mod table;
 mod view;
 
 pub use csv::csv;
+pub use html::html;
 pub use json::json;
+pub use table::table;
 pub use view::{Anchor, Replay, View};

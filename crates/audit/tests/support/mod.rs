@@ -1,5 +1,6 @@
 //! A small world: a broker's clock, two streams, a router that is the real fold, and authors with real keys.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test file uses what it needs of the world")]
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,0 +1,262 @@
+//! The report as plain text for a terminal of 100 columns.
+
+use std::fmt::Write;
+
+use super::{
+    View,
+    story::{KIND_COUNTS, Line, Row, Story},
+};
+use crate::{Report, report::State};
+
+/// How wide a line may be.
+const WIDTH: usize = 100;
+
+/// How many problems of the record are told in full: the page and the JSON have all.
+const PROBLEMS: usize = 25;
+
+/// How many of the troubled are told.
+const TROUBLED: usize = 40;
+
+/// The report as plain text for a terminal of 100 columns: no colour, and no control character but the end of a line.
+/// What is wrong with the record stands last, where a reader's eye ends up.
+pub fn table(report: &Report, view: &View) -> String {
+    let story = Story::of(report, view);
+    let mut page = Page::default();
+    head(&mut page, &story);
+    lines(&mut page, &titled("OPERATOR", story.day), &story.operator);
+    lines(&mut page, &titled("RECIPIENTS", story.day), &story.recipients);
+    if !story.slowest.is_empty() {
+        lines(&mut page, &titled("SLOWEST, NOTICE TO ACKNOWLEDGEMENT", story.day), &story.slowest);
+    }
+    machine(&mut page, &story);
+    kinds(&mut page, &story);
+    events(&mut page, &story);
+    troubled(&mut page, &story);
+    comparison(&mut page, &story);
+    problems(&mut page, &story);
+    page.text
+}
+
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    fn title(&mut self, title: &str) {
+        self.line("");
+        self.line(title);
+    }
+
+    /// Words over as many lines as they need, the first after `first`, the others after as many blanks.
+    fn wrapped(&mut self, first: &str, words: &str) {
+        let indent = first.chars().count();
+        for (n, line) in wrap(words, WIDTH - indent).iter().enumerate() {
+            let margin = if n == 0 { first.to_owned() } else { " ".repeat(indent) };
+            self.line(&format!("{margin}{line}"));
+        }
+    }
+}
+
+fn head(page: &mut Page, story: &Story) {
+    match story.marking {
+        Some(marking) => page.wrapped("", &format!("{marking}: {}", story.headline)),
+        None => page.wrapped("", &story.headline),
+    }
+    page.wrapped(
+        "",
+        &format!("Incident {}, published by {}. {}", story.incident, story.publisher, story.clock),
+    );
+    if let Some(replay) = &story.replay {
+        page.wrapped("", replay);
+    }
+    page.line("");
+    page.wrapped("", &story.verdict);
+}
+
+fn titled(title: &str, of: &str) -> String {
+    if of.is_empty() { title.to_owned() } else { format!("{title} ({of})") }
+}
+
+fn lines(page: &mut Page, title: &str, lines: &[Line]) {
+    page.title(title);
+    let label = widest(lines.iter().map(|line| line.label.as_str()), 36);
+    let value = widest(lines.iter().map(|line| line.value.as_str()), 38);
+    for line in lines {
+        let left = format!("  {}  {}  ", fit(&line.label, label), fit(&line.value, value));
+        if line.note.is_empty() { page.line(&left) } else { page.wrapped(&left, &line.note) }
+    }
+}
+
+fn machine(page: &mut Page, story: &Story) {
+    page.title(&format!(
+        "{:<44}{:>6}{:>14}{:>14}",
+        "MACHINE (measured, by the broker's clock)", "of", "median", "slowest"
+    ));
+    for row in &story.machine {
+        page.line(&format!("  {:<42}{:>6}{:>14}{:>14}", row.label, row.of, row.median, row.slowest));
+    }
+}
+
+fn kinds(page: &mut Page, story: &Story) {
+    let mut head = format!("{:<34}", "BY KIND");
+    for name in KIND_COUNTS {
+        let _ = write!(head, "{name:>11}");
+    }
+    page.title(&head);
+    for row in &story.kinds {
+        let mut line = format!("  {}", fit(&row.kind, 32));
+        for count in row.counts {
+            let _ = write!(line, "{count:>11}");
+        }
+        page.line(&line);
+    }
+}
+
+fn events(page: &mut Page, story: &Story) {
+    page.title(&titled("EVENTS", story.day));
+    for event in &story.events {
+        let left = format!("  {:>2} {:<10}{:<29}", event.event.get(), event.kind, event.published.both());
+        page.wrapped(&left, &event.headline);
+        page.wrapped("       - ", &event.standing);
+        for note in &event.notes {
+            page.wrapped("       - ", note);
+        }
+    }
+}
+
+fn troubled(page: &mut Page, story: &Story) {
+    let troubled: Vec<&Row> = story.troubled().collect();
+    page.title(&titled("LATE, SILENT, OPEN OR ESCALATED", story.day));
+    if troubled.is_empty() {
+        page.line("  nobody");
+    }
+    for row in troubled.iter().take(TROUBLED) {
+        let mut words = format!("{}, event {}", row.kind, row.event);
+        if let Some(due) = &row.due {
+            let _ = write!(words, ", due {}", due.both());
+        }
+        if let Some(at) = &row.acknowledged {
+            let _ = write!(words, ", acknowledged {}", at.both());
+        }
+        if !row.by.is_empty() {
+            let _ = write!(words, " by {}", row.by);
+        }
+        if !row.standing.is_empty() {
+            let _ = write!(words, ": {}", row.standing);
+        }
+        let word = if row.state == State::InTime { "in time" } else { row.state.words() };
+        page.wrapped(&format!("  {} {} ", fit(&word.to_uppercase(), 11), fit(&row.name, 34)), &words);
+        for mail in &row.mails {
+            let mut words = format!("e-mail {}: {}", mail.to, mail.became);
+            if let Some(at) = &mail.accepted {
+                let _ = write!(words, ", at {}", at.both());
+            }
+            if let Some(took) = &mail.took {
+                let _ = write!(words, ", {took} after it was owed (measured)");
+            }
+            page.wrapped("              > ", &words);
+        }
+    }
+    if troubled.len() > TROUBLED {
+        page.line(&format!("  and {} more, in the page and in the JSON", troubled.len() - TROUBLED));
+    }
+}
+
+fn comparison(page: &mut Page, story: &Story) {
+    let Some(comparison) = &story.comparison else { return };
+    page.line("");
+    page.wrapped("", &comparison.title);
+    let width = |at: usize, most| widest(comparison.rows.iter().map(|row| row[at].as_str()), most);
+    let (label, then, now) = (width(0, 34), width(1, 22).max(4), width(2, 22).max(3));
+    if !comparison.rows.is_empty() {
+        page.line(&format!("  {}  {}  {}", fit("", label), fit("then", then), fit("now", now)));
+    }
+    for [name, before, after, note] in &comparison.rows {
+        let left = format!("  {}  {}  {}  ", fit(name, label), fit(before, then), fit(after, now));
+        if note.is_empty() { page.line(&left) } else { page.wrapped(&left, note) }
+    }
+    for note in &comparison.notes {
+        page.wrapped("  ", note);
+    }
+}
+
+fn problems(page: &mut Page, story: &Story) {
+    if story.problems.is_empty() {
+        page.title("PROBLEMS: none found. Every signature was verified, and every finding held against the receipts.");
+        return;
+    }
+    page.title(&"=".repeat(WIDTH));
+    page.line(&format!("PROBLEMS: {}", story.problems.len()));
+    for problem in story.problems.iter().take(PROBLEMS) {
+        page.wrapped("  ! ", &format!("{}: {}", problem.code.to_uppercase(), problem.text));
+    }
+    if story.problems.len() > PROBLEMS {
+        page.line(&format!("  ! and {} more, in the page and in the JSON", story.problems.len() - PROBLEMS));
+    }
+    page.line(&"=".repeat(WIDTH));
+}
+
+fn widest<'a>(cells: impl Iterator<Item = &'a str>, most: usize) -> usize {
+    cells.map(|cell| cell.chars().count()).max().unwrap_or(0).min(most)
+}
+
+/// A cell of exactly this width: cut with a mark, or filled up.
+fn fit(cell: &str, width: usize) -> String {
+    let length = cell.chars().count();
+    if length <= width {
+        return format!("{cell}{}", " ".repeat(width - length));
+    }
+    let kept: String = cell.chars().take(width.saturating_sub(2)).collect();
+    format!("{:<width$}", format!("{}..", kept.trim_end()))
+}
+
+/// Words in lines of at most this width; a word that is longer is cut in pieces.
+fn wrap(words: &str, width: usize) -> Vec<String> {
+    let width = width.max(10);
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in words.split_whitespace() {
+        let letters: Vec<char> = word.chars().collect();
+        for piece in letters.chunks(width) {
+            if used > 0 && used + 1 + piece.len() > width {
+                lines.push(String::new());
+                used = 0;
+            }
+            // There is always a last line: the list begins with one.
+            if let Some(line) = lines.last_mut() {
+                if used > 0 {
+                    line.push(' ');
+                    used += 1;
+                }
+                line.extend(piece);
+                used += piece.len();
+            }
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_wrapped_and_none_is_lost() {
+        assert_eq!(wrap("one two three four", 10), ["one two", "three four"]);
+        assert_eq!(wrap("aaaaaaaaaaaaaaa b", 10), ["aaaaaaaaaa", "aaaaa b"]);
+        assert_eq!(wrap("", 10), [""]);
+    }
+
+    #[test]
+    fn a_cell_is_as_wide_as_its_column() {
+        assert_eq!(fit("ab", 4), "ab  ");
+        assert_eq!(fit("abcdef", 5), "abc..");
+        assert_eq!(fit("é", 2), "é ");
+    }
+}
