@@ -22,6 +22,9 @@ pub(crate) fn met(entry: &Entry, verdict: &Verdict) {
             publisher = %event.publisher,
             "an event was said"
         ),
+        Verdict::Recorded(Subject::Directory { version }) => {
+            tracing::info!(version, "a directory is in force");
+        }
         _ => {}
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Config {
 pub(crate) struct Bus {
     /// Where it keeps both streams.
     pub(crate) store: PathBuf,
-    /// Its port on 127.0.0.1.
+    /// Its port on 127.0.0.1; 0 for any that is free, which it tells.
     pub(crate) port: u16,
 }
 
