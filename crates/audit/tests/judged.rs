@@ -1,5 +1,7 @@
 //! What a report says of recipients, each promise by its own small story.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use support::{World, id, minutes, number, seconds, start};

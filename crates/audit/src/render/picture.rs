@@ -87,6 +87,8 @@ pub(super) struct Sign {
     /// `noticed`, `delivered`, `in-time`, `late`, `silent`, `excused`, `open`, `mail`, `unsent`: a shape of the page's own.
     pub(super) shape: &'static str,
     pub(super) title: String,
+    /// When it was, where that is beyond the right edge.
+    pub(super) beyond: Option<String>,
 }
 
 /// The pictures of a report: of each event that asked, else of the first.
@@ -245,7 +247,10 @@ fn thinned(signs: Vec<Sign>) -> Vec<Sign> {
     let told = |(of, sign): (usize, Sign)| {
         if of == 1 { sign } else { Sign { title: format!("{} and {} more", sign.title, of - 1), ..sign } }
     };
-    places.into_values().map(told).collect()
+    let mut thin: Vec<Sign> = places.into_values().map(told).collect();
+    // What is drawn last is on top: the acknowledgements.
+    thin.sort_by_key(|sign| LEGEND.iter().position(|(shape, _)| *shape == sign.shape));
+    thin
 }
 
 fn signs(row: &RecipientReport, clock: &Clock, axis: &Axis) -> Vec<Sign> {
@@ -257,11 +262,9 @@ fn signs(row: &RecipientReport, clock: &Clock, axis: &Axis) -> Vec<Sign> {
             let machine = matches!(shape, "noticed" | "delivered" | "mail" | "unsent");
             let told = if machine { clock.act(Some(at)) } else { Some(clock.moment(at)) };
             let told = told.map(|at| format!(" {}", at.both())).unwrap_or_default();
-            signs.push(Sign {
-                x: axis.x(clock.view.shown(at)),
-                shape,
-                title: format!("{name}: {what}{told}"),
-            });
+            let shown = clock.view.shown(at);
+            let beyond = (shown > axis.to).then(|| clock.moment(at).local);
+            signs.push(Sign { x: axis.x(shown), shape, title: format!("{name}: {what}{told}"), beyond });
         }
     };
     put("noticed", row.noticed_at, "noticed");
@@ -378,7 +381,7 @@ mod tests {
 
     #[test]
     fn signs_that_cannot_be_told_apart_are_one_with_a_number() {
-        let sign = |x| Sign { x, shape: "in-time", title: "a".to_owned() };
+        let sign = |x| Sign { x, shape: "in-time", title: "a".to_owned(), beyond: None };
         let thin = thinned(vec![sign(300.0), sign(300.1), sign(400.0)]);
         let told: Vec<_> = thin.iter().map(|sign| sign.title.as_str()).collect();
         assert_eq!(told, ["a and 1 more", "a"]);

@@ -18,6 +18,16 @@ use tocsin_protocol::{
 
 pub(crate) const INCIDENT: &str = "bt-999-2023-06-25";
 
+/// A few of the United Kingdom: identifier, name and kind.
+pub(crate) const SMALL: [(&str, &str, &str); 6] = [
+    ("ofcom", "Ofcom", "regulator"),
+    ("dsit", "Department for Science, Innovation and Technology", "government"),
+    ("pol-west-mercia", "West Mercia Police", "police-territorial"),
+    ("pol-gwent", "Gwent Police", "police-territorial"),
+    ("fire-kent", "Kent Fire and Rescue Service", "fire"),
+    ("lrf-kent", "Kent Resilience Forum", "resilience-forum"),
+];
+
 pub(crate) struct World {
     now: Timestamp,
     pub(crate) entries: Vec<Entry>,
@@ -71,6 +81,11 @@ pub(crate) fn start() -> Timestamp {
 impl World {
     /// A world of these recipients (id, name, kind); kinds `resilience-forum` are informed, all others required.
     pub(crate) fn of(recipients: &[(&str, &str, &str)]) -> Self {
+        Self::with_window(recipients, minutes(15))
+    }
+
+    /// The same with this window for the first step, and twice that for the second.
+    pub(crate) fn with_window(recipients: &[(&str, &str, &str)], window: SignedDuration) -> Self {
         let keys: BTreeMap<RecipientId, SigningKey> = recipients
             .iter()
             .enumerate()
@@ -135,8 +150,8 @@ impl World {
                     },
                 ],
                 steps: vec![
-                    StepDocument { within: Window(minutes(15)), contact: "duty".to_owned() },
-                    StepDocument { within: Window(minutes(30)), contact: "senior".to_owned() },
+                    StepDocument { within: Window(window), contact: "duty".to_owned() },
+                    StepDocument { within: Window(window * 2), contact: "senior".to_owned() },
                 ],
             }],
         };
@@ -161,14 +176,7 @@ impl World {
 
     /// A small picture of the United Kingdom.
     pub(crate) fn small() -> Self {
-        Self::of(&[
-            ("ofcom", "Ofcom", "regulator"),
-            ("dsit", "Department for Science, Innovation and Technology", "government"),
-            ("pol-west-mercia", "West Mercia Police", "police-territorial"),
-            ("pol-gwent", "Gwent Police", "police-territorial"),
-            ("fire-kent", "Kent Fire and Rescue Service", "fire"),
-            ("lrf-kent", "Kent Resilience Forum", "resilience-forum"),
-        ])
+        Self::of(&SMALL)
     }
 
     /// Lets time pass to so long after the first event; the broker closes what falls due.

@@ -1,0 +1,159 @@
+//! Events, recipients, mails and refusals, one by one.
+
+use std::fmt::Write;
+
+use tocsin_protocol::{EscalationReason, Outcome, Requirement, Timestamp};
+
+use super::{Clock, EventRow, Line, Mail, RefusalLine, Row, line};
+use crate::{
+    report::{EscalationReport, EventReport, RecipientReport, Report, State, StreamRead},
+    words::{kind, length, outcome, plain, share, utc},
+};
+
+pub(super) fn event(event: &EventReport, clock: &Clock, rows: Vec<Row>) -> EventRow {
+    let totals = &event.totals;
+    let standing = if totals.asked > 0 {
+        format!("{} in time", share(totals.acknowledged_in_time, totals.asked, ""))
+    } else if event.dispatched_at.is_none() {
+        "NOT DISPATCHED".to_owned()
+    } else {
+        "none asked".to_owned()
+    };
+    let mut notes: Vec<String> = Vec::new();
+    if !event.worsened.is_empty() {
+        let why: Vec<String> = event.worsened.iter().map(|why| plain(why)).collect();
+        notes.push(format!("asked anew: {}", why.join("; ")));
+    }
+    for step in &event.steps {
+        let what = format!(
+            "step {} ({}, {} contact) due {}",
+            step.step,
+            step.policy,
+            plain(&step.contact),
+            clock.moment(step.due_at).both()
+        );
+        notes.push(match (&step.stopped_by, step.closed_at, step.silent, step.required) {
+            (Some(stopped), ..) => format!("{what}: lifted by event {}, {}", stopped.event, stopped.kind),
+            (None, None, ..) => format!("{what}: not closed"),
+            (None, Some(_), Some(silent), Some(required)) => format!("{what}: {silent} of {required} silent"),
+            (None, Some(_), ..) => format!("{what}: closed, NO FINDING"),
+        });
+    }
+    EventRow {
+        event: event.event,
+        kind: event.kind.as_str(),
+        headline: plain(&event.headline),
+        published: clock.moment(event.published_at),
+        standing,
+        notes,
+        rows,
+    }
+}
+
+pub(super) fn row(clock: &Clock, published: Option<Timestamp>, row: &RecipientReport) -> Row {
+    let after = |at: Option<Timestamp>| match (published, at) {
+        (Some(from), Some(to)) => length(to.duration_since(from).as_secs_f64()),
+        _ => String::new(),
+    };
+    let standing = match (row.state, row.due_at, row.acknowledged_at) {
+        (State::InTime, Some(due), Some(at)) => format!("{} to spare", length(clock.view.between(at, due))),
+        (State::Late, Some(due), Some(at)) => format!("{} late", length(clock.view.between(due, at))),
+        (State::Silent, ..) => "never acknowledged".to_owned(),
+        (State::Excused, ..) => "the incident ended first".to_owned(),
+        _ => String::new(),
+    };
+    let mut by = row.acknowledged_by.as_ref().map(|by| format!("{}, {}", plain(&by.name), plain(&by.role)));
+    if let (Some(by), Some(of)) = (&mut by, row.acknowledged_event.filter(|of| *of != row.event)) {
+        let _ = write!(by, " (by event {of})");
+    }
+    Row {
+        name: plain(&row.name),
+        kind: kind(&row.kind),
+        requirement: requirement(row),
+        event: row.event,
+        state: row.state,
+        noticed: clock.act(row.noticed_at),
+        noticed_after: after(row.noticed_at),
+        delivered: clock.act(row.delivered_at),
+        delivered_after: after(row.delivered_at),
+        acknowledged: row.acknowledged_at.map(|at| clock.moment(at)),
+        by: by.unwrap_or_default(),
+        due: row.due_at.map(|at| clock.moment(at)),
+        standing,
+        mails: row.escalations.iter().map(|owed| mail(clock, owed)).collect(),
+    }
+}
+
+fn requirement(row: &RecipientReport) -> &'static str {
+    match row.requirement {
+        Requirement::Required => "required",
+        Requirement::Informed => "informed",
+    }
+}
+
+fn mail(clock: &Clock, owed: &EscalationReport) -> Mail {
+    let relay = owed.relay.as_deref().map(plain).filter(|relay| !relay.is_empty());
+    let mut became = match (owed.outcome, owed.attempts) {
+        (None, 0) => "NOT TRIED".to_owned(),
+        (None, _) => "send unknown: an attempt was begun and never ended".to_owned(),
+        (Some(Outcome::Accepted), _) => "taken".to_owned(),
+        (Some(end), _) => outcome(end).to_owned(),
+    };
+    if let Some(relay) = relay {
+        let _ = write!(became, " by {relay}");
+    }
+    if owed.attempts != 1 {
+        let _ = write!(became, ", {} attempts", owed.attempts);
+    }
+    if owed.unknown > 0 {
+        let _ = write!(became, ", {} UNKNOWN", owed.unknown);
+    }
+    let sends = u32::from(owed.outcome == Some(Outcome::Accepted)) + owed.unknown;
+    if sends > 1 {
+        let _ = write!(became, ", may have arrived {sends} times");
+    }
+    if owed.reason == EscalationReason::Unreachable {
+        became.push_str(", as the contact before cannot be reached");
+    }
+    Mail {
+        to: format!(
+            "event {}, step {}, {} contact, {}",
+            owed.event,
+            owed.step,
+            plain(&owed.contact),
+            plain(&owed.address)
+        ),
+        closed: owed.closed_at.map(|at| clock.moment(at)),
+        became,
+        accepted: clock.act(owed.accepted_at),
+        took: owed.accepted_at.map(|at| length(at.duration_since(owed.owed_at).as_secs_f64())),
+    }
+}
+
+pub(super) fn refusals(report: &Report, clock: &Clock) -> Vec<RefusalLine> {
+    report
+        .refusals
+        .iter()
+        .map(|refusal| RefusalLine {
+            said: refusal.said,
+            at: refusal.at.map(|at| clock.moment(at)),
+            subject: plain(&refusal.subject),
+            why: refusal.reasons.iter().map(|why| plain(why)).collect::<Vec<_>>().join("; "),
+        })
+        .collect()
+}
+
+pub(super) fn sources(report: &Report) -> Vec<Line> {
+    let provenance = &report.provenance;
+    let versions: Vec<String> = provenance.directory_versions.iter().map(ToString::to_string).collect();
+    let directory = provenance.directory_name.as_deref().map_or_else(|| "none".to_owned(), plain);
+    let stream = |name: &str, read: &StreamRead| {
+        line(name, format!("{} entries", read.entries), format!("through sequence {}", read.last_sequence))
+    };
+    vec![
+        line("as of", utc(provenance.as_of), "by the broker's clock"),
+        line("directory", directory, format!("version {}", versions.join(", "))),
+        stream("TOCSIN_SAID", &provenance.said),
+        stream("TOCSIN_LOG", &provenance.log),
+    ]
+}
