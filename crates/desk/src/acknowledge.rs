@@ -2,17 +2,23 @@
 
 use std::{fmt, time::Duration};
 
-use tocsin_ledger::{Position, Said};
+use jiff::tz::TimeZone;
+use tocsin_ledger::{Error as LedgerError, Position, Said};
 use tocsin_protocol::{
     Entry, EventNumber, IncidentId, Person, Receipt, ReceiptMethod, ReceiptStage, Refusal, Stream, Subject,
     Timestamp, from_body,
 };
 
 use crate::{
+    clean,
     desk::Desk,
     error::Error,
     read::{ReadNotice, read_notice},
+    when::clock,
 };
+
+/// The most events of an incident that are looked for one by one.
+const PROBED: u32 = 100;
 
 /// Who acknowledges, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,27 +66,41 @@ impl Acknowledged {
     }
 }
 
+impl Acknowledged {
+    /// What became of it, in times as people here read them.
+    pub fn told(&self, now: Timestamp, zone: &TimeZone) -> String {
+        let clock = |at| clock(at, now, zone);
+        let Self { incident, event, position: Position { time, .. }, .. } = self;
+        let (judged, due) = match (self.in_time(), self.due_at) {
+            (Some(true), Some(due_at)) => (" IN TIME", format!(" (it was due by {})", clock(due_at))),
+            (Some(false), Some(due_at)) => (
+                " LATE",
+                format!(
+                    " (it was due by {}; late ones count, as late, and stop what would have followed)",
+                    clock(due_at)
+                ),
+            ),
+            _ => ("", String::new()),
+        };
+        let standing = match &self.standing {
+            Standing::New => String::new(),
+            Standing::Beside => ". Other words stood there already; the first valid ones count".to_owned(),
+            Standing::Earlier(receipt) => match &receipt.by {
+                Some(Person { name, role }) => format!(
+                    ". It had been given before, by {}, {}",
+                    clean::line(name, 200),
+                    clean::line(role, 200)
+                ),
+                None => ". It had been given before".to_owned(),
+            },
+        };
+        format!("Acknowledged{judged} at {}{due}: {incident} event {event}{standing}", clock(*time))
+    }
+}
+
 impl fmt::Display for Acknowledged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { incident, event, position: Position { time, .. }, .. } = self;
-        write!(f, "{incident} event {event}: acknowledged at {time:.0}")?;
-        match (self.in_time(), self.due_at) {
-            (Some(true), Some(due_at)) => write!(f, ", in time (by {due_at:.0})")?,
-            (Some(false), Some(due_at)) => {
-                write!(f, ", late (it was due by {due_at:.0}); it counts as late")?;
-            }
-            _ => {}
-        }
-        match &self.standing {
-            Standing::New => Ok(()),
-            Standing::Beside => {
-                f.write_str("; other words stood there already, and the first valid ones count")
-            }
-            Standing::Earlier(receipt) => match &receipt.by {
-                Some(Person { name, role }) => write!(f, "; it was given before, by {name}, {role}"),
-                None => f.write_str("; it was given before"),
-            },
-        }
+        f.write_str(&self.told(self.position.time, &TimeZone::UTC))
     }
 }
 
@@ -101,8 +121,7 @@ impl Desk {
             let (recipient, incident) = (self.recipient.clone(), incident.clone());
             self.ledger.last(&Subject::Notice { recipient, incident, event }).await?
         } else {
-            let filter = format!("tocsin.notice.{}.{incident}.*", self.recipient);
-            newest(self.ledger.entries(Stream::Log, &[filter]).await?)
+            self.newest_notice(incident).await?
         };
         let entry = entry.ok_or_else(|| Error::NoNotice {
             recipient: self.recipient.clone(),
@@ -144,6 +163,25 @@ impl Desk {
         })
     }
 
+    /// The notice of the latest event of an incident that this recipient was told of.
+    async fn newest_notice(&self, incident: &IncidentId) -> Result<Option<Entry>, Error> {
+        let filter = format!("tocsin.notice.{}.{incident}.*", self.recipient);
+        match self.ledger.entries(Stream::Log, &[filter]).await {
+            Ok(entries) => Ok(newest(entries)),
+            // A desk need not be let to search; its own notices it may read one by one.
+            Err(LedgerError::Denied { .. }) => {
+                let mut found = None;
+                for event in (1..=PROBED).filter_map(EventNumber::new) {
+                    let (recipient, incident) = (self.recipient.clone(), incident.clone());
+                    let entry = self.ledger.last(&Subject::Notice { recipient, incident, event }).await?;
+                    found = entry.or(found);
+                }
+                Ok(found)
+            }
+            Err(why) => Err(why.into()),
+        }
+    }
+
     fn acknowledgement(&self, read: &ReadNotice, what: &Acknowledge) -> Receipt {
         Receipt {
             incident: read.notice.incident.clone(),
@@ -161,7 +199,7 @@ impl Desk {
 
     /// Whether what was said before is known not to have been refused. One that was refused, say before the directory
     /// had this desk's key, must not stand in the way of one that would count.
-    async fn counts(&self, entry: &Entry) -> bool {
+    pub(crate) async fn counts(&self, entry: &Entry) -> bool {
         matches!(self.ledger.last(&Subject::Refusal { said: entry.sequence }).await, Ok(None))
     }
 

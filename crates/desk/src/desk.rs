@@ -61,11 +61,13 @@ impl Desk {
     pub(crate) async fn said_before(&self, subject: &Subject) -> Result<Option<(Entry, Receipt)>, Error> {
         debug_assert_eq!(subject.stream(), Stream::Said);
         let Some(entry) = self.ledger.last(subject).await? else { return Ok(None) };
-        let ours = entry
-            .signed
-            .as_ref()
-            .is_some_and(|signed| self.public.verify(&entry.subject, &entry.body, signed).is_ok());
-        let receipt = from_body::<Receipt>("receipt", &entry.body).ok().filter(|_| ours);
+        let receipt = from_body::<Receipt>("receipt", &entry.body).ok().filter(|_| self.is_ours(&entry));
         Ok(receipt.map(|receipt| (entry, receipt)))
+    }
+
+    /// Whether this desk's key signed it.
+    pub(crate) fn is_ours(&self, entry: &Entry) -> bool {
+        let signed = entry.signed.as_ref();
+        signed.is_some_and(|signed| self.public.verify(&entry.subject, &entry.body, signed).is_ok())
     }
 }

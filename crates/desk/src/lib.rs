@@ -20,6 +20,7 @@ mod error;
 #[cfg(test)]
 mod fixture;
 mod hand_over;
+mod open;
 mod read;
 mod show;
 mod when;

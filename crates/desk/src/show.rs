@@ -55,11 +55,12 @@ pub fn show(arrived: &Arrived, view: &View<'_>) -> String {
     page.marked(Mark::Headline, &format!("{}{}", kind(event.kind), clean::line(&event.headline, VALUE)));
     page.standing(arrived);
     page.rule('-');
-    page.facts(arrived);
+    page.foremost(arrived);
     page.section("WHAT TO DO", event.instruction.as_deref());
     page.section("WHAT TO TELL THE PUBLIC", event.public_advice.as_deref());
-    page.section("MORE", event.description.as_deref());
+    page.section("WHAT HAPPENED", event.description.as_deref());
     page.contact(event);
+    page.details(arrived);
     page.rule('-');
     page.answer(arrived);
     page.rule('=');
@@ -172,7 +173,8 @@ impl Page<'_> {
         }
     }
 
-    fn facts(&mut self, arrived: &Arrived) {
+    /// Whom and what it touches.
+    fn foremost(&mut self, arrived: &Arrived) {
         let (notice, event) = (&arrived.read.notice, &arrived.read.event);
         let services = names(event.services.iter().map(ToString::to_string));
         self.row("What", &format!("{}: {services}", event.category));
@@ -185,6 +187,18 @@ impl Page<'_> {
             };
             self.row("Carried now by", words);
         }
+        if let Some(here) = notice.calls_unsuccessful_here {
+            self.row("CALLS LOST HERE", &figure(here));
+        }
+        if let Some(at) = event.next_update_by {
+            let at = self.clock(at);
+            self.row("Next update by", &at);
+        }
+    }
+
+    fn details(&mut self, arrived: &Arrived) {
+        let (notice, event) = (&arrived.read.notice, &arrived.read.event);
+        self.line("");
         let grades = [
             event.severity.map(|word| format!("severity {word}")),
             event.urgency.map(|word| format!("urgency {word}")),
@@ -193,9 +207,6 @@ impl Page<'_> {
         let grades: Vec<_> = grades.into_iter().flatten().collect();
         if !grades.is_empty() {
             self.row("Graded", &grades.join(", "));
-        }
-        if let Some(here) = notice.calls_unsuccessful_here {
-            self.row("CALLS LOST HERE", &figure(here));
         }
         if let Some(impact) = &event.impact {
             let words = self.impact(impact);
@@ -209,7 +220,6 @@ impl Page<'_> {
             ("Noticed", event.detected_at),
             ("Restored", event.restored_at),
             ("Restoration by", event.expected_restoration_at),
-            ("Next update by", event.next_update_by),
             ("Published", Some(notice.published_at)),
         ] {
             if let Some(at) = at {

@@ -2,12 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-/// `06:39:00 BST (05:39:00 UTC)`, with the day before it when that is not the day of `now`.
+/// `06:39:00 BST (05:39:00 UTC)`, with the day before it when that is not the day of `now`; without UTC where that is
+/// the same.
 pub fn clock(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     let (here, utc) = (at.to_zoned_datetime(zone.clone()), at.to_zoned_datetime(TimeZone::UTC));
     let day = if here.date() == now.to_zoned_datetime(zone.clone()).date() { "" } else { "%A %-d %B %Y " };
     let shown = here.strftime(&format!("{day}%H:%M:%S %Z")).to_string();
-    if here.offset().is_zero() && shown.ends_with("UTC") {
+    if here.offset().is_zero() {
         return shown;
     }
     let utc_day = if here.date() == utc.date() { "" } else { "%A %-d %B " };
@@ -48,9 +49,10 @@ mod tests {
             ("2023-06-25T05:39:00Z", london.clone(), "06:39:00 BST (05:39:00 UTC)"),
             (
                 "2023-06-25T23:30:00Z",
-                london,
+                london.clone(),
                 "Monday 26 June 2023 00:30:00 BST (Sunday 25 June 23:30:00 UTC)",
             ),
+            ("2023-12-25T05:39:00Z", london.clone(), "Monday 25 December 2023 05:39:00 GMT"),
             ("2023-06-25T05:39:00Z", TimeZone::UTC, "05:39:00 UTC"),
         ] {
             assert_eq!(clock(at(time), now, &zone), told);

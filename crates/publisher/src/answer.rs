@@ -41,7 +41,7 @@ impl fmt::Display for Answer {
             Self::Dispatched(dispatched) => dispatched.fmt(f),
             Self::Refused(refusal) => {
                 let Refusal { subject, code, reasons, .. } = refusal;
-                write!(f, "refused ({}): {subject}", code_word(*code))?;
+                write!(f, "refused ({}): {subject}", code.as_str())?;
                 reasons.iter().try_for_each(|reason| write!(f, "\n  {reason}"))
             }
             Self::NotYet => f.write_str(
@@ -55,16 +55,8 @@ impl fmt::Display for Dispatched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Dispatch { incident, event, status, published_at, directory, .. } = &self.dispatch;
         let at = in_zone(*published_at, self.notified.time_zone.as_deref());
-        writeln!(f, "{incident} event {event} ({status}) stands since {at}, under directory {directory}")?;
+        writeln!(f, "{incident} event {event} ({status}) at {at}\ntold, by directory {directory}:")?;
         self.notified.fmt(f)
-    }
-}
-
-/// The refusal's word for machines, as it stands on the wire.
-fn code_word(code: tocsin_protocol::RefusalCode) -> String {
-    match tocsin_protocol::to_body("refusal code", &code) {
-        Ok(word) => String::from_utf8_lossy(&word).trim_matches('"').to_owned(),
-        Err(_) => format!("{code:?}"),
     }
 }
 

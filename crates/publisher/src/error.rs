@@ -23,6 +23,25 @@ pub enum Error {
         /// The publisher whose key this is.
         own: PublisherId,
     },
+    /// The router would refuse the event by the directory in force. It was taken out of the spool again.
+    #[error(
+        "the event was not sent, as it would be refused; mend this and send it again:{}",
+        lines(problems)
+    )]
+    WouldBeRefused {
+        /// Each reason.
+        problems: Vec<String>,
+    },
+    /// There is no event of this incident to follow.
+    #[error("no event of incident {incident} by {publisher} is known, on the bus or in the spool {dir}: check its name with `tocsin incidents`; or begin it without --update, --resolve or --cancel", dir = dir.display())]
+    NothingToFollow {
+        /// Which incident.
+        incident: IncidentId,
+        /// Whose.
+        publisher: PublisherId,
+        /// The spool's directory.
+        dir: PathBuf,
+    },
     /// The incident was cancelled.
     #[error(
         "incident {incident} was cancelled by its event {event}: nothing follows that; begin a new incident"
@@ -74,7 +93,7 @@ pub enum Error {
         dir: PathBuf,
     },
     /// The bus cannot be reached, or did not answer in time.
-    #[error("the bus cannot be reached: {kept} kept in {dir} and will be sent by `tocsin spool send`; {why}", kept = counted(*kept), dir = dir.display())]
+    #[error("the bus cannot be reached, so NOBODY HAS BEEN TOLD YET. {kept} safe on disk in {dir}. As soon as the bus is back, `tocsin spool send --spool {dir}` or the same command again sends it, in order; until then, telephone.\n  Why: {why}", kept = counted(*kept), dir = dir.display())]
     BusAway {
         /// The spool's directory.
         dir: PathBuf,
@@ -84,7 +103,7 @@ pub enum Error {
         why: Box<tocsin_ledger::Error>,
     },
     /// The bus was reached, but is not fit to take any event.
-    #[error("the bus is not fit to take events: {kept} kept in {dir} and will be sent by `tocsin spool send` when it is; {why}", kept = counted(*kept), dir = dir.display())]
+    #[error("the bus is not fit to take events, so NOBODY HAS BEEN TOLD YET. {kept} safe on disk in {dir}. When an administrator has mended the bus, `tocsin spool send --spool {dir}` or the same command again sends it; until then, telephone.\n  Why: {why}", kept = counted(*kept), dir = dir.display())]
     BusUnfit {
         /// The spool's directory.
         dir: PathBuf,
@@ -125,9 +144,13 @@ fn listed(problems: &[Problem]) -> String {
     problems.iter().fold(String::new(), |all, problem| all + "\n  " + &problem.message)
 }
 
+fn lines(problems: &[String]) -> String {
+    problems.iter().fold(String::new(), |all, problem| all + "\n  " + problem)
+}
+
 fn counted(kept: usize) -> String {
     match kept {
-        1 => "the event is".to_owned(),
+        1 => "The event is".to_owned(),
         n => format!("{n} events are"),
     }
 }

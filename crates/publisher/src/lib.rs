@@ -14,6 +14,8 @@ mod draft;
 mod error;
 mod known;
 mod notified;
+mod objections;
+mod past;
 mod prepare;
 mod preview;
 mod send;
@@ -24,6 +26,7 @@ pub use draft::{Changes, Details, FirstMinute, FollowUp, first_minute, follow_up
 pub use error::Error;
 pub use known::{events_of, newest_directory};
 pub use notified::{Notified, NotifiedRecipient};
+pub use past::{Past, same_first_minute};
 pub use prepare::{Prepared, prepare, prepare_bytes};
 pub use preview::{Preview, preview};
 pub use send::{Published, RefusedAtTheDoor, Sending, publish, send};

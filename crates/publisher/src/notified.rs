@@ -107,7 +107,10 @@ impl fmt::Display for Notified {
         for window in &self.windows {
             let DispatchStep { step, policy, due_at, contact } = window;
             let at = in_zone(*due_at, self.time_zone.as_deref());
-            write!(f, "\nstep {step}: {at}, or \"{contact}\" is written to ({policy}")?;
+            write!(
+                f,
+                "\nacknowledge by {at}, or the {contact} contact is written to ({policy}, step {step}"
+            )?;
             match self.policies.iter().find(|in_force| in_force.policy == *policy) {
                 Some(PolicyInForce { clock, clock_assumed: true, .. }) => {
                     write!(f, "; from {clock}, for which the time of publishing stands)")?;
@@ -120,12 +123,17 @@ impl fmt::Display for Notified {
     }
 }
 
-/// A time as people here read it, with UTC beside it; UTC alone when the zone is not known.
+/// A time as people here read it, with UTC beside it where that differs; UTC alone when the zone is not known.
 pub(crate) fn in_zone(at: Timestamp, zone: Option<&str>) -> String {
     match zone.and_then(|zone| TimeZone::get(zone).ok()) {
         Some(zone) => {
             let local = at.to_zoned_datetime(zone);
-            format!("{} ({})", local.strftime("%Y-%m-%d %H:%M:%S %Z"), at.strftime("%H:%M:%SZ"))
+            let told = local.strftime("%Y-%m-%d %H:%M:%S %Z");
+            if local.offset().is_zero() {
+                told.to_string()
+            } else {
+                format!("{told} ({})", at.strftime("%H:%M:%SZ"))
+            }
         }
         None => at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
     }

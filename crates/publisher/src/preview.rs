@@ -8,7 +8,7 @@ use tocsin_protocol::{
     Dispatch, Entry, Event, EventKind, EventNumber, Signed, Stream, Subject, Timestamp, from_body, to_body,
 };
 
-use crate::{error::Error, notified::Notified};
+use crate::{error::Error, notified::Notified, objections::objections};
 
 /// What would follow if the bus took an event now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl fmt::Display for Preview {
 }
 
 /// Asks `tocsin-duty`, by the same rules as the router, what would follow from an event if the bus took it at `now`.
-/// `earlier` are the events of its incident so far, in order.
+/// `earlier` are the events of its incident so far, in order; `signer` is the public key that signs this one.
 ///
 /// # Errors
 /// [`Error::Word`] when an event has no JSON form, which no event read or drafted here lacks.
@@ -46,6 +46,7 @@ pub fn preview(
     directory: &Directory,
     earlier: &[Event],
     event: &Event,
+    signer: &str,
     now: Timestamp,
 ) -> Result<Preview, Error> {
     let complete = earlier.iter().map(|event| event.sequence.get()).eq(1..event.sequence.get());
@@ -67,7 +68,7 @@ pub fn preview(
             time_zone: Some(directory.time_zone().to_owned()),
         },
     };
-    Ok(Preview { problems: problems(directory, event), notified, without_history: !complete })
+    Ok(Preview { problems: objections(directory, event, signer), notified, without_history: !complete })
 }
 
 /// The dispatch of the last of these events, folded as a router folds what it has judged before.
@@ -103,26 +104,6 @@ fn foreseen(directory: &Directory, history: &[Event], now: Timestamp) -> Result<
     Ok(body.map(|body| from_body("dispatch", &body)).transpose()?)
 }
 
-/// What in the directory stands against this event.
-fn problems(directory: &Directory, event: &Event) -> Vec<String> {
-    let version = directory.version();
-    let Some(publisher) = directory.publisher(&event.publisher) else {
-        return vec![format!("publisher {} is not in directory {version}", event.publisher)];
-    };
-    let mut problems = Vec::new();
-    if publisher.key.is_none() {
-        problems.push(format!("directory {version} has no key for publisher {}", event.publisher));
-    }
-    for area in &event.areas {
-        if directory.area(area).is_none() {
-            problems.push(format!("area {area} is not in directory {version}"));
-        } else if !directory.may_speak_of(publisher, area) {
-            problems.push(format!("publisher {} may not speak of area {area}", event.publisher));
-        }
-    }
-    problems
-}
-
 #[cfg(test)]
 mod tests {
     use tocsin_protocol::{DirectoryDocument, IncidentId, Platform, SigningKey};
@@ -135,7 +116,7 @@ mod tests {
             "name": "two counties", "time_zone": "Europe/London",
             "areas": [{"id": "uk", "name": "UK"}, {"id": "kent", "name": "Kent", "within": "uk"}],
             "publishers": [
-                {"id": "bt", "name": "BT", "key": SigningKey::generate().public(), "areas": "all"},
+                {"id": "bt", "name": "BT", "key": key(), "areas": "all"},
                 {"id": "kent-police", "name": "Kent Police", "areas": ["kent"]},
             ],
             "recipients": [
@@ -155,6 +136,12 @@ mod tests {
         }))
         .unwrap();
         Directory::build(7, document).unwrap()
+    }
+
+    fn key() -> String {
+        static KEY: std::sync::LazyLock<String> =
+            std::sync::LazyLock::new(|| SigningKey::generate().public());
+        KEY.clone()
     }
 
     fn event(area: &str) -> Event {
@@ -177,18 +164,18 @@ mod tests {
 
     #[test]
     fn a_preview_tells_who_would_be_told_and_by_when() {
-        insta::assert_snapshot!(preview(&directory(), &[], &event("kent"), now()).unwrap(), @r#"
+        insta::assert_snapshot!(preview(&directory(), &[], &event("kent"), &key(), now()).unwrap(), @r"
         2 required: 1 fire, 1 police-territorial
         1 informed: 1 regulator
-        step 1: 2023-06-25 06:39:00 BST (05:39:00Z), or "duty" is written to (uk-999; from detected, for which the time of publishing stands)
-        step 2: 2023-06-25 06:54:00 BST (05:54:00Z), or "senior" is written to (uk-999; from detected, for which the time of publishing stands)
-        "#);
+        acknowledge by 2023-06-25 06:39:00 BST (05:39:00Z), or the duty contact is written to (uk-999, step 1; from detected, for which the time of publishing stands)
+        acknowledge by 2023-06-25 06:54:00 BST (05:54:00Z), or the senior contact is written to (uk-999, step 2; from detected, for which the time of publishing stands)
+        ");
     }
 
     #[test]
     fn a_preview_tells_what_the_directory_has_against_the_event() {
         let other = Event { publisher: "kent-police".parse().unwrap(), ..event("uk") };
-        let problems = preview(&directory(), &[], &other, now()).unwrap().problems;
+        let problems = preview(&directory(), &[], &other, &key(), now()).unwrap().problems;
         assert_eq!(
             problems,
             [
@@ -196,8 +183,14 @@ mod tests {
                 "publisher kent-police may not speak of area uk"
             ]
         );
-        let nowhere = preview(&directory(), &[], &event("atlantis"), now()).unwrap();
+        let nowhere = preview(&directory(), &[], &event("atlantis"), &key(), now()).unwrap();
         assert_eq!(nowhere.problems, ["area atlantis is not in directory 7"]);
+        let other_key =
+            preview(&directory(), &[], &event("uk"), &SigningKey::generate().public(), now()).unwrap();
+        assert_eq!(
+            other_key.problems,
+            ["the key given is not the one that directory 7 lists for publisher bt"]
+        );
     }
 
     #[test]
@@ -206,7 +199,7 @@ mod tests {
         let mut changes = crate::Changes::default();
         let better = follow_up(&first, FollowUp::Update, changes.clone()).unwrap();
         assert!(
-            preview(&directory(), std::slice::from_ref(&first), &better, now())
+            preview(&directory(), std::slice::from_ref(&first), &better, &key(), now())
                 .unwrap()
                 .notified
                 .windows
@@ -214,11 +207,11 @@ mod tests {
         );
         changes.details.platform = Some(Platform::None);
         let worse = follow_up(&better, FollowUp::Update, changes).unwrap();
-        let foreseen = preview(&directory(), &[first, better], &worse, now()).unwrap();
+        let foreseen = preview(&directory(), &[first, better], &worse, &key(), now()).unwrap();
         assert_eq!(foreseen.notified.windows.len(), 2);
         assert_eq!(foreseen.notified.worsened, ["platform went from backup to none"]);
         assert!(!foreseen.without_history);
-        let alone = preview(&directory(), &[], &worse, now()).unwrap();
+        let alone = preview(&directory(), &[], &worse, &key(), now()).unwrap();
         assert_eq!((alone.without_history, alone.notified.recipients.len()), (true, 3));
         assert!(alone.notified.windows.is_empty());
     }

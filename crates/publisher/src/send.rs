@@ -11,6 +11,7 @@ use tocsin_protocol::{IncidentId, Subject, Timestamp};
 
 use crate::{
     error::Error,
+    objections::objections_on_the_bus,
     prepare::Prepared,
     spool::{Sent, SetAside, Spool, Spooled},
 };
@@ -158,8 +159,11 @@ pub struct Published {
 
 /// Spools an event, connects, and sends everything that waits. `at` is the time of spooling.
 ///
+/// An event that the router would refuse by the directory in force is taken out of the spool again and not sent: once
+/// refused, the same words would stay refused after the directory is mended.
+///
 /// # Errors
-/// Before the event is on disk, whatever [`Spool::put`] says. From there on the event is kept:
+/// Before the event is on disk, whatever [`Spool::put`] says; [`Error::WouldBeRefused`]. Else the event is kept:
 /// [`Error::BusAway`], [`Error::BusUnfit`], [`Error::RefusedAtTheDoor`], [`Error::HeldBack`], [`Error::Busy`],
 /// [`Error::Disk`].
 pub async fn publish(
@@ -183,6 +187,14 @@ pub async fn publish(
         Ok(ledger) => ledger,
         Err(why) => return Err(kept_for_later(spool, spool.pending()?.events.len(), why)),
     };
+    let problems = objections_on_the_bus(&ledger, prepared).await;
+    if !problems.is_empty() {
+        return match spool.withdraw(prepared.subject()) {
+            // Another process sends it just now; the router answers it.
+            Err(Error::NotSpooled { .. }) | Ok(_) => Err(Error::WouldBeRefused { problems }),
+            Err(why) => Err(why),
+        };
+    }
     let sending = match send(&ledger, spool, until.saturating_duration_since(Instant::now())).await {
         // The other process may have sent this one before it was stuck on another.
         Err(Error::Busy { .. }) if sent_already(spool, prepared)?.is_some() => Sending::default(),

@@ -56,6 +56,11 @@ impl Failure {
         self.exit
     }
 
+    /// In words, where it is told in the course of something else.
+    pub(crate) fn words(&self) -> &str {
+        self.what.as_deref().unwrap_or_default()
+    }
+
     /// Prints it for a person.
     pub(crate) fn tell(&self) {
         if let Some(what) = &self.what {

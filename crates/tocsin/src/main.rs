@@ -14,10 +14,12 @@ mod directory_file;
 mod failure;
 mod keys;
 mod logging;
+mod moment;
 mod out;
 mod own_server;
 mod seed;
 mod shutdown;
+mod terminal;
 
 use std::process::ExitCode;
 

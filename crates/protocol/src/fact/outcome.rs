@@ -64,6 +64,31 @@ pub enum RefusalCode {
     /// A valid fact stands on this subject already, and it says something else.
     AlreadySaid,
 }
+impl RefusalCode {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownSubject => "unknown-subject",
+            Self::NoDirectory => "no-directory",
+            Self::UnknownPublisher => "unknown-publisher",
+            Self::UnknownRecipient => "unknown-recipient",
+            Self::NoKey => "no-key",
+            Self::BadSignature => "bad-signature",
+            Self::TooLarge => "too-large",
+            Self::BadSchema => "bad-schema",
+            Self::SubjectMismatch => "subject-mismatch",
+            Self::WrongSequence => "wrong-sequence",
+            Self::AnothersIncident => "anothers-incident",
+            Self::StatusChanged => "status-changed",
+            Self::IncidentClosed => "incident-closed",
+            Self::AreaNotAllowed => "area-not-allowed",
+            Self::UnknownArea => "unknown-area",
+            Self::UnknownEvent => "unknown-event",
+            Self::NotOwed => "not-owed",
+            Self::AlreadySaid => "already-said",
+        }
+    }
+}
 
 /// Who is owed an event, by when, under which policies and directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -258,4 +283,16 @@ pub struct StoppedBy {
     pub kind: EventKind,
     /// The broker's time of it.
     pub published_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusals_code_is_the_word_on_the_wire() {
+        for code in [RefusalCode::UnknownSubject, RefusalCode::AnothersIncident, RefusalCode::AlreadySaid] {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+        }
+    }
 }

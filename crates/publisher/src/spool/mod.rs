@@ -247,16 +247,17 @@ impl Spool {
             .find(|sent| sent.spooled.event == *event && sent.spooled.subject == *subject))
     }
 
-    /// The newest event of an incident that this spool knows, sent or not: what an update starts from when the bus
-    /// is away.
+    /// The events of an incident that were sent from this spool, and those that wait in it; each in order.
     ///
     /// # Errors
     /// [`Error::Disk`] when a directory cannot be read.
-    pub fn latest(&self, incident: &IncidentId) -> Result<Option<Event>, Error> {
-        let waiting = self.pending()?.events.into_iter().filter(|spooled| spooled.incident == *incident);
-        let sent = self.sent_of(incident)?.into_iter().map(|sent| sent.spooled);
-        let newest = sent.chain(waiting).max_by_key(|spooled| (spooled.event, spooled.at));
-        Ok(newest.map(|spooled| tocsin_protocol::from_body("event", &spooled.body)).transpose()?)
+    pub fn of_incident(&self, incident: &IncidentId) -> Result<(Vec<Event>, Vec<Event>), Error> {
+        let event = |spooled: &Spooled| tocsin_protocol::from_body::<Event>("event", &spooled.body);
+        let waiting = self.pending()?.events;
+        let waiting: Result<_, _> =
+            waiting.iter().filter(|spooled| spooled.incident == *incident).map(event).collect();
+        let sent: Result<_, _> = self.sent_of(incident)?.iter().map(|sent| event(&sent.spooled)).collect();
+        Ok((sent?, waiting?))
     }
 
     /// Moves an event to `sent/` with what the bus made of it. Done again after a crash, it ends the same.

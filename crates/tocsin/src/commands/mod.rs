@@ -1,10 +1,16 @@
 //! The commands, one module each: its arguments, and `run`.
 
 // Those who tell.
+pub(crate) mod publish;
+pub(crate) mod spool;
 
 // Those who are told.
+mod ack;
+mod desk;
 
 // The record.
+mod incidents;
+mod refusals;
 
 // Services.
 mod notifier;
@@ -33,10 +39,16 @@ pub(crate) enum Manner {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     // Those who tell.
+    Publish(Box<publish::Args>),
+    Spool(spool::Args),
 
     // Those who are told.
+    Desk(desk::Args),
+    Ack(ack::Args),
 
     // The record.
+    Incidents(incidents::Args),
+    Refusals(refusals::Args),
 
     // Services.
     Up(up::Args),
@@ -55,19 +67,34 @@ impl Command {
         match self {
             // Services.
             Self::Up(_) | Self::Router(_) | Self::Notifier(_) => Manner::Service,
+            Self::Desk(_) => desk::Args::manner(),
 
             // All others.
-            Self::Setup(_) | Self::Keys(_) | Self::Directory(_) | Self::Policy(_) => Manner::Command,
+            Self::Publish(_)
+            | Self::Spool(_)
+            | Self::Ack(_)
+            | Self::Incidents(_)
+            | Self::Refusals(_)
+            | Self::Setup(_)
+            | Self::Keys(_)
+            | Self::Directory(_)
+            | Self::Policy(_) => Manner::Command,
         }
     }
 
     pub(crate) async fn run(self) -> Result<(), Failure> {
         match self {
             // Those who tell.
+            Self::Publish(args) => publish::run(*args).await,
+            Self::Spool(args) => spool::run(args).await,
 
             // Those who are told.
+            Self::Desk(args) => desk::run(args).await,
+            Self::Ack(args) => ack::run(args).await,
 
             // The record.
+            Self::Incidents(args) => incidents::run(args).await,
+            Self::Refusals(args) => refusals::run(args).await,
 
             // Services.
             Self::Up(args) => up::run(args).await,

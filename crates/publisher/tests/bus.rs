@@ -1,0 +1,236 @@
+//! A publisher on a real nats-server: nothing is lost when the bus is away or the process dies, and nothing is said
+//! twice.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test cannot do without")]
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tocsin_ledger::{
+    Connection, Ledger, Said, Shape, Wait,
+    server::{Server, ServerOptions, find},
+};
+use tocsin_protocol::{
+    AuthorKey, Dispatch, Entry, NewFact, PublisherId, Refusal, RefusalCode, SigningKey, Stream, Subject,
+    Timestamp, to_body,
+};
+use tocsin_publisher::{
+    Answer, Error, Prepared, Spool, await_answer, events_of, newest_directory, prepare_bytes, publish, send,
+};
+
+/// No test waits longer than this for anything.
+const DEADLINE: Duration = Duration::from_mins(1);
+/// How long a bus that is away is tried.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+struct Bus {
+    server: Server,
+    connection: Connection,
+    spool: Spool,
+    key: SigningKey,
+    dir: TempDir,
+}
+
+impl Bus {
+    async fn start() -> Self {
+        let dir = TempDir::new().unwrap();
+        let options = ServerOptions {
+            binary: find().unwrap(),
+            store_dir: dir.path().join("nats"),
+            config: None,
+            port: None,
+        };
+        let server = Server::start(&options).await.unwrap();
+        let connection = Connection { wait: Wait::Fail(DEADLINE), ..Connection::to(&server.url()) };
+        let key = SigningKey::generate();
+        let ledger = Ledger::connect(&connection).await.unwrap();
+        ledger.set_up(&Shape::default()).await.unwrap();
+        let bus =
+            Self { server, connection, spool: Spool::open(&dir.path().join("spool")).unwrap(), key, dir };
+        bus.directory(1, &bus.key.public()).await;
+        bus
+    }
+
+    async fn ledger(&self) -> Ledger {
+        Ledger::connect(&self.connection).await.unwrap()
+    }
+
+    /// Puts a directory in force in which the publisher has this key.
+    async fn directory(&self, version: u64, key: &str) {
+        let body = serde_json::json!({
+            "name": "test", "time_zone": "Europe/London",
+            "areas": [{"id": "uk", "name": "UK"}],
+            "publishers": [{"id": "bt", "name": "BT", "key": key, "areas": "all"}],
+        });
+        let body = serde_json::to_vec(&body).unwrap().into();
+        let fact = NewFact { subject: Subject::Directory { version }, body, schedule: None };
+        self.ledger().await.append(&fact, None).await.unwrap();
+    }
+
+    fn event(&self, incident: &str, event: u32) -> Prepared {
+        let kind = if event == 1 { "initial" } else { "update" };
+        let body = format!(
+            r#"{{"incident":"{incident}","sequence":{event},"kind":"{kind}","status":"test","publisher":"bt","category":"outage","services":["999-voice"],"headline":"999 calls fail","areas":["uk"]}}"#
+        );
+        prepare_bytes(body.as_bytes(), &self.key, &PublisherId::new("bt").unwrap()).unwrap()
+    }
+
+    fn away(&self) -> Connection {
+        Connection { wait: Wait::Fail(PATIENCE), ..self.connection.clone() }
+    }
+
+    fn waiting(&self) -> Vec<String> {
+        let pending = self.spool.pending().unwrap();
+        pending.events.iter().map(|spooled| format!("{}.{}", spooled.incident(), spooled.event())).collect()
+    }
+
+    async fn said(&self) -> Vec<Entry> {
+        self.ledger().await.entries(Stream::Said, &["tocsin.incident.>".to_owned()]).await.unwrap()
+    }
+
+    async fn said_subjects(&self) -> Vec<String> {
+        self.said().await.into_iter().map(|entry| entry.subject.replace("tocsin.incident.bt.", "")).collect()
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_kept_while_the_bus_is_away_and_sent_in_order_when_it_is_back() {
+    let mut bus = Bus::start().await;
+    bus.server.kill().await.unwrap();
+    for (incident, event) in [("b", 1), ("a", 1), ("b", 2)] {
+        let prepared = bus.event(incident, event);
+        let refused =
+            publish(&bus.away(), &bus.spool, &prepared, Timestamp::now(), PATIENCE).await.unwrap_err();
+        let Error::BusAway { .. } = &refused else { panic!("{refused}") };
+        let told = refused.to_string();
+        assert!(told.contains("safe on disk") && told.contains("tocsin spool send"), "{told}");
+    }
+    assert_eq!(bus.waiting(), ["b.1", "a.1", "b.2"]);
+    bus.server.restart().await.unwrap();
+    // By the same command again: all that waits goes before it.
+    let prepared = bus.event("b", 2);
+    let published =
+        publish(&bus.connection, &bus.spool, &prepared, Timestamp::now(), DEADLINE).await.unwrap();
+    assert!(matches!(published.sent.said, Said::Stored(_)), "{:?}", published.sent.said);
+    assert_eq!(published.sending.sent.len(), 3);
+    assert_eq!(bus.said_subjects().await, ["b.1", "a.1", "b.2"]);
+    assert_eq!(bus.waiting(), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_waits_is_sent_by_spool_send_and_a_second_time_changes_nothing() {
+    let bus = Bus::start().await;
+    for event in 1..=3 {
+        bus.spool.put(&bus.event("a", event), Timestamp::now()).unwrap();
+    }
+    let ledger = bus.ledger().await;
+    let sending = send(&ledger, &bus.spool, DEADLINE).await.unwrap();
+    assert_eq!((sending.sent.len(), sending.stopped.is_none()), (3, true), "{sending}");
+    let again = send(&ledger, &bus.spool, DEADLINE).await.unwrap();
+    assert_eq!(again.sent, []);
+    assert_eq!(bus.said_subjects().await, ["a.1", "a.2", "a.3"]);
+}
+
+#[tokio::test]
+async fn a_process_that_dies_between_network_and_spool_leaves_one_fact() {
+    let bus = Bus::start().await;
+    let spooled = bus.spool.put(&bus.event("a", 1), Timestamp::now()).unwrap();
+    // It was said, and the process died before it could note that.
+    let ledger = bus.ledger().await;
+    ledger.say(spooled.subject(), spooled.signed(), spooled.body().clone()).await.unwrap();
+    assert_eq!(bus.waiting(), ["a.1"]);
+    let sending = send(&ledger, &bus.spool, DEADLINE).await.unwrap();
+    assert!(matches!(sending.sent[0].said, Said::Already(_)), "{sending}");
+    assert_eq!((bus.said_subjects().await, bus.waiting()), (vec!["a.1".to_owned()], vec![]));
+}
+
+#[tokio::test]
+async fn two_senders_at_once_say_each_event_once() {
+    let bus = Bus::start().await;
+    for event in 1..=20 {
+        bus.spool.put(&bus.event("a", event), Timestamp::now()).unwrap();
+    }
+    let (one, two) = (bus.ledger().await, bus.ledger().await);
+    let (first, second) = tokio::join!(send(&one, &bus.spool, DEADLINE), send(&two, &bus.spool, DEADLINE));
+    assert_eq!(first.unwrap().sent.len() + second.unwrap().sent.len(), 20);
+    let expected: Vec<_> = (1..=20).map(|event| format!("a.{event}")).collect();
+    assert_eq!(bus.said_subjects().await, expected);
+}
+
+#[tokio::test]
+async fn an_event_that_would_be_refused_is_not_sent_and_can_be_sent_once_the_directory_is_mended() {
+    let bus = Bus::start().await;
+    bus.directory(2, &SigningKey::generate().public()).await;
+    let prepared = bus.event("a", 1);
+    let refused =
+        publish(&bus.connection, &bus.spool, &prepared, Timestamp::now(), DEADLINE).await.unwrap_err();
+    let Error::WouldBeRefused { problems } = &refused else { panic!("{refused}") };
+    assert_eq!(problems, &["the key given is not the one that directory 2 lists for publisher bt"]);
+    assert_eq!((bus.said_subjects().await, bus.waiting()), (vec![], vec![]));
+    bus.directory(3, &bus.key.public()).await;
+    publish(&bus.connection, &bus.spool, &prepared, Timestamp::now(), DEADLINE).await.unwrap();
+    assert_eq!(bus.said_subjects().await, ["a.1"]);
+}
+
+#[tokio::test]
+async fn the_answer_is_the_routers_and_none_is_told_as_none() {
+    let bus = Bus::start().await;
+    let publish_one = async |incident| {
+        let prepared = bus.event(incident, 1);
+        publish(&bus.connection, &bus.spool, &prepared, Timestamp::now(), DEADLINE).await.unwrap()
+    };
+    let (told, refused) = (publish_one("told").await, publish_one("refused").await);
+    let none = await_answer(&told.ledger, &told.sent, PATIENCE).await.unwrap();
+    assert_eq!(none, Answer::NotYet);
+    let said = told.sent.said.position();
+    let dispatch: Dispatch = serde_json::from_value(serde_json::json!({
+        "incident": "told", "event": 1, "kind": "initial", "status": "test", "publisher": "bt",
+        "said": said.sequence, "published_at": said.time, "directory": 1, "acknowledge": true,
+        "policies": [], "steps": [], "owed": [],
+    }))
+    .unwrap();
+    let refusal = Refusal {
+        said: refused.sent.said.position().sequence,
+        subject: "tocsin.incident.bt.refused.1".to_owned(),
+        code: RefusalCode::AreaNotAllowed,
+        reasons: vec!["publisher bt may not speak of area uk".to_owned()],
+    };
+    let facts = [
+        (dispatch_subject("told"), to_body("dispatch", &dispatch).unwrap()),
+        (Subject::Refusal { said: refusal.said }, to_body("refusal", &refusal).unwrap()),
+    ];
+    for (subject, body) in facts {
+        told.ledger.append(&NewFact { subject, body, schedule: None }, None).await.unwrap();
+    }
+    let answer = await_answer(&told.ledger, &told.sent, DEADLINE).await.unwrap();
+    assert!(matches!(answer, Answer::Dispatched(_)), "{answer}");
+    let answer = await_answer(&refused.ledger, &refused.sent, DEADLINE).await.unwrap();
+    assert_eq!(answer, Answer::Refused(refusal));
+    // What was refused is no event to follow.
+    let public = AuthorKey::new(&bus.key.public()).unwrap();
+    let (ledger, bt) = (bus.ledger().await, PublisherId::new("bt").unwrap());
+    assert_eq!(events_of(&ledger, &bt, &"told".parse().unwrap(), &public).await.unwrap().len(), 1);
+    assert_eq!(events_of(&ledger, &bt, &"refused".parse().unwrap(), &public).await.unwrap(), []);
+    assert_eq!(newest_directory(&ledger).await.unwrap().unwrap().version(), 1);
+}
+
+fn dispatch_subject(incident: &str) -> Subject {
+    Subject::Dispatch { incident: incident.parse().unwrap(), event: tocsin_protocol::EventNumber::FIRST }
+}
+
+#[tokio::test]
+async fn a_bus_without_streams_keeps_the_event() {
+    let bus = Bus::start().await;
+    let options = ServerOptions {
+        binary: find().unwrap(),
+        store_dir: bus.dir.path().join("bare"),
+        config: None,
+        port: None,
+    };
+    let bare = Server::start(&options).await.unwrap();
+    let connection = Connection { wait: Wait::Fail(PATIENCE), ..Connection::to(&bare.url()) };
+    let refused =
+        publish(&connection, &bus.spool, &bus.event("a", 1), Timestamp::now(), DEADLINE).await.unwrap_err();
+    assert!(matches!(refused, Error::BusAway { .. } | Error::BusUnfit { .. }), "{refused:?}");
+    assert_eq!(bus.waiting(), ["a.1"]);
+}
