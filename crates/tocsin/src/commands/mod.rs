@@ -11,6 +11,7 @@ mod desk;
 // The record.
 mod incidents;
 mod refusals;
+mod report;
 
 // Services.
 mod notifier;
@@ -49,6 +50,7 @@ pub(crate) enum Command {
     // The record.
     Incidents(incidents::Args),
     Refusals(refusals::Args),
+    Report(report::Args),
 
     // Services.
     Up(up::Args),
@@ -75,6 +77,7 @@ impl Command {
             | Self::Ack(_)
             | Self::Incidents(_)
             | Self::Refusals(_)
+            | Self::Report(_)
             | Self::Setup(_)
             | Self::Keys(_)
             | Self::Directory(_)
@@ -95,6 +98,7 @@ impl Command {
             // The record.
             Self::Incidents(args) => incidents::run(args).await,
             Self::Refusals(args) => refusals::run(args).await,
+            Self::Report(args) => report::run(args).await,
 
             // Services.
             Self::Up(args) => up::run(args).await,
