@@ -20,10 +20,12 @@ fn acknowledgement(recipient: &str) -> String {
     )
 }
 
+/// Its name, who signs it, under which subject, which bytes, and the code that follows.
+type Case<'c> = (&'c str, Option<&'c str>, &'c str, String, RefusalCode);
+
 #[test]
 fn whatever_does_not_count_is_refused_by_a_code_and_in_words() {
     let valid = event("bt", "").to_string();
-    type Case<'c> = (&'c str, Option<&'c str>, &'c str, String, RefusalCode);
     let cases: Vec<Case<'_>> = vec![
         (
             "no such publisher",

@@ -58,16 +58,13 @@ static KEYS: LazyLock<BTreeMap<&str, SigningKey>> = LazyLock::new(|| {
 
 /// The texts of a directory, with everybody's key.
 pub(crate) fn texts(directory: &str, policy: &str) -> Texts {
-    let keys: String = KEYS
-        .iter()
-        .filter(|(id, _)| **id != "stranger")
-        .map(|(id, key)| format!("{id} = \"{}\"\n", key.public()))
-        .collect();
+    let keys = KEYS.iter().filter(|(id, _)| **id != "stranger");
+    let keys: Vec<_> = keys.map(|(id, key)| format!("{id} = \"{}\"", key.public())).collect();
     let text = |file: &str, text: &str| Text { file: file.to_owned(), text: text.to_owned() };
     Texts {
         directory: text("directory.toml", directory),
         policies: [("policy.toml".to_owned(), text("policy.toml", policy))].into(),
-        keys: Some(text("keys.toml", &keys)),
+        keys: Some(text("keys.toml", &keys.join("\n"))),
         today: Some("2023-06-25".parse().unwrap()),
     }
 }
