@@ -40,7 +40,7 @@ pub(crate) fn of(report: &Report, pressed: &[SignedDuration]) -> Vec<Measure> {
             rows().filter_map(|(event, row)| after(event.published_at, row.noticed_at)),
         ),
         measure(
-            "event on the bus -> the recipient's desk holds it",
+            "event on the bus -> the desk's receipt that it has it",
             rows().filter_map(|(event, row)| after(event.published_at, row.delivered_at)),
         ),
         measure(
