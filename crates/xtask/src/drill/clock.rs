@@ -1,7 +1,10 @@
 //! Two clocks: the time of day of 2023, and the machine's. Stretches of the day run at one constant speed; what lies
 //! between them is left out, and the screen says so.
 
+use std::num::NonZeroU32;
+
 use jiff::{SignedDuration, Timestamp};
+use tocsin_audit::render::{Anchor, Replay, View};
 
 /// A stretch of the day that is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +21,8 @@ pub(crate) struct Clock {
     speed: i32,
     /// Each stretch with the machine's time of its beginning, in order.
     stretches: Vec<(Stretch, Timestamp)>,
+    /// Which machine's time stands for which moment of the day, in order; from each the day goes on at speed.
+    anchors: Vec<(Timestamp, Timestamp)>,
 }
 
 impl Clock {
@@ -29,21 +34,34 @@ impl Clock {
             placed.push((*stretch, machine));
             machine += shortened(stretch.to.duration_since(stretch.from), speed);
         }
-        Self { speed, stretches: placed }
+        let anchors = placed.iter().map(|(stretch, begins)| (*begins, stretch.from)).collect();
+        Self { speed, stretches: placed, anchors }
     }
 
-    /// The machine's time for a moment of the day. For a moment that is left out: where the day goes on.
+    /// The machine's time at which a moment of the day is played. For a moment that is left out: where the day goes on.
     pub(crate) fn machine(&self, day: Timestamp) -> Timestamp {
         let (stretch, begins) =
             self.stretches.iter().find(|(stretch, _)| day <= stretch.to).unwrap_or(self.last());
-        *begins + shortened(day.duration_since(stretch.from).max(SignedDuration::ZERO), self.speed)
+        let into = day.duration_since(stretch.from).max(SignedDuration::ZERO);
+        let short = shortened(into, self.speed);
+        // A nanosecond too early would be shown as the minute before.
+        let whole = short * self.speed == into;
+        *begins + if whole { short } else { short + SignedDuration::from_nanos(1) }
     }
 
     /// The moment of the day for a machine's time. After the last stretch the day simply goes on.
     pub(crate) fn day(&self, machine: Timestamp) -> Timestamp {
-        let (stretch, begins) =
-            self.stretches.iter().rev().find(|(_, begins)| *begins <= machine).unwrap_or(self.first());
-        stretch.from + machine.duration_since(*begins) * self.speed
+        let after = self.anchors.partition_point(|(begins, _)| *begins <= machine);
+        let (begins, day) = self.anchors[after.saturating_sub(1)];
+        day + machine.duration_since(begins) * self.speed
+    }
+
+    /// From this machine's time on, it is this time of day: what the machine took until then took nothing of the day.
+    /// So an event is published at its time of day, and what it took from the key pressed to the bus is measured, and
+    /// not scaled into the day.
+    pub(crate) fn anchor(&mut self, machine: Timestamp, day: Timestamp) {
+        let at = self.anchors.partition_point(|(begins, _)| *begins <= machine);
+        self.anchors.insert(at, (machine, day));
     }
 
     /// How long a length of the day takes here.
@@ -54,6 +72,14 @@ impl Clock {
     /// How much of the day passes in this much time here.
     pub(crate) fn of_day(&self, machine: SignedDuration) -> SignedDuration {
         machine * self.speed
+    }
+
+    /// The same for a reader of the report.
+    pub(crate) fn view(&self) -> View {
+        let mut anchors = self.anchors.iter().map(|(broker, day)| Anchor { broker: *broker, day: *day });
+        let speed = u32::try_from(self.speed).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+        let replay = anchors.next().map(|first| Replay::new("25 June 2023", speed, first));
+        View { replay: replay.map(|replay| anchors.fold(replay, Replay::then)) }
     }
 
     /// How many times faster than the day.
@@ -72,10 +98,6 @@ impl Clock {
     /// The machine's time at which the last stretch is over.
     pub(crate) fn ends(&self) -> Timestamp {
         self.machine(self.last().0.to)
-    }
-
-    fn first(&self) -> &(Stretch, Timestamp) {
-        &self.stretches[0]
     }
 
     fn last(&self) -> &(Stretch, Timestamp) {
@@ -131,6 +153,28 @@ mod tests {
             [(at("2023-06-25T06:02:00Z"), at("2023-06-25T06:32:00Z"))]
         );
         assert_eq!(clock.ends(), at("2026-01-01T00:01:19Z"));
+        let replay = clock.view().replay.unwrap();
+        for machine in ["2026-01-01T00:00:01.5Z", "2026-01-01T00:00:39Z", "2026-01-01T00:02:00Z"] {
+            assert_eq!(replay.day(at(machine)), clock.day(at(machine)), "{machine}");
+        }
+    }
+
+    #[test]
+    fn what_the_machine_took_to_publish_takes_nothing_of_the_day() {
+        let mut clock = clock();
+        clock.anchor(at("2026-01-01T00:00:01.1Z"), at("2023-06-25T05:24:00Z"));
+        assert_eq!(clock.day(at("2026-01-01T00:00:01Z")), at("2023-06-25T05:24:00Z"), "the key is pressed");
+        assert_eq!(clock.day(at("2026-01-01T00:00:01.1Z")), at("2023-06-25T05:24:00Z"), "the bus has it");
+        assert_eq!(clock.day(at("2026-01-01T00:00:16.1Z")), at("2023-06-25T05:39:00Z"), "the window closes");
+        assert_eq!(clock.day(at("2026-01-01T00:00:39Z")), at("2023-06-25T06:32:00Z"), "the next stretch");
+    }
+
+    #[test]
+    fn a_moment_is_never_shown_as_the_minute_before() {
+        let stretches = clock().stretches.iter().map(|(stretch, _)| *stretch).collect::<Vec<_>>();
+        let clock = Clock::new(at("2026-01-01T00:00:00.123456789Z"), 180, &stretches);
+        let began = at("2023-06-25T05:24:00Z");
+        assert_eq!(bst(clock.day(clock.machine(began)), "%H:%M:%S"), "06:24:00");
     }
 
     #[test]

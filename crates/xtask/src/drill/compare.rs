@@ -12,6 +12,11 @@ use super::{
 };
 use crate::error::Error;
 
+/// What must be known before the figures of 2023 and of the drill are held against each other.
+pub(crate) const SUPPOSED: &str = "2023: minutes from 06:24, when the failure began. The drill supposes that the operator \
+    publishes in that minute; when it first knew is not in the public record that we read. No bus shortens the time before \
+    somebody presses send.";
+
 /// When the regulator and the government were told in 2023, and in this drill.
 ///
 /// # Errors
@@ -26,10 +31,7 @@ pub(crate) fn comparison(report: &Report, clock: &Clock, seed: u64) -> Result<Co
             everybody(report),
         ],
         notes: vec![
-            "2023: minutes from 06:24, when the failure began. The drill supposes that the operator publishes in that \
-             minute; when it first knew is not in the public record that we read. No bus shortens the time before \
-             somebody presses send."
-                .to_owned(),
+            SUPPOSED.to_owned(),
             "What people do is shown in the time of day of 2023, what machines do as measured here and not scaled."
                 .to_owned(),
             format!(
@@ -65,20 +67,20 @@ fn row(
     };
     let now = recipient.delivered_at.or(recipient.noticed_at).map_or_else(
         || "not told".to_owned(),
-        |at| format!("{} after publication (measured)", milliseconds(event.published_at, at)),
+        |at| format!("{}, measured", milliseconds(event.published_at, at)),
     );
-    let mut note = Vec::new();
+    let mut note = vec!["from the event on the bus to the receipt of its desk".to_owned()];
     if let Some(mail) = recipient.escalations.iter().find(|mail| mail.event == event.event) {
         note.push(format!(
-            "silent, so an e-mail went out as its window closed at {}",
+            "nobody there answered, so an e-mail went out as the window closed at {}",
             bst(clock.day(mail.due_at), "%H:%M")
         ));
     }
     note.push(match recipient.acknowledged_at.map(|at| clock.day(at)) {
         Some(day) => {
-            let late = if recipient.state == State::Late { ", late" } else { "" };
+            let late = if recipient.state == State::Late { " and late" } else { "" };
             format!(
-                "a person acknowledged at {} ({} after the beginning{late})",
+                "a person acknowledged at {}, {} after the beginning{late}",
                 bst(day, "%H:%M"),
                 minutes(day.duration_since(began))
             )
@@ -93,17 +95,15 @@ fn everybody(report: &Report) -> ComparisonRow {
     let now = report.events.first().and_then(|event| {
         let last = event.recipients.iter().filter_map(|row| row.delivered_at).max()?;
         let held = event.recipients.iter().filter(|row| row.delivered_at.is_some()).count();
-        Some(format!(
-            "{held} of {} desks after {} (measured)",
-            event.recipients.len(),
-            milliseconds(event.published_at, last)
-        ))
+        let note = format!("the same: {held} of {} desks", event.recipients.len());
+        Some((format!("{}, measured", milliseconds(event.published_at, last)), note))
     });
+    let (now, note) = now.unwrap_or_else(|| ("nobody was".to_owned(), String::new()));
     ComparisonRow {
         label: "Everybody is told".to_owned(),
         then: "not on public record".to_owned(),
-        now: now.unwrap_or_else(|| "nobody was".to_owned()),
-        note: String::new(),
+        now,
+        note,
     }
 }
 

@@ -61,9 +61,8 @@ pub(crate) const HAPPENINGS: [Happening; 5] = [
         at: BEGAN,
         follows: None,
         asks: true,
-        headline: "999 and 112 calls are failing: callers are cut off or wait",
-        description: "Agents are logged out as calls reach them; calls are dropped or go back into the queue. The cause is \
-                      not known.",
+        headline: "999 and 112 calls are failing",
+        description: "Callers are cut off or wait: agents are logged out as calls reach them. The cause is not known.",
         instruction: Some(
             "Expect calls on 101 and at front desks. Watch for callers who could not get through.",
         ),
@@ -75,7 +74,7 @@ pub(crate) const HAPPENINGS: [Happening; 5] = [
         at: "2023-06-25T06:33:00Z",
         follows: Some(FollowUp::Update),
         asks: true,
-        headline: "Total loss of 999 and 112: the move to the backup platform has failed",
+        headline: "Total loss of 999 and 112: the backup has failed",
         description: "The move to the disaster-recovery platform did not succeed. No calls are being connected.",
         instruction: Some(
             "Open every other way in: 101, front desks, patrols. Act as for a total loss of 999.",
@@ -88,7 +87,7 @@ pub(crate) const HAPPENINGS: [Happening; 5] = [
         at: "2023-06-25T07:50:00Z",
         follows: Some(FollowUp::Update),
         asks: false,
-        headline: "999 and 112 are answered on the backup platform, with basic function",
+        headline: "999 and 112 are on the backup, with basic function",
         description: "The disaster-recovery platform takes calls from landlines and mobiles. Text relay and caller \
                       location may still be missing.",
         instruction: Some("Ask callers where they are: their location may not be shown."),
@@ -111,7 +110,7 @@ pub(crate) const HAPPENINGS: [Happening; 5] = [
         at: "2023-06-28T07:16:00Z",
         follows: Some(FollowUp::Update),
         asks: false,
-        headline: "Everyone whose call failed has been called back, or passed to the police",
+        headline: "All failed callers called back, or passed to police",
         description: "11,470 unique calls did not get through: the operator's own provisional figure. The split by area is \
                       illustrative: by population, as no split was ever published.",
         instruction: Some("Your own area's figure is in this notice."),

@@ -2,14 +2,18 @@
 
 use std::{fs, path::Path};
 
-use tocsin_audit::{Report, render};
+use tocsin_audit::{
+    Report,
+    render::{self, View},
+};
 
 use super::parts::Home;
 use crate::error::Error;
 
 /// Leaves the report in every format.
-pub(crate) fn write(home: &Home, report: &Report) -> Result<(), Error> {
-    let formats = [("json", render::json(report)), ("csv", render::csv(report))];
+pub(crate) fn write(home: &Home, report: &Report, view: &View) -> Result<(), Error> {
+    let formats =
+        [("json", render::json(report)), ("csv", render::csv(report)), ("html", render::html(report, view))];
     for (format, text) in formats {
         let text = text.map_err(|why| Error::part(format!("write the report as {format}"), why))?;
         let file = home.report(format);

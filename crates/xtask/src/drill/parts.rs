@@ -255,7 +255,9 @@ fn mail(port: u16) -> Config {
             timeout: Window(SignedDuration::from_secs(10)),
             connections: 4,
         }],
-        instructions: Some("This mail was made by `cargo xtask drill` and has not left that machine.".to_owned()),
+        instructions: Some(
+            "This mail was made by `cargo xtask drill` and has not left that machine.".to_owned(),
+        ),
         phone: None,
         retry: Retry::default(),
         takeover: Window(SignedDuration::from_secs(15)),

@@ -19,7 +19,7 @@ use super::{
     clock::{Clock, bst},
     closing::Closing,
     compare::comparison,
-    day::{CALLS_UNSUCCESSFUL, INCIDENT, stretches},
+    day::{BEGAN, CALLS_UNSUCCESSFUL, HAPPENINGS, INCIDENT, moment, stretches},
     leave::{a_mail, files, shown, write},
     measured,
     operator::Operator,
@@ -122,6 +122,14 @@ async fn drill(
     let told =
         |request| evidence.report(&incident, request).map_err(|why| Error::part("compute the report", why));
     let as_of = Some(Timestamp::now());
+    let mut clock = clock;
+    let first = told(Request::default())?;
+    if let Some(began_at) = first.incident.began_at {
+        clock.anchor(began_at, moment(BEGAN)?);
+    }
+    for (event, happening) in first.events.iter().zip(&HAPPENINGS) {
+        clock.anchor(event.published_at, happening.at()?);
+    }
     let comparison = comparison(&told(Request { as_of, comparison: None })?, &clock, options.seed)?;
     let report = told(Request { as_of, comparison: Some(comparison.clone()) })?;
     let known = Known {
@@ -136,7 +144,9 @@ async fn drill(
     let one = a_mail(&home.mail())?;
     parts.stop().await?;
 
-    write(home, &report)?;
+    let view = clock.view();
+    write(home, &report, &view)?;
+    println!("{}", tocsin_audit::render::table(&report, &view));
     let against = against(&report, &known);
     let measures = measured::of(&report, &pressed);
     let closing = Closing {
