@@ -33,6 +33,9 @@ struct Answer {
     message: Stored,
 }
 
+/// After so many breaks of the connection over one reading, it is what stands there that breaks it.
+const BREAKS_MOST: u32 = 5;
+
 /// Between two looks for a fact that is awaited.
 const LOOK_FIRST: Duration = Duration::from_millis(1);
 const LOOK_MOST: Duration = Duration::from_millis(50);
@@ -55,14 +58,20 @@ impl Shared {
     }
 
     /// Asks any replica for the last message on a subject. It needs a permission for that subject alone.
+    ///
+    /// Where anybody may speak, what stands there may have headers that the client library cannot read; it then ends
+    /// its connection, and would do so at each reading. The leader gives headers as bytes, so it is asked instead.
     pub(crate) async fn direct_last(
         &self,
         subject: &Subject,
         patience: &mut Patience,
     ) -> Result<Option<Entry>, Error> {
         let stream = subject.stream();
-        let api = format!("$JS.API.DIRECT.GET.{}.{subject}", stream.name());
+        let name = subject.to_string();
+        let api = format!("$JS.API.DIRECT.GET.{}.{name}", stream.name());
+        let mut breaks = 0;
         loop {
+            let connected = *self.signals.connected().borrow();
             let answer = self.ask(&api, None, bytes::Bytes::new(), patience.answer_within()).await;
             let why = match answer {
                 Ok(message) => match message.status.map(|status| status.as_u16()) {
@@ -79,7 +88,17 @@ impl Shared {
                     }
                 },
                 Err(NoAnswer::Never(error)) => return Err(error),
-                Err(NoAnswer::Lost(why)) => why,
+                Err(NoAnswer::Lost(why)) => {
+                    if stream == Stream::Said && *self.signals.connected().borrow() != connected {
+                        breaks += 1;
+                        match self.leader_read(stream, Wanted::Last { last_by_subj: &name }, patience).await {
+                            // Who may not ask the leader tries again: the break may have been the network's.
+                            Err(Error::Denied { .. }) if breaks < BREAKS_MOST => {}
+                            read => return Ok(read?.map(|stored| stored.into_entry(stream))),
+                        }
+                    }
+                    why
+                }
                 Err(NoAnswer::NobodyThere) => "no stream answers there".to_owned(),
             };
             patience.pause(&format!("reading {subject}"), &why).await?;

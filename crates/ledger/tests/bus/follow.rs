@@ -4,7 +4,7 @@ use async_nats::HeaderMap;
 use tocsin_protocol::{SigningKey, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Bus, fact, notice, signed, so_many, subjects, to_the_end, within};
+use crate::support::{Bus, fact, notice, signed, so_many, subject, subjects, to_the_end, within};
 
 async fn say(bus: &Bus, subject: &str) {
     let (subject, signature, body) = signed(&SigningKey::generate(), subject, "{}");
@@ -155,6 +155,11 @@ async fn headers_that_no_client_can_read_wedge_nobody() {
     assert_eq!(subjects(&replay), subjects(&all));
     let few = bus.ledger.entries(Stream::Said, &["tocsin.incident.bt.>".to_owned()]).await.unwrap();
     assert_eq!(few.len(), stored + hostile);
+    for event in 1..=blocks.len() {
+        let subject = subject(&format!("tocsin.incident.bt.h.{event}"));
+        let last = within("reading one by itself", bus.ledger.last(&subject)).await.unwrap();
+        assert!(last.is_some_and(|entry| entry.body == "{}"), "{subject}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,14 @@
+//! The promises, each as a test, on a real nats-server with real SMTP.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "in tests: the lint's own exception does not reach helper functions"
+)]
+
+mod crowds;
+mod desks;
+mod duties;
+mod killed;
+mod relays;
+mod strangers;

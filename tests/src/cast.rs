@@ -1,0 +1,128 @@
+//! Who there is in a test: a directory with fresh keys.
+
+use std::collections::BTreeMap;
+
+use tocsin_protocol::{
+    Area, AreaId, AreaScope, ClockStart, Confidence, Contact, DirectoryDocument, EventKind, OwedRule,
+    PolicyDocument, Publisher, Recipient, Requirement, SignedDuration, SigningKey, StepDocument, Where,
+    Window,
+};
+
+/// The operator of the emergency call service, who may speak of everywhere.
+pub const PUBLISHER: &str = "operator";
+
+/// A whole number of seconds.
+pub fn seconds(seconds: f64) -> SignedDuration {
+    SignedDuration::from_secs_f64(seconds)
+}
+
+/// A directory, and the keys of all who are in it.
+#[derive(Debug, Clone)]
+pub struct Cast {
+    /// The directory.
+    pub document: DirectoryDocument,
+    seeds: BTreeMap<String, String>,
+}
+
+impl Cast {
+    /// An operator, a control room that may speak of the north alone, and a policy with these windows: the first ends
+    /// with a mail to `duty`, the second with one to `senior`.
+    pub fn new(windows: &[SignedDuration]) -> Self {
+        let area = |id: &str, within: Option<&str>| Area {
+            id: id.parse().unwrap(),
+            name: id.to_owned(),
+            within: within.map(|within| within.parse().unwrap()),
+            population: None,
+        };
+        let rule = |kind: &str, requirement| OwedRule {
+            kinds: vec![kind.to_owned()],
+            recipients: Vec::new(),
+            place: Where::Anywhere,
+            requirement,
+        };
+        let step = |(within, contact): (&SignedDuration, &str)| StepDocument {
+            within: Window(*within),
+            contact: contact.to_owned(),
+        };
+        let policy = PolicyDocument {
+            id: "test".parse().unwrap(),
+            name: "Windows of a test".to_owned(),
+            basis: "none".to_owned(),
+            as_of: None,
+            confidence: Confidence::Assumption,
+            clock: ClockStart::Published,
+            services: Vec::new(),
+            acknowledge: vec![EventKind::Initial],
+            owed: vec![rule("police", Requirement::Required), rule("utility", Requirement::Informed)],
+            steps: windows.iter().zip(["duty", "senior"]).map(step).collect(),
+        };
+        let document = DirectoryDocument {
+            name: "Test".to_owned(),
+            time_zone: "Europe/London".to_owned(),
+            areas: vec![area("uk", None), area("north", Some("uk")), area("south", Some("uk"))],
+            publishers: Vec::new(),
+            recipients: Vec::new(),
+            policies: vec![policy],
+        };
+        Self { document, seeds: BTreeMap::new() }
+            .publisher(PUBLISHER, AreaScope::All)
+            .publisher("control-room", AreaScope::These(vec![AreaId::new("north").unwrap()]))
+    }
+
+    /// Adds a publisher.
+    #[must_use]
+    pub fn publisher(mut self, id: &str, areas: AreaScope) -> Self {
+        let key = Some(self.new_key(id));
+        self.document.publishers.push(Publisher { id: id.parse().unwrap(), name: id.to_owned(), key, areas });
+        self
+    }
+
+    /// Adds recipients who must acknowledge.
+    #[must_use]
+    pub fn required<S: AsRef<str>>(self, ids: &[S]) -> Self {
+        ids.iter().fold(self, |cast, id| cast.recipient(id.as_ref(), "police"))
+    }
+
+    /// Adds recipients who are told.
+    #[must_use]
+    pub fn informed(self, ids: &[&str]) -> Self {
+        ids.iter().fold(self, |cast, id| cast.recipient(id, "utility"))
+    }
+
+    fn recipient(mut self, id: &str, kind: &str) -> Self {
+        let key = Some(self.new_key(id));
+        let contact = |word: &str| {
+            let contact = Contact {
+                role: format!("The {word} officer"),
+                email: format!("{word}@{id}.example"),
+                phone: None,
+            };
+            (word.to_owned(), contact)
+        };
+        self.document.recipients.push(Recipient {
+            id: id.parse().unwrap(),
+            name: format!("Body {id}"),
+            kind: kind.to_owned(),
+            nation: None,
+            areas: vec!["uk".parse().unwrap()],
+            neighbours: Vec::new(),
+            key,
+            contacts: ["duty", "senior"].map(contact).into(),
+            valid_from: None,
+            valid_to: None,
+            last_verified_at: None,
+        });
+        self
+    }
+
+    fn new_key(&mut self, id: &str) -> String {
+        let key = SigningKey::generate();
+        self.seeds.insert(id.to_owned(), key.seed().unwrap());
+        key.public()
+    }
+
+    /// The private key of a publisher or recipient.
+    pub fn key(&self, id: &str) -> SigningKey {
+        SigningKey::from_seed(&self.seeds[id]).unwrap()
+    }
+}

@@ -1,0 +1,227 @@
+//! What was said, and which of it counts: the first validly signed on its subject that can stand there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use tocsin_protocol::{
+    AreaId, AreaScope, AuthorKey, DirectoryDocument, Entry, Event, EventKind, EventNumber, IncidentId,
+    Receipt, ReceiptStage, RecipientId, Subject, Timestamp, schema,
+};
+
+use super::{
+    name,
+    written::{EventKey, Log},
+};
+
+/// An event that counts.
+#[derive(Debug)]
+pub(super) struct SaidEvent {
+    pub(super) fact: Event,
+    pub(super) sequence: u64,
+    pub(super) time: Timestamp,
+    pub(super) body: Bytes,
+    pub(super) key: String,
+    signature: String,
+}
+
+/// An acknowledgement that counts.
+#[derive(Debug, Clone)]
+pub(super) struct Acknowledged {
+    pub(super) event: EventNumber,
+    pub(super) time: Timestamp,
+}
+
+/// What counts.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    pub(super) events: BTreeMap<EventKey, SaidEvent>,
+    pub(super) acknowledged: BTreeMap<(IncidentId, RecipientId), Vec<Acknowledged>>,
+    pub(super) delivered: BTreeMap<(IncidentId, EventNumber, RecipientId), Timestamp>,
+    receipts: BTreeMap<String, String>,
+}
+
+enum Judged {
+    Counts,
+    Repeats,
+    Refused(&'static str),
+}
+
+impl Heard {
+    /// Reads SAID, and holds the refusals against it: one for everything that does not count, none for what does.
+    pub(super) fn read(entries: &[Entry], log: &Log, faults: &mut Vec<String>) -> Self {
+        let mut heard = Self::default();
+        for entry in entries {
+            let judged = heard.judge(entry, log);
+            match (judged, log.refusals.get(&entry.sequence)) {
+                (Judged::Refused(why), None) => faults.push(format!("not refused: {} ({why})", name(entry))),
+                (Judged::Counts | Judged::Repeats, Some(refusal)) => {
+                    faults.push(format!("refused, and counts: {}: {:?}", name(entry), refusal.fact));
+                }
+                (_, Some(refusal)) if refusal.fact.said != entry.sequence => {
+                    faults.push(format!("a refusal of another: {}: {:?}", name(entry), refusal.fact));
+                }
+                _ => {}
+            }
+        }
+        let sequences: BTreeSet<u64> = entries.iter().map(|entry| entry.sequence).collect();
+        for (said, refusal) in &log.refusals {
+            if !sequences.contains(said) {
+                faults.push(format!("a refusal of nothing: {said}: {:?}", refusal.fact));
+            }
+        }
+        heard
+    }
+
+    fn judge(&mut self, entry: &Entry, log: &Log) -> Judged {
+        let Ok(subject) = entry.subject.parse::<Subject>() else { return Judged::Refused("subject") };
+        let Some((_, directory)) = log.directory_at(entry.time) else {
+            return Judged::Refused("no directory");
+        };
+        match &subject {
+            Subject::Incident { .. } => self.event(entry, &subject, directory),
+            Subject::Receipt { .. } => self.receipt(entry, &subject, log, directory),
+            _ => Judged::Refused("subject"),
+        }
+    }
+
+    fn event(&mut self, entry: &Entry, subject: &Subject, directory: &DirectoryDocument) -> Judged {
+        let Subject::Incident { publisher, incident, event: number } = subject else {
+            return Judged::Refused("subject");
+        };
+        let Some(known) = directory.publishers.iter().find(|known| known.id == *publisher) else {
+            return Judged::Refused("publisher");
+        };
+        let Some(signature) = signed(entry, known.key.as_deref()) else {
+            return Judged::Refused("signature");
+        };
+        let Ok(event) = schema::check_event(&entry.body) else { return Judged::Refused("schema") };
+        if event.subject() != *subject {
+            return Judged::Refused("mismatch");
+        }
+        if !event.areas.iter().all(|area| may_speak_of(directory, &known.areas, area)) {
+            return Judged::Refused("area");
+        }
+        let key = (incident.clone(), *number);
+        if let Some(there) = self.events.get(&key) {
+            let same = there.signature == signature && there.fact.publisher == *publisher;
+            return if same { Judged::Repeats } else { Judged::Refused("said already") };
+        }
+        let earlier: Vec<&SaidEvent> =
+            self.events.iter().filter(|((of, _), _)| of == incident).map(|(_, event)| event).collect();
+        let fits = match earlier.last() {
+            None => number.get() == 1 && event.kind == EventKind::Initial,
+            Some(last) => {
+                last.fact.publisher == *publisher
+                    && last.fact.status == event.status
+                    && last.fact.kind != EventKind::Cancelled
+                    && event.kind != EventKind::Initial
+                    && number.get() as usize == earlier.len() + 1
+            }
+        };
+        if !fits {
+            return Judged::Refused("cannot stand there");
+        }
+        let said = SaidEvent {
+            fact: event,
+            sequence: entry.sequence,
+            time: entry.time,
+            body: entry.body.clone(),
+            key: entry.signed.as_ref().map(|signed| signed.key.clone()).unwrap_or_default(),
+            signature,
+        };
+        self.events.insert(key, said);
+        Judged::Counts
+    }
+
+    fn receipt(
+        &mut self,
+        entry: &Entry,
+        subject: &Subject,
+        log: &Log,
+        directory: &DirectoryDocument,
+    ) -> Judged {
+        let Subject::Receipt { recipient, incident, event, stage } = subject else {
+            return Judged::Refused("subject");
+        };
+        let Some(known) = directory.recipients.iter().find(|known| known.id == *recipient) else {
+            return Judged::Refused("recipient");
+        };
+        let Some(signature) = signed(entry, known.key.as_deref()) else {
+            return Judged::Refused("signature");
+        };
+        let Ok(receipt): Result<Receipt, _> = schema::check_receipt(&entry.body) else {
+            return Judged::Refused("schema");
+        };
+        if receipt.subject() != *subject {
+            return Judged::Refused("mismatch");
+        }
+        let said_before =
+            self.events.get(&(incident.clone(), *event)).is_some_and(|event| event.sequence < entry.sequence);
+        let owed = log
+            .dispatches
+            .get(&(incident.clone(), *event))
+            .is_some_and(|at| at.fact.recipients().contains_key(recipient));
+        if !said_before || !owed {
+            return Judged::Refused("not owed");
+        }
+        if let Some(there) = self.receipts.get(&entry.subject) {
+            return if *there == signature { Judged::Repeats } else { Judged::Refused("said already") };
+        }
+        self.receipts.insert(entry.subject.clone(), signature);
+        match stage {
+            ReceiptStage::Acknowledged => {
+                let all = self.acknowledged.entry((incident.clone(), recipient.clone())).or_default();
+                all.push(Acknowledged { event: *event, time: entry.time });
+            }
+            ReceiptStage::Delivered => {
+                self.delivered.insert((incident.clone(), *event, recipient.clone()), entry.time);
+            }
+        }
+        Judged::Counts
+    }
+
+    /// When a recipient first acknowledged an event, or a later one of its incident.
+    pub(super) fn acknowledged_at(
+        &self,
+        incident: &IncidentId,
+        event: EventNumber,
+        recipient: &RecipientId,
+    ) -> Option<Timestamp> {
+        let all = self.acknowledged.get(&(incident.clone(), recipient.clone()))?;
+        all.iter().filter(|said| said.event >= event).map(|said| said.time).min()
+    }
+
+    /// The later event that ended the incident, had the broker it by then.
+    pub(super) fn ended(
+        &self,
+        incident: &IncidentId,
+        event: EventNumber,
+        by: Timestamp,
+    ) -> Option<(EventNumber, &SaidEvent)> {
+        let later = self.events.iter().filter(|((of, number), _)| of == incident && *number > event);
+        later
+            .filter(|(_, said)| matches!(said.fact.kind, EventKind::Resolved | EventKind::Cancelled))
+            .find(|(_, said)| said.time <= by)
+            .map(|((_, number), said)| (*number, said))
+    }
+}
+
+fn signed(entry: &Entry, key: Option<&str>) -> Option<String> {
+    let signed = entry.signed.as_ref()?;
+    let key = AuthorKey::new(key?).ok()?;
+    key.verify(&entry.subject, &entry.body, signed).ok()?;
+    Some(signed.signature.clone())
+}
+
+fn may_speak_of(directory: &DirectoryDocument, scope: &AreaScope, area: &AreaId) -> bool {
+    let mut at = Some(area);
+    let mut known = false;
+    let mut within = *scope == AreaScope::All;
+    while let Some(here) = at {
+        let Some(found) = directory.areas.iter().find(|known| known.id == *here) else { break };
+        known = true;
+        within |= matches!(scope, AreaScope::These(areas) if areas.contains(here));
+        at = found.within.as_ref();
+    }
+    known && within
+}

@@ -1,0 +1,111 @@
+//! The real `tocsin` program as a child process.
+
+use std::{
+    env,
+    fs::File,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use crate::wait::LONG;
+
+/// A child process of ours. Dropping it kills it.
+#[derive(Debug)]
+pub struct Program {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Program {
+    /// Starts `tocsin` with these arguments against this bus, its log in this directory.
+    pub(crate) fn start(name: &str, arguments: &[&str], nats_url: &str, directory: &Path) -> Self {
+        let log = directory.join(format!("{name}.log"));
+        let file = File::options().create(true).append(true).open(&log).unwrap();
+        let child = Command::new(binary())
+            .args(arguments)
+            .env("NATS_URL", nats_url)
+            .env("RUST_LOG", "info,async_nats=error")
+            .env("RUST_BACKTRACE", "1")
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        Self { name: name.to_owned(), child, log }
+    }
+
+    /// Kills it (SIGKILL), as a power cut would.
+    pub fn kill(mut self) {
+        assert!(self.runs(), "it had ended by itself: {}", self.tail());
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop (SIGTERM) and waits until it has.
+    pub async fn stop(mut self) -> ExitStatus {
+        assert!(self.runs(), "it had ended by itself: {}", self.tail());
+        // The shell's own kill: no unsafe code, and no other program, is needed.
+        let asked = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
+        assert!(asked.unwrap().success());
+        let deadline = Instant::now() + LONG;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it did not stop when asked: {}", self.tail());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Its name, and the end of its log.
+    pub(crate) fn tail(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let last = lines[lines.len().saturating_sub(25)..].join("\n    ");
+        format!("{} (process {}):\n    {last}", self.name, self.child.id())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // An error means that it is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The program of the same build as this test: built when it is first asked for. `TOCSIN` names another to use.
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| env::var_os("TOCSIN").map_or_else(build, PathBuf::from))
+}
+
+fn build() -> PathBuf {
+    // <target>/<profile>/deps/<this test>, under cargo test and nextest alike.
+    let own = env::current_exe().unwrap();
+    let folder = own.parent().and_then(Path::parent).expect("a test is two folders below its profile's");
+    let profile = match folder.file_name().and_then(|name| name.to_str()).unwrap() {
+        "debug" => "dev",
+        other => other,
+    };
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "--package", "tocsin", "--bin", "tocsin", "--profile", profile])
+        .arg("--manifest-path")
+        .arg(manifest)
+        .arg("--target-dir")
+        .arg(folder.parent().unwrap())
+        .status()
+        .unwrap();
+    assert!(built.success(), "the tocsin program cannot be built");
+    folder.join("tocsin")
+}

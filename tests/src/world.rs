@@ -1,0 +1,313 @@
+//! All that one test needs, and nothing left of it afterwards.
+
+use std::{
+    fmt::Write as _,
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tocsin_desk::Desk;
+use tocsin_ledger::{
+    Connection, Ledger, Position, Shape, Wait,
+    server::{self, Server, ServerOptions},
+};
+use tocsin_notifier::{
+    Notifier,
+    sink::{Sink, SinkOptions},
+};
+use tocsin_protocol::{
+    Entry, Event, NewFact, Receipt, ReceiptStage, Signed, Stream, Subject, Timestamp, from_body, to_body,
+};
+use tocsin_publisher::{Spool, prepare, publish};
+
+use crate::{
+    cast::Cast,
+    desk::{Manner, RunningDesk},
+    program::Program,
+    publisher::receipt,
+    service::Here,
+    stranger::Stranger,
+    wait::{LONG, until},
+};
+
+/// How the notifiers of a world are set up.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How long each stage of SMTP may take.
+    pub timeout: &'static str,
+    /// The pauses between tries.
+    pub pauses: &'static str,
+    /// After how long a notifier without a sign of life is taken for dead.
+    pub takeover: &'static str,
+    /// The password of the account `tocsin` at the first relay, where that has one.
+    pub password: Option<&'static str>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { timeout: "2s", pauses: "['300ms', '500ms']", takeover: "2s", password: None }
+    }
+}
+
+/// All that one test needs. Dropping it ends everything in it.
+pub struct World {
+    /// Its nats-server.
+    pub server: Server,
+    /// A connection to it.
+    pub ledger: Ledger,
+    /// Who there is.
+    pub cast: Cast,
+    /// The mail relays, in the order in which they are tried.
+    pub relays: Vec<Sink>,
+    /// How its notifiers are set up.
+    pub config: Config,
+    started: AtomicU32,
+    directory: TempDir,
+}
+
+impl World {
+    /// A world with one mail relay.
+    pub async fn start(cast: Cast) -> Self {
+        Self::with_relays(cast, [SinkOptions::default()]).await
+    }
+
+    /// A world with these mail relays, the preferred one first.
+    pub async fn with_relays(cast: Cast, relays: impl IntoIterator<Item = SinkOptions>) -> Self {
+        let world = Self::empty(cast, relays).await;
+        world.apply().await;
+        world
+    }
+
+    /// A world in which no directory is in force yet.
+    pub async fn empty(cast: Cast, relays: impl IntoIterator<Item = SinkOptions>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let options = ServerOptions {
+            binary: server::find().unwrap(),
+            store_dir: directory.path().join("nats"),
+            config: None,
+            port: None,
+        };
+        let server = Server::start(&options).await.unwrap();
+        let ledger = Ledger::connect(&lasting(&server.url(), "test")).await.unwrap();
+        ledger.set_up(&Shape::default()).await.unwrap();
+        let mut sinks = Vec::new();
+        for relay in relays {
+            sinks.push(Sink::start(relay).await.unwrap());
+        }
+        let (config, started) = (Config::default(), AtomicU32::new(0));
+        Self { server, ledger, cast, relays: sinks, config, started, directory }
+    }
+
+    /// Puts the cast's directory in force as the first version, and makes the desks' places.
+    pub async fn apply(&self) {
+        let body = to_body("directory", &self.cast.document).unwrap();
+        let fact = NewFact { subject: Subject::Directory { version: 1 }, body, schedule: None };
+        self.ledger.append(&fact, None).await.unwrap();
+        let recipients: Vec<_> = self.cast.document.recipients.iter().map(|r| r.id.clone()).collect();
+        self.ledger.ensure_desks(&recipients).await.unwrap();
+    }
+
+    /// A connection of its own, as another process has.
+    pub async fn connect(&self, name: &str) -> Ledger {
+        Ledger::connect(&lasting(&self.server.url(), name)).await.unwrap()
+    }
+
+    /// A client that knows NATS and none of our manners.
+    pub async fn stranger(&self) -> Stranger {
+        Stranger::connect(&self.server.url()).await
+    }
+
+    /// A router in this process.
+    pub async fn router_here(&self) -> Here {
+        let ledger = self.connect("router").await;
+        Here::start("router", |stop| async move {
+            tocsin_router::Router::new(ledger).run(async { drop(stop.await) }).await
+        })
+    }
+
+    /// A notifier in this process.
+    pub async fn notifier_here(&self) -> Here {
+        let config = toml::from_str(&self.notifier_config()).unwrap();
+        let notifier = Notifier::new(self.connect("notifier").await, &config).unwrap();
+        Here::start("notifier", |stop| async move { notifier.run(async { drop(stop.await) }).await })
+    }
+
+    /// A router as a process of the real program.
+    pub fn router(&self) -> Program {
+        self.program("router", &["router"])
+    }
+
+    /// A notifier as a process of the real program.
+    pub fn notifier(&self) -> Program {
+        let file = self.directory.path().join("notifier.toml");
+        std::fs::write(&file, format!("[notifier]\n{}", self.notifier_config())).unwrap();
+        self.program("notifier", &["notifier", "--config", file.to_str().unwrap()])
+    }
+
+    fn program(&self, name: &str, arguments: &[&str]) -> Program {
+        let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
+        Program::start(&format!("{number}-{name}"), arguments, &self.server.url(), self.directory.path())
+    }
+
+    /// The notifier's configuration, as the table of that name in the program's file has it.
+    fn notifier_config(&self) -> String {
+        let Config { timeout, pauses, takeover, password } = &self.config;
+        let relay = |(number, relay): (usize, &Sink)| {
+            let account = match (number, password) {
+                (0, Some(password)) => {
+                    let file = self.directory.path().join("password");
+                    std::fs::write(&file, password).unwrap();
+                    format!(", username = 'tocsin', password_file = '{}'", file.display())
+                }
+                _ => String::new(),
+            };
+            format!(
+                "{{ name = 'relay-{}', host = '127.0.0.1', port = {}, tls = 'none', timeout = '{timeout}'{account} }}",
+                number + 1,
+                relay.address().port()
+            )
+        };
+        let relays: Vec<String> = self.relays.iter().enumerate().map(relay).collect();
+        format!(
+            "from = 'Tocsin <tocsin@operator.example>'\nmessage_id_domain = 'tocsin.operator.example'\n\
+             takeover = '{takeover}'\nretry.pauses = {pauses}\nrelays = [{}]\n",
+            relays.join(", ")
+        )
+    }
+
+    /// A recipient's desk.
+    pub async fn desk(&self, recipient: &str, manner: Manner) -> RunningDesk {
+        RunningDesk::start(self.plain_desk(recipient).await, manner)
+    }
+
+    /// A recipient's place on the bus, at which nobody works yet.
+    pub async fn plain_desk(&self, recipient: &str) -> Desk {
+        let ledger = self.connect(recipient).await;
+        Desk::new(ledger, recipient.parse().unwrap(), self.cast.key(recipient)).unwrap()
+    }
+
+    /// Publishes an event as its publisher does: spooled, sent, and kept until the bus has it.
+    pub async fn publish(&self, event: &Event) -> Position {
+        let publisher = event.publisher.as_str();
+        let prepared = prepare(event, &self.cast.key(publisher), &event.publisher).unwrap();
+        let spool = Spool::open(&self.spool(publisher)).unwrap();
+        let connection = Connection::to(&self.server.url());
+        let done = until("the event is published", async || {
+            publish(&connection, &spool, &prepared, Timestamp::now(), Duration::from_secs(5))
+                .await
+                .map_err(|why| why.to_string())
+        })
+        .await;
+        done.sent.said.position()
+    }
+
+    /// Tries to publish an event while the bus is away, and sees that it is kept.
+    pub async fn keep(&self, event: &Event) {
+        let publisher = event.publisher.as_str();
+        let prepared = prepare(event, &self.cast.key(publisher), &event.publisher).unwrap();
+        let spool = Spool::open(&self.spool(publisher)).unwrap();
+        let connection = Connection::to(&self.server.url());
+        let within = Duration::from_millis(300);
+        match publish(&connection, &spool, &prepared, Timestamp::now(), within).await {
+            Err(tocsin_publisher::Error::BusAway { .. }) => {}
+            other => panic!("the bus was not told to be away: {other:?}"),
+        }
+        assert!(spool.pending().unwrap().events.iter().any(|kept| kept.subject() == prepared.subject()));
+    }
+
+    /// Where a publisher keeps what it has not sent.
+    pub fn spool(&self, publisher: &str) -> PathBuf {
+        self.directory.path().join(format!("spool-{publisher}"))
+    }
+
+    /// Says a fact on the bus, signed by whoever is named, whatever the subject says.
+    pub async fn say_as(&self, author: &str, subject: &Subject, body: Vec<u8>) -> Position {
+        let signed = self.sign_as(author, subject, &body);
+        self.ledger.say(subject, &signed, body.into()).await.unwrap().position()
+    }
+
+    /// Somebody's signature over anything.
+    pub fn sign_as(&self, author: &str, subject: &Subject, body: &[u8]) -> Signed {
+        self.cast.key(author).sign(&subject.to_string(), body).unwrap()
+    }
+
+    /// Says a receipt as its recipient does.
+    pub async fn say(&self, receipt: &Receipt) -> Position {
+        let body = to_body("receipt", receipt).unwrap();
+        self.say_as(receipt.recipient.as_str(), &receipt.subject(), body.to_vec()).await
+    }
+
+    /// Acknowledges an event in a recipient's name, without a desk.
+    pub async fn acknowledge(&self, recipient: &str, incident: &str, number: u32) -> Position {
+        self.say(&receipt(recipient, incident, number, ReceiptStage::Acknowledged)).await
+    }
+
+    /// Waits for a fact and gives it.
+    pub async fn entry(&self, subject: &str) -> Entry {
+        let found = self.ledger.wait_for(&[subject.parse().unwrap()], LONG).await.unwrap();
+        match found {
+            Some(entry) => entry,
+            None => panic!("{subject} was not written.\n{}", self.picture().await),
+        }
+    }
+
+    /// Waits for a fact and reads it.
+    pub async fn fact<T: for<'de> serde::Deserialize<'de>>(&self, subject: &str) -> T {
+        from_body("fact", &self.entry(subject).await.body).unwrap()
+    }
+
+    /// Whether a fact stands now.
+    pub async fn stands(&self, subject: &str) -> bool {
+        self.ledger.last(&subject.parse().unwrap()).await.unwrap().is_some()
+    }
+
+    /// All that a stream holds now.
+    pub async fn entries(&self, stream: Stream) -> Vec<Entry> {
+        self.ledger.entries(stream, &["tocsin.>".to_owned()]).await.unwrap()
+    }
+
+    /// Waits until the first relay has seen what is wanted.
+    pub async fn mails(&self, wanted: impl Fn(&tocsin_notifier::sink::Seen) -> bool) {
+        if let Err(why) = self.relays[0].wait_until(LONG, wanted).await {
+            panic!("{why}\n{}", self.picture().await);
+        }
+    }
+
+    /// Both streams, the mails and the services' logs, for a person to read.
+    pub async fn picture(&self) -> String {
+        let mut text = String::new();
+        for stream in [Stream::Said, Stream::Log] {
+            let entries = self.entries(stream).await;
+            writeln!(text, "{} has {} entries:", stream.name(), entries.len()).unwrap();
+            for entry in entries.iter().take(200) {
+                let body = String::from_utf8_lossy(&entry.body);
+                let body: String = body.chars().take(300).collect();
+                let time = entry.time.to_string();
+                writeln!(text, "  {:>4} {time:<30} {} {body}", entry.sequence, entry.subject).unwrap();
+            }
+        }
+        for (number, relay) in self.relays.iter().enumerate() {
+            writeln!(text, "relay-{}: {:?}", number + 1, relay.counts()).unwrap();
+            for mail in relay.mails() {
+                writeln!(text, "  {} to {:?}", mail.number, mail.to).unwrap();
+            }
+        }
+        let logs = std::fs::read_dir(self.directory.path()).unwrap();
+        for log in logs.filter_map(Result::ok).map(|file| file.path()) {
+            if log.extension().is_some_and(|end| end == "log") {
+                let lines = std::fs::read_to_string(&log).unwrap_or_default();
+                let lines: Vec<&str> = lines.lines().collect();
+                let last = lines[lines.len().saturating_sub(30)..].join("\n    ");
+                writeln!(text, "{}:\n    {last}", log.file_name().unwrap().to_string_lossy()).unwrap();
+            }
+        }
+        text
+    }
+}
+
+/// A connection that outlives the broker, as a service's does.
+fn lasting(url: &str, name: &str) -> Connection {
+    Connection { name: name.to_owned(), wait: Wait::UntilConnected, ..Connection::to(url) }
+}
