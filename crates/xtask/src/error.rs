@@ -44,3 +44,15 @@ impl Error {
         Self::Told(words.into())
     }
 }
+
+/// Says what was attempted when it fails.
+pub(crate) trait Attempt<T> {
+    /// Completes "cannot ...".
+    fn attempt(self, what: impl Into<String>) -> Result<T, Error>;
+}
+
+impl<T, E: Into<Box<dyn std::error::Error + Send + Sync>>> Attempt<T> for Result<T, E> {
+    fn attempt(self, what: impl Into<String>) -> Result<T, Error> {
+        self.map_err(|source| Error::part(what, source))
+    }
+}

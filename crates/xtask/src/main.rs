@@ -4,10 +4,12 @@
 //! measures ours beside the raw limit on the same work. It may touch whatever the parts it runs may touch, use NATS
 //! and SMTP directly to measure against, and write under `target/` alone. Nothing depends on it.
 
+mod bench;
 mod drill;
 mod error;
 mod nats;
 mod place;
+mod readme;
 #[cfg(test)]
 mod rules;
 mod test;
@@ -32,6 +34,14 @@ enum Task {
     Drill(drill::Options),
     /// Check everything that a change must pass.
     Test(test::Options),
+    /// Measure ours beside the raw limit on the same work.
+    Bench(bench::Options),
+    /// What the bench measures in a process of its own.
+    #[command(hide = true)]
+    BenchMemory {
+        /// How many incidents.
+        incidents: usize,
+    },
 }
 
 fn main() -> ExitCode {
@@ -59,5 +69,7 @@ async fn run(task: Task) -> Result<(), Error> {
     match task {
         Task::Drill(options) => drill::run(&options).await,
         Task::Test(options) => test::run(&options),
+        Task::Bench(options) => bench::run(&options).await,
+        Task::BenchMemory { incidents } => bench::memory_alone(incidents),
     }
 }

@@ -15,7 +15,7 @@ use std::{
 use clap::ValueEnum;
 use counts::Counts;
 
-use crate::{error::Error, nats, place};
+use crate::{error::Error, nats, place, readme};
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -38,6 +38,12 @@ enum Step {
     Tests,
     /// The documentation of every crate, without a broken link.
     Doc,
+    /// The commands of README.md, as a reader would paste them.
+    Readme,
+    /// The drill, once.
+    Drill,
+    /// Every part of the bench, small: that they work, not how fast.
+    Bench,
 }
 
 /// Runs the steps, all of them even when one fails.
@@ -126,6 +132,12 @@ impl Step {
                 doc.env("RUSTDOCFLAGS", "--deny warnings");
                 pass(doc)
             }
+            Self::Readme => {
+                pass(cargo(&["build", "--locked", "--package", "tocsin"]))?;
+                readme::run(&place::target().join("debug"))
+            }
+            Self::Drill => pass(cargo(&["xtask", "drill"])),
+            Self::Bench => pass(cargo(&["xtask", "bench", "--quick"])),
         }
     }
 }

@@ -1,0 +1,99 @@
+//! The one nats-server of a bench run. Each part has an account of its own there, so that no part finds what another
+//! left; the server, its disk and `sync_interval: always` are the same for all, and for the raw side.
+
+use std::{fs, path::Path, time::Duration};
+
+use tocsin_ledger::{
+    Connection, Ledger, Seed, Shape, Wait,
+    server::{Server, ServerOptions},
+};
+
+use tocsin_protocol::SigningKey;
+
+use crate::{
+    error::{Attempt, Error},
+    nats,
+};
+
+/// One account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Account {
+    Fanout,
+    Mail,
+    Replay,
+    Lateness,
+}
+
+impl Account {
+    const ALL: [Self; 4] = [Self::Fanout, Self::Mail, Self::Replay, Self::Lateness];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fanout => "fanout",
+            Self::Mail => "mail",
+            Self::Replay => "replay",
+            Self::Lateness => "lateness",
+        }
+    }
+}
+
+pub(super) struct Bus {
+    server: Server,
+    seeds: Vec<(Account, String)>,
+}
+
+impl Bus {
+    /// Starts it with an empty store, which is removed at the start of the next run.
+    pub(super) async fn start(store: &Path) -> Result<Self, Error> {
+        if store.exists() {
+            fs::remove_dir_all(store).attempt(format!("remove {}", store.display()))?;
+        }
+        let (mut accounts, mut seeds) = (Vec::new(), Vec::new());
+        for account in Account::ALL {
+            let key = SigningKey::generate();
+            let name = account.name();
+            accounts.push(format!("{name} {{ jetstream: enabled, users: [{{ nkey: {} }}] }}", key.public()));
+            seeds.push((account, key.seed().attempt("make a key for the bench")?));
+        }
+        let options = ServerOptions {
+            binary: nats::server()?,
+            store_dir: store.to_owned(),
+            config: Some(format!("max_connections: 64K\naccounts {{ {} }}", accounts.join(", "))),
+            port: None,
+        };
+        Ok(Self { server: Server::start(&options).await.attempt("start the bench's nats-server")?, seeds })
+    }
+
+    fn seed(&self, account: Account) -> Result<String, Error> {
+        let seed = self.seeds.iter().find(|(whose, _)| *whose == account).map(|(_, seed)| seed.clone());
+        seed.ok_or_else(|| Error::told("the bench has no such account"))
+    }
+
+    /// A connection of ours, as another process has.
+    pub(super) async fn ledger(&self, account: Account) -> Result<Ledger, Error> {
+        let mut connection = Connection::to(&self.server.url());
+        connection.nkey_seed = Some(Seed::from(self.seed(account)?));
+        connection.wait = Wait::Fail(Duration::from_mins(1));
+        Ledger::connect(&connection).await.attempt("connect to the bench's nats-server")
+    }
+
+    /// As [`Self::ledger`], with both streams made.
+    pub(super) async fn set_up(&self, account: Account) -> Result<Ledger, Error> {
+        let ledger = self.ledger(account).await?;
+        ledger.set_up(&Shape::default()).await.attempt("make both streams")?;
+        Ok(ledger)
+    }
+
+    /// A connection of the client library's own.
+    pub(super) async fn raw(&self, account: Account) -> Result<async_nats::Client, Error> {
+        async_nats::ConnectOptions::with_nkey(self.seed(account)?)
+            .request_timeout(Some(Duration::from_mins(1)))
+            .connect(self.server.url())
+            .await
+            .attempt("connect to the bench's nats-server")
+    }
+
+    pub(super) async fn stop(self) -> Result<(), Error> {
+        self.server.stop().await.attempt("stop the bench's nats-server")
+    }
+}

@@ -1,0 +1,152 @@
+//! Ours beside the raw limit on the same work, in one run on one nats-server that syncs every write to disk.
+//!
+//! Timings are told and never fail a run; work that does not come out right does.
+
+mod bus;
+mod fanout;
+mod lateness;
+mod mail;
+mod memory;
+mod raw;
+mod replay;
+mod report;
+mod spread;
+mod world;
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    process::{Command, Stdio},
+};
+
+use bus::Bus;
+pub(crate) use memory::alone as memory_alone;
+use report::Report;
+
+use crate::{
+    error::{Attempt, Error},
+    place,
+};
+
+/// How to run it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// A small run that shows that every part works; its figures mean nothing.
+    #[arg(long)]
+    quick: bool,
+    /// Only these parts; all of them if none is named.
+    #[arg(value_enum)]
+    parts: Vec<Part>,
+}
+
+/// One of the measurements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// From publication to the last recipient's durable delivery.
+    Fanout,
+    /// Mails a second for overdue recipients.
+    Mail,
+    /// Replay of both streams into the fold.
+    Replay,
+    /// Memory per open duty.
+    Memory,
+    /// How late a finding stands behind its window.
+    Lateness,
+}
+
+impl Part {
+    fn name(self) -> String {
+        use clap::ValueEnum;
+        // No variant is skipped, so each has its value.
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
+/// How much of each thing is measured.
+struct Sizes {
+    fanouts: &'static [(usize, usize)],
+    mails: (usize, usize),
+    replay: (u64, usize),
+    memory: usize,
+    windows: usize,
+}
+
+const FULL: Sizes = Sizes {
+    fanouts: &[(250, 9), (1000, 7), (10_000, 3)],
+    mails: (1000, 5),
+    replay: (1_000_000, 3),
+    memory: 3000,
+    windows: 400,
+};
+
+const QUICK: Sizes =
+    Sizes { fanouts: &[(20, 1)], mails: (20, 1), replay: (2000, 1), memory: 20, windows: 10 };
+
+/// Runs it: a full one in a release build, which is made first when this is not one.
+///
+/// # Errors
+/// When something did not come out right.
+pub(crate) async fn run(options: &Options) -> Result<(), Error> {
+    if cfg!(debug_assertions) && !options.quick {
+        return in_release(options);
+    }
+    let sizes = if options.quick { QUICK } else { FULL };
+    let home = place::target().join("bench");
+    fs::create_dir_all(&home).attempt(format!("make {}", home.display()))?;
+    let wanted = |part: Part| options.parts.is_empty() || options.parts.contains(&part);
+    let mut report = Report::new(options.quick);
+    if wanted(Part::Memory) {
+        tell("memory per open duty");
+        report.memory(memory::measure(sizes.memory)?);
+    }
+    let spool = home.join("spool");
+    if spool.exists() {
+        fs::remove_dir_all(&spool).attempt(format!("remove {}", spool.display()))?;
+    }
+    let bus = Bus::start(&home.join("nats")).await?;
+    if wanted(Part::Lateness) {
+        tell("lateness of findings");
+        report.lateness(&lateness::measure(&bus, sizes.windows).await?);
+    }
+    if wanted(Part::Mail) {
+        tell("mails a second");
+        report.mail(&mail::measure(&bus, sizes.mails.0, sizes.mails.1).await?);
+    }
+    if wanted(Part::Fanout) {
+        for (recipients, rounds) in sizes.fanouts {
+            tell(&format!("fan-out to {recipients}"));
+            report.fanout(&fanout::measure(&bus, &spool, *recipients, *rounds).await?);
+        }
+    }
+    if wanted(Part::Replay) {
+        tell(&format!("replay of {} entries", sizes.replay.0));
+        report.replay(&replay::measure(&bus, sizes.replay.0, sizes.replay.1).await?);
+    }
+    bus.stop().await?;
+    println!("{report}");
+    // Scripts rely on the one of a whole run.
+    let name = match (options.quick, options.parts.is_empty()) {
+        (true, _) => "quick.json",
+        (false, true) => "report.json",
+        (false, false) => "part.json",
+    };
+    let path = home.join(name);
+    let json = serde_json::to_string_pretty(&report.figures).attempt("write the bench's report")?;
+    fs::write(&path, json + "\n").attempt(format!("write {}", path.display()))?;
+    println!("{}", path.display());
+    Ok(())
+}
+
+fn tell(what: &str) {
+    eprintln!("measuring: {what} ...");
+}
+
+/// The same again, by cargo, in a release build.
+fn in_release(options: &Options) -> Result<(), Error> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    cargo.args(["run", "--release", "--package", "xtask", "--", "bench"]);
+    cargo.args(options.parts.iter().map(|part| part.name()));
+    let status = cargo.current_dir(place::root()).stdin(Stdio::null()).status().attempt("run cargo")?;
+    if status.success() { Ok(()) } else { Err(Error::told("the bench in its release build failed")) }
+}

@@ -1,0 +1,147 @@
+//! The figures, for scripts and for people.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::{
+    fanout::Fanout, lateness::Lateness, mail::Mails, memory::Memory, replay::Replay, spread::Spread,
+};
+
+/// What was measured. The names of `figures` are relied on by scripts.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) figures: BTreeMap<String, f64>,
+    quick: bool,
+    lines: Vec<Line>,
+}
+
+/// Ours beside the raw limit.
+#[derive(Debug)]
+struct Line {
+    what: String,
+    ours: String,
+    raw: String,
+    ratio: String,
+    aim: &'static str,
+}
+
+impl Report {
+    pub(super) fn new(quick: bool) -> Self {
+        Self { figures: BTreeMap::new(), quick, lines: Vec::new() }
+    }
+
+    fn set(&mut self, name: impl Into<String>, value: f64) {
+        self.figures.insert(name.into(), (value * 1000.0).round() / 1000.0);
+    }
+
+    pub(super) fn fanout(&mut self, fanout: &Fanout) {
+        let n = fanout.recipients;
+        let ratio = fanout.ours.median() / fanout.raw.median();
+        self.set(format!("fanout_{n}_ratio"), ratio);
+        for (name, spread) in [
+            ("", &fanout.ours),
+            ("_raw", &fanout.raw),
+            ("_raw_wake", &fanout.wake),
+            ("_receipts", &fanout.receipts),
+        ] {
+            self.set(format!("fanout_{n}{name}_ms"), spread.median());
+        }
+        self.line(
+            format!("publish to the last of {n} durable deliveries"),
+            milliseconds(&fanout.ours),
+            milliseconds(&fanout.raw),
+            ratio,
+            match n {
+                250 => "< 1.5",
+                10_000 => "ours < 1000 ms",
+                _ => "",
+            },
+        );
+        self.line(
+            "  ... beside plain subscribers to the stream".to_owned(),
+            milliseconds(&fanout.ours),
+            milliseconds(&fanout.wake),
+            fanout.ours.median() / fanout.wake.median(),
+            "",
+        );
+        self.alone(format!("  ... to the last of {n} signed receipts"), milliseconds(&fanout.receipts), "");
+    }
+
+    pub(super) fn mail(&mut self, mails: &Mails) {
+        let ratio = mails.ours.median() / mails.lettre.median();
+        self.set("mail_ratio", ratio);
+        self.set("mails_per_second", mails.ours.median());
+        self.set("mails_recorded_per_second", mails.recorded.median());
+        self.set("mails_raw_per_second", mails.lettre.median());
+        self.line(
+            format!("{} overdue recipients, mails accepted", mails.count),
+            rate(&mails.ours),
+            rate(&mails.lettre),
+            ratio,
+            "> 0.8",
+        );
+        self.alone("  ... and recorded as accepted".to_owned(), rate(&mails.recorded), "");
+    }
+
+    pub(super) fn replay(&mut self, replay: &Replay) {
+        let ratio = replay.ours.median() / replay.raw.median();
+        self.set("replay_ratio", ratio);
+        self.set("replay_entries_per_second", replay.ours.median());
+        self.set("replay_raw_entries_per_second", replay.raw.median());
+        self.set("replay_checked_entries_per_second", replay.checked.median());
+        self.line(
+            format!("replay of {} entries into the fold", replay.entries),
+            rate(&replay.ours),
+            rate(&replay.raw),
+            ratio,
+            "> 0.7",
+        );
+        self.alone("  ... with every signature checked".to_owned(), rate(&replay.checked), "");
+    }
+
+    pub(super) fn memory(&mut self, memory: Memory) {
+        self.set("bytes_per_duty", memory.per_duty());
+        let told = format!("{:.0} bytes", memory.per_duty());
+        self.alone(format!("memory per open duty, of {}", memory.duties), told, "< 300 bytes");
+    }
+
+    pub(super) fn lateness(&mut self, lateness: &Lateness) {
+        self.set("finding_late_p50_ms", lateness.found.share(50));
+        self.set("finding_late_p99_ms", lateness.found.share(99));
+        self.set("window_closed_late_p50_ms", lateness.closed.share(50));
+        self.set("window_closed_late_p99_ms", lateness.closed.share(99));
+        let told =
+            |spread: &Spread| format!("p50 {:.1} ms, p99 {:.1} ms", spread.share(50), spread.share(99));
+        self.alone("finding behind its due time".to_owned(), told(&lateness.found), "p50 < 10 ms");
+        self.alone("  ... of which the broker's own".to_owned(), told(&lateness.closed), "");
+    }
+
+    fn line(&mut self, what: String, ours: String, raw: String, ratio: f64, aim: &'static str) {
+        self.lines.push(Line { what, ours, raw, ratio: format!("{ratio:.2}"), aim });
+    }
+
+    fn alone(&mut self, what: String, ours: String, aim: &'static str) {
+        self.lines.push(Line { what, ours, raw: String::new(), ratio: String::new(), aim });
+    }
+}
+
+fn milliseconds(spread: &Spread) -> String {
+    format!("{:.1} ms ({:.1}-{:.1})", spread.median(), spread.least(), spread.most())
+}
+
+fn rate(spread: &Spread) -> String {
+    format!("{:.0}/s ({:.0}-{:.0})", spread.median(), spread.least(), spread.most())
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.quick {
+            writeln!(f, "A quick run: that every part works is shown, and nothing is measured.")?;
+        }
+        writeln!(f, "{:<48} {:<29} {:<29} {:>6}  aim", "median (least-most)", "ours", "raw", "ratio")?;
+        for Line { what, ours, raw, ratio, aim } in &self.lines {
+            let line = format!("{what:<48} {ours:<29} {raw:<29} {ratio:>6}  {aim}");
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}

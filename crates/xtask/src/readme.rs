@@ -1,0 +1,239 @@
+//! The commands of README.md, run as a reader would paste them.
+//!
+//! Every ```` ```sh ```` block is run, in the order of the page, in one shell that ends at the first command that
+//! fails, in an empty directory that holds `deploy` as a clone does. What stands after `sh` on the fence says how:
+//!
+//! - `sh background` is a program that stays, in a terminal of its own; the page goes on beside it.
+//! - `sh exit=N` is to end with that code: a page may show what a refusal looks like.
+//! - `sh skip: REASON` is not run, for that reason.
+//!
+//! Only the bus's port differs from what a reader has: a free one is taken, so that a bus on this machine is left alone.
+
+use std::{
+    env,
+    fmt::Write as _,
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::{
+    error::{Attempt, Error},
+    nats, place,
+};
+
+/// The port that `deploy/tocsin.toml` and the page use.
+const PORT: &str = "4222";
+
+/// One block of the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Block {
+    /// The line of its fence, from 1.
+    line: usize,
+    how: How,
+    text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum How {
+    Run { exit: u8 },
+    Background,
+    Skip(String),
+}
+
+/// Runs the page with this directory's programs first on the PATH.
+///
+/// # Errors
+/// When a command fails; its output has been shown.
+pub(crate) fn run(programs: &Path) -> Result<(), Error> {
+    let page = place::root().join("README.md");
+    let text = fs::read_to_string(&page).attempt(format!("read {}", page.display()))?;
+    let blocks = blocks(&text)?;
+    let home = place::target().join("readme");
+    if home.exists() {
+        fs::remove_dir_all(&home).attempt(format!("remove {}", home.display()))?;
+    }
+    let port = free_port()?;
+    copy(&place::root().join("deploy"), &home.join("deploy"), port)?;
+    let script = home.join("page.sh");
+    fs::write(&script, shell(&blocks)).attempt(format!("write {}", script.display()))?;
+    for block in &blocks {
+        if let How::Skip(why) = &block.how {
+            println!("README.md:{} is not run: {why}", block.line);
+        }
+    }
+    let mut path = vec![programs.to_owned()];
+    path.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
+    let status = Command::new("bash")
+        .arg(&script)
+        .current_dir(&home)
+        .env("PATH", env::join_paths(path).attempt("put the programs on the PATH")?)
+        .env("HOME", &home)
+        .env_remove("XDG_STATE_HOME")
+        .env_remove("XDG_DATA_HOME")
+        .env("NATS_SERVER", nats::server()?)
+        .env("PAGE_BUS", format!("nats://{}:{port}", Ipv4Addr::LOCALHOST))
+        .stdin(Stdio::null())
+        .status()
+        .attempt("run bash")?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Error::told(format!("a command of README.md failed ({status})")))
+    }
+}
+
+fn blocks(text: &str) -> Result<Vec<Block>, Error> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(Option<Block>, &str)> = None;
+    for (line, text) in text.lines().enumerate() {
+        match &mut open {
+            None => {
+                if let Some(fence) = text.strip_prefix("```") {
+                    let block =
+                        fence.strip_prefix("sh").filter(|rest| rest.is_empty() || rest.starts_with(' '));
+                    let block = match block {
+                        None => None,
+                        Some(rest) => Some(Block {
+                            line: line + 1,
+                            how: how(rest.trim(), line + 1)?,
+                            text: String::new(),
+                        }),
+                    };
+                    open = Some((block, "```"));
+                }
+            }
+            Some((block, end)) => {
+                if text.trim_end() == *end {
+                    blocks.extend(open.take().and_then(|(block, _)| block));
+                } else if let Some(block) = block {
+                    block.text.push_str(text);
+                    block.text.push('\n');
+                }
+            }
+        }
+    }
+    if open.is_some() { Err(Error::told("README.md ends within a block")) } else { Ok(blocks) }
+}
+
+fn how(words: &str, line: usize) -> Result<How, Error> {
+    match words {
+        "" => Ok(How::Run { exit: 0 }),
+        "background" => Ok(How::Background),
+        _ => {
+            if let Some(why) = words.strip_prefix("skip: ").filter(|why| !why.is_empty()) {
+                return Ok(How::Skip(why.to_owned()));
+            }
+            let exit = words.strip_prefix("exit=").and_then(|code| code.parse().ok());
+            let exit =
+                exit.ok_or_else(|| Error::told(format!("README.md:{line}: sh {words:?} says nothing known")));
+            Ok(How::Run { exit: exit? })
+        }
+    }
+}
+
+/// The page as one script. Its last act is to end what it left in the background.
+fn shell(blocks: &[Block]) -> String {
+    let mut script = "set -uo pipefail\nstaying=()\ntrap 'for one in \"${staying[@]}\"; do kill \"$one\"; done; wait' EXIT\n\
+                      export NATS_URL=\"$PAGE_BUS\"\n"
+        .to_owned();
+    for Block { line, how, text } in blocks {
+        // Writing to a String cannot fail.
+        let _ = match how {
+            How::Skip(_) => Ok(()),
+            How::Background => write!(
+                script,
+                "echo '--- README.md:{line} (stays)'\n( unset NATS_URL\n{}\n) > page-{line}.log 2>&1 &\nstaying+=($!)\n",
+                exec(text)
+            ),
+            How::Run { exit } => write!(
+                script,
+                "echo '--- README.md:{line}'\nset -e\n{}set +e\n",
+                if *exit == 0 {
+                    text.clone()
+                } else {
+                    format!(
+                        "set +e\n( set -e\n{text})\ncode=$?\nif [ $code != {exit} ]; then echo \"ended with $code, not {exit}\"; exit 1; fi\n"
+                    )
+                }
+            ),
+        };
+    }
+    script
+}
+
+/// The program itself, in place of the shell around it, so that the signal that ends it reaches it.
+fn exec(text: &str) -> String {
+    format!("exec {}", text.trim())
+}
+
+fn free_port() -> Result<u16, Error> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).attempt("find a free port")?;
+    Ok(listener.local_addr().attempt("find a free port")?.port())
+}
+
+/// Copies what a clone holds, with the other port.
+fn copy(from: &Path, to: &Path, port: u16) -> Result<(), Error> {
+    fs::create_dir_all(to).attempt(format!("make {}", to.display()))?;
+    for entry in fs::read_dir(from).attempt(format!("read {}", from.display()))? {
+        let from: PathBuf = entry.attempt(format!("read {}", from.display()))?.path();
+        let to = to.join(from.file_name().unwrap_or_default());
+        if from.is_dir() {
+            copy(&from, &to, port)?;
+        } else {
+            let text = fs::read_to_string(&from).attempt(format!("read {}", from.display()))?;
+            let text = text.replace(&format!("port = {PORT}"), &format!("port = {port}"));
+            fs::write(&to, text).attempt(format!("write {}", to.display()))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_shell_blocks_are_run_each_as_its_fence_says() {
+        let page = "a\n```sh\none\n```\n```text\nnot\n```\n```sh background\ntwo\n```\n```sh exit=2\nthree\n```\n```sh skip: too long\nfour\n```\n";
+        let blocks = blocks(page).unwrap();
+        let hows: Vec<_> =
+            blocks.iter().map(|block| (block.line, block.how.clone(), block.text.as_str())).collect();
+        assert_eq!(
+            hows,
+            [
+                (2, How::Run { exit: 0 }, "one\n"),
+                (8, How::Background, "two\n"),
+                (11, How::Run { exit: 2 }, "three\n"),
+                (14, How::Skip("too long".to_owned()), "four\n"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_fence_that_says_something_unknown_or_never_ends_is_told() {
+        assert!(blocks("```sh perhaps\nx\n```\n").is_err());
+        assert!(blocks("```sh skip: \nx\n```\n").is_err());
+        assert!(blocks("```sh\nx\n").is_err());
+    }
+
+    #[test]
+    fn the_page_ends_at_the_first_command_that_fails_and_leaves_nothing_running() {
+        let run = |page: &str| {
+            let script = shell(&blocks(page).unwrap());
+            let mut bash = Command::new("bash");
+            bash.arg("-c").arg(script).env("PAGE_BUS", "x").current_dir(tempfile::tempdir().unwrap().path());
+            let output = bash.output().unwrap();
+            (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        assert!(run("```sh\ntrue\n```\n").0);
+        let (passed, said) = run("```sh\nfalse\n```\n```sh\necho after\n```\n");
+        assert!(!passed && !said.contains("after"), "{said}");
+        assert!(run("```sh exit=3\nexit 3\n```\n").0);
+        assert!(!run("```sh exit=3\ntrue\n```\n").0);
+        // Were it left running, the shell would wait for it a minute.
+        let (passed, said) = run("```sh background\nsleep 60\n```\n```sh\necho beside\n```\n");
+        assert!(passed && said.contains("beside"), "{said}");
+    }
+}
