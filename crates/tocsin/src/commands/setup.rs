@@ -10,7 +10,8 @@ use crate::{bus, failure::Failure, out};
   tocsin setup
   NATS_URL=nats://bus-1.example:4222 NATS_NKEY=admin.nk tocsin setup --replicas 3
 
-It changes nothing on streams that are there: where one differs from what Tocsin needs, it names the difference.")]
+It changes nothing on streams that are there: where one differs from what Tocsin needs, it names the difference.
+The number of replicas is that of streams it makes; to change it later: nats stream edit TOCSIN_SAID --replicas 3.")]
 pub(crate) struct Args {
     /// On how many servers each stream is kept: 1, 3 or 5
     #[arg(long, value_name = "N", default_value_t = Shape::default().replicas, value_parser = replicas)]
@@ -35,10 +36,6 @@ pub(super) fn replicas(text: &str) -> Result<usize, String> {
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let ledger = bus::command("setup").await?;
     ledger.set_up(&Shape { replicas: args.replicas, max_consumers: args.max_consumers }).await?;
-    out::line(&format!(
-        "Both streams, TOCSIN_SAID and TOCSIN_LOG, are there as Tocsin needs them ({} replica{}).",
-        args.replicas,
-        if args.replicas == 1 { "" } else { "s" }
-    ))?;
+    out::line("Both streams, TOCSIN_SAID and TOCSIN_LOG, are there as Tocsin needs them.")?;
     out::line("Next: put a directory in force with `tocsin directory apply FILE`.")
 }
