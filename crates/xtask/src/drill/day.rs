@@ -288,7 +288,7 @@ mod tests {
     fn times_on_the_bus_are_the_machines() {
         let events = played();
         let began = events[0].began_at.unwrap();
-        assert_eq!(began.to_string(), "2026-01-01T00:00:00.333333333Z");
+        assert_eq!(began.to_string(), "2026-01-01T00:00:00.333333334Z");
         assert!(events[3].restored_at.unwrap() > began);
     }
 
