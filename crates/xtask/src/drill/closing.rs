@@ -69,6 +69,7 @@ impl Closing<'_> {
             let noted = wrapped(&row.note, &" ".repeat(56));
             lines.extend(noted.into_iter().map(|line| paint.on(Ink::Faint, &line)));
         }
+        lines.push(String::new());
         lines.extend(wrapped(SUPPOSED, "  ").into_iter().map(|line| paint.on(Ink::Faint, &line)));
         lines
     }
@@ -91,7 +92,7 @@ impl Closing<'_> {
     fn event(&self, event: &EventReport) -> String {
         let at = day_time(self.clock.day(event.published_at));
         let told = event.recipients.iter().filter(|row| row.noticed_at.is_some()).count();
-        let headline = tocsin_desk::clean::line(&format!("{} {}", event.event, event.headline), 52);
+        let headline = tocsin_desk::clean::line(&format!("{} {}", event.event, event.headline), 53);
         let Totals { asked, acknowledged_in_time, acknowledged_late, never, escalated, .. } = event.totals;
         let counts = if event.acknowledge {
             format!("{asked:>7}{acknowledged_in_time:>9}{acknowledged_late:>6}{never:>7}{escalated:>10}")
@@ -160,10 +161,7 @@ impl Closing<'_> {
         );
         vec![
             paint.on(Ink::Strong, "What to look at next"),
-            entry(
-                format!("{place}/report.html"),
-                "the report as a committee would read it: open it in a browser",
-            ),
+            entry(format!("{place}/report.html"), "the report as a committee would read it, for a browser"),
             entry(format!("{place}/report.csv, report.json"), "the same for a spreadsheet, and for programs"),
             entry(format!("{place}/mail/{mail}"), &format!("one of the {mails} mails that went out")),
             entry(

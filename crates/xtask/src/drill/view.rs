@@ -46,6 +46,8 @@ pub(crate) fn frame(
             event.steps.iter().map(|step| window(*number, step, event.published_at, clock, now, paint)),
         );
         lines.push(String::new());
+        let heading = format!("  who must acknowledge event {number}");
+        lines.push(paint.on(Ink::Faint, &heading));
         lines.extend(kinds(progress, event, paint));
         let (mails, word) = (progress.mails, |count| if count == 1 { "mail" } else { "mails" });
         lines.push(format!(
@@ -87,7 +89,7 @@ fn told(number: EventNumber, event: &EventProgress, clock: &Clock, paint: Paint)
     };
     let counts = event.counts(|_| true);
     let asked = if event.asks() {
-        let anew = if event.worsened.is_empty() { "" } else { " anew, as it is worse" };
+        let anew = if event.worsened.is_empty() { "" } else { " anew" };
         format!("; {} of {} acknowledged{anew}", counts.in_time + counts.late, counts.required)
     } else if event.owed() > 0 {
         "; no acknowledgement asked".to_owned()
@@ -101,7 +103,7 @@ fn told(number: EventNumber, event: &EventProgress, clock: &Clock, paint: Paint)
             paint.on(Ink::Strong, &event.headline)
         ),
         format!(
-            "         on the bus for {} after {}, at {} desks after {}{asked}",
+            "         {} told in {}, held at {} desks in {}{asked}",
             event.noticed,
             since(event.last_noticed_at),
             event.delivered.len(),
