@@ -66,7 +66,7 @@ impl Closing<'_> {
         lines.push(paint.on(Ink::Faint, &format!("  {:<32}{:<22}{}", "", "2023", "this drill")));
         for row in &self.comparison.rows {
             lines.push(format!("  {:<32}{:<22}{}", row.label, row.then, paint.on(Ink::Good, &row.now)));
-            let noted = wrapped(&row.note, &" ".repeat(56));
+            let noted = if row.note.is_empty() { Vec::new() } else { wrapped(&row.note, &" ".repeat(56)) };
             lines.extend(noted.into_iter().map(|line| paint.on(Ink::Faint, &line)));
         }
         lines.push(String::new());
@@ -134,7 +134,7 @@ impl Closing<'_> {
         }
         if self.against.is_empty() {
             let text = format!(
-                "Passed: each of the {} that must acknowledge did so in time ({}) or was written to ({}); nobody was left \
+                "Passed: each of the {} that must acknowledge did so in time ({}) or was escalated to ({}); nobody was left \
                  with neither.",
                 totals.required, totals.acknowledged_in_time, totals.escalated
             );
@@ -177,4 +177,60 @@ impl Closing<'_> {
 fn wrapped(text: &str, indent: &str) -> Vec<String> {
     let lines = tocsin_desk::clean::wrapped(text, WIDTH - indent.len());
     lines.into_iter().map(|line| format!("{indent}{line}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use console::{measure_text_width, strip_ansi_codes};
+
+    use super::*;
+    use crate::drill::{
+        clock::Stretch,
+        compare::comparison,
+        day::{BEGAN, GOVERNMENT_TOLD, moment},
+        measured,
+    };
+
+    fn lines(against: &[String], paint: bool) -> Vec<String> {
+        let example = include_str!("../../../../schemas/examples/valid/timeliness-report-one-late.json");
+        let report: Report = serde_json::from_str(example).unwrap();
+        let from = moment(BEGAN).unwrap();
+        let clock = Clock::new(from, 1, &[Stretch { from, to: moment(GOVERNMENT_TOLD.at).unwrap() }]);
+        let measures = measured::of(&report, &[SignedDuration::from_micros(12_345)]);
+        let comparison = comparison(&report, &clock, 25).unwrap();
+        let closing = Closing {
+            report: &report,
+            clock: &clock,
+            measures: &measures,
+            comparison: &comparison,
+            against,
+            seed: 25,
+            synthetic: 1,
+            overtaken: 0,
+            mails: (1, Some("00001-duty.officer_dsit.gov.example.eml".to_owned())),
+            place: "target/drill".to_owned(),
+            took: SignedDuration::from_secs(35),
+        };
+        closing.lines(Paint(paint))
+    }
+
+    #[test]
+    fn the_last_screen_tells_2023_people_and_machine_apart() {
+        insta::assert_snapshot!(lines(&[], false).join("\n"));
+    }
+
+    #[test]
+    fn a_drill_that_failed_says_why() {
+        let lines = lines(&["the SMTP server took 2 mails".to_owned()], false).join("\n");
+        assert!(lines.contains("FAILED:\n  the SMTP server took 2 mails"), "{lines}");
+        assert!(!lines.contains("Passed"));
+    }
+
+    #[test]
+    fn what_it_says_is_never_in_the_colour_alone() {
+        for (plain, painted) in lines(&[], false).iter().zip(lines(&[], true)) {
+            assert_eq!(*plain, strip_ansi_codes(&painted));
+            assert!(measure_text_width(plain) <= 120, "{plain}");
+        }
+    }
 }

@@ -65,11 +65,18 @@ fn row(
             note: String::new(),
         });
     };
-    let now = recipient.delivered_at.or(recipient.noticed_at).map_or_else(
+    let (reached, what) = match (recipient.delivered_at, recipient.noticed_at) {
+        (Some(at), _) => (Some(at), "from the event on the bus to the receipt of its desk"),
+        (None, Some(at)) => {
+            (Some(at), "from the event on the bus to its notice there; no desk of its took it in")
+        }
+        (None, None) => (None, "no notice was stored"),
+    };
+    let now = reached.map_or_else(
         || "not told".to_owned(),
         |at| format!("{}, measured", milliseconds(event.published_at, at)),
     );
-    let mut note = vec!["from the event on the bus to the receipt of its desk".to_owned()];
+    let mut note = vec![what.to_owned()];
     if let Some(mail) = recipient.escalations.iter().find(|mail| mail.event == event.event) {
         note.push(format!(
             "nobody there answered, so an e-mail went out as the window closed at {}",
@@ -109,4 +116,32 @@ fn everybody(report: &Report) -> ComparisonRow {
 
 fn minutes(length: SignedDuration) -> String {
     span(SignedDuration::from_mins(length.as_mins()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drill::clock::Stretch;
+
+    /// A report of the shipped example, whose times are those of the day itself.
+    fn example() -> (Report, Clock) {
+        let example = include_str!("../../../../schemas/examples/valid/timeliness-report-one-late.json");
+        let report: Report = serde_json::from_str(example).unwrap();
+        let from = moment(BEGAN).unwrap();
+        let clock = Clock::new(from, 1, &[Stretch { from, to: moment(GOVERNMENT_TOLD.at).unwrap() }]);
+        (report, clock)
+    }
+
+    #[test]
+    fn the_machine_is_measured_and_the_person_has_a_time_of_day() {
+        let (report, clock) = example();
+        let comparison = comparison(&report, &clock, 25).unwrap();
+        let rows: Vec<_> = comparison
+            .rows
+            .iter()
+            .map(|row| format!("{} | {} | {} | {}", row.label, row.then, row.now, row.note))
+            .collect();
+        insta::assert_snapshot!(rows.join("\n"));
+        assert!(comparison.notes.iter().any(|note| note.contains("seed 25")));
+    }
 }

@@ -135,3 +135,107 @@ fn calls(known: &Known, must: &mut impl FnMut(bool, String)) {
 fn grave(code: ProblemCode) -> bool {
     code <= ProblemCode::NotHandedOver
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A report of the shipped example, as if all five events had been published, and the drill that fits it.
+    fn passed() -> (Report, Known) {
+        let example = include_str!("../../../../schemas/examples/valid/timeliness-report-one-late.json");
+        let mut report: Report = serde_json::from_str(example).unwrap();
+        report.problems.clear();
+        report.totals.mails_unknown = 0;
+        let first = report.events[0].clone();
+        report.events = (1..=HAPPENINGS.len())
+            .map(|number| {
+                let mut event = first.clone();
+                event.event = number.to_string().parse().unwrap();
+                event.acknowledge = number == 1;
+                if number > 1 {
+                    for row in &mut event.recipients {
+                        (row.delivered_at, row.acknowledged_at) = (None, None);
+                    }
+                }
+                event
+            })
+            .collect();
+        let mut desks = Noted::default();
+        for row in &first.recipients {
+            let key = (row.id.clone(), first.event);
+            if row.delivered_at.is_some() {
+                desks.delivered.insert(key.clone());
+            }
+            desks.acknowledged.extend(row.acknowledged_at.map(|at| (key, at)));
+        }
+        desks.calls_here.insert("pol-west-mercia".parse().unwrap(), 30);
+        desks.calls_here.insert("ofcom".parse().unwrap(), 30);
+        let known = Known {
+            recipients: 2,
+            never: BTreeSet::new(),
+            desks,
+            calls: 30,
+            split_over: ["pol-west-mercia".parse().unwrap()].into(),
+            mails: 1,
+            files: 1,
+        };
+        (report, known)
+    }
+
+    #[test]
+    fn a_drill_passes_when_its_report_says_what_it_knows() {
+        let (report, known) = passed();
+        assert_eq!(against(&report, &known), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_drill_fails_on_whatever_its_report_does_not_bear_out() {
+        type Change = fn(&mut Report, &mut Known);
+        let changes: &[(&str, Change)] = &[
+            ("neither acknowledged in time nor", |report, _| report.totals.neither = 1),
+            ("5 events were published, the report has 4", |report, _| drop(report.events.pop())),
+            ("the directory has 3 recipients", |_, known| known.recipients = 3),
+            ("took 2 mails, the report counts 1", |_, known| (known.mails, known.files) = (2, 2)),
+            ("took 1 mails, 0 are on disk", |_, known| known.files = 0),
+            ("no mail went out", |report, known| {
+                (report.totals.mails_accepted, known.mails, known.files) = (0, 0, 0);
+            }),
+            ("the desk of ofcom: gone", |_, known| {
+                known.desks.faults.push("the desk of ofcom: gone".to_owned())
+            }),
+            ("the report has None", |report, _| report.events[0].recipients[0].acknowledged_at = None),
+            ("has not acknowledged, the report says", |_, known| known.desks.acknowledged.clear()),
+            ("differ on 1 notices", |_, known| drop(known.desks.delivered.pop_first())),
+            ("add up to 29", |_, known| {
+                drop(known.desks.calls_here.insert("pol-west-mercia".parse().unwrap(), 29))
+            }),
+            ("ofcom never answers: of event 1 it is owed 1 mails, 0 were taken", |report, known| {
+                known.never.insert("ofcom".parse().unwrap());
+                report.events[0].recipients[1].escalations.clear();
+            }),
+            ("the report finds: no finding", |report, _| {
+                report.problems.push(Problem {
+                    code: ProblemCode::MissingFinding,
+                    event: None,
+                    recipients: Vec::new(),
+                    text: "no finding".to_owned(),
+                })
+            }),
+        ];
+        for (expected, change) in changes {
+            let (mut report, mut known) = passed();
+            change(&mut report, &mut known);
+            let found = against(&report, &known);
+            assert!(found.iter().any(|why| why.contains(expected)), "{expected}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_mail_of_unknown_fate_may_have_arrived_or_not() {
+        let (mut report, mut known) = passed();
+        report.totals.mails_unknown = 1;
+        assert_eq!(against(&report, &known), Vec::<String>::new());
+        (known.mails, known.files) = (2, 2);
+        assert_eq!(against(&report, &known), Vec::<String>::new());
+    }
+}

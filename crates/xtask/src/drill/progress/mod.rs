@@ -283,7 +283,7 @@ pub(crate) fn milliseconds(from: Timestamp, to: Timestamp) -> String {
 pub(crate) fn length(milliseconds: f64) -> String {
     if milliseconds < 9.95 {
         format!("{milliseconds:.1} ms")
-    } else if milliseconds < 9_995.0 {
+    } else if milliseconds < 999.5 {
         format!("{milliseconds:.0} ms")
     } else {
         format!("{:.1} s", milliseconds / 1000.0)
