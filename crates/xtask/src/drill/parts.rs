@@ -177,6 +177,18 @@ impl Parts {
         connect(&self.server, name).await
     }
 
+    /// Whether the nats-server still runs, which it should to the end.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(crate) fn bus(&mut self) -> Result<(), Error> {
+        if self.server.runs() {
+            return Ok(());
+        }
+        let log = self.server.store_dir().join("nats-server.log");
+        Err(Error::told(format!("the nats-server ended before the drill was over: see {}", log.display())))
+    }
+
     /// Waits for a service to end, which none should.
     pub(crate) async fn broken(&mut self) -> Error {
         match self.services.join_next().await {

@@ -242,6 +242,7 @@ impl Watch<'_> {
                     read.entries.iter().for_each(|entry| progress.take(entry));
                 }
                 _ = ticks.tick() => {
+                    parts.bus()?;
                     let now = Timestamp::now();
                     self.show(progress, screen, now);
                     if pressed.is_some() && now > self.clock.ends() && (progress.is_settled() || now > until) {

@@ -201,13 +201,13 @@ mod tests {
                 (report.totals.mails_accepted, known.mails, known.files) = (0, 0, 0);
             }),
             ("the desk of ofcom: gone", |_, known| {
-                known.desks.faults.push("the desk of ofcom: gone".to_owned())
+                known.desks.faults.push("the desk of ofcom: gone".to_owned());
             }),
             ("the report has None", |report, _| report.events[0].recipients[0].acknowledged_at = None),
             ("has not acknowledged, the report says", |_, known| known.desks.acknowledged.clear()),
             ("differ on 1 notices", |_, known| drop(known.desks.delivered.pop_first())),
             ("add up to 29", |_, known| {
-                drop(known.desks.calls_here.insert("pol-west-mercia".parse().unwrap(), 29))
+                known.desks.calls_here.insert("pol-west-mercia".parse().unwrap(), 29);
             }),
             ("ofcom never answers: of event 1 it is owed 1 mails, 0 were taken", |report, known| {
                 known.never.insert("ofcom".parse().unwrap());
@@ -219,7 +219,7 @@ mod tests {
                     event: None,
                     recipients: Vec::new(),
                     text: "no finding".to_owned(),
-                })
+                });
             }),
         ];
         for (expected, change) in changes {
