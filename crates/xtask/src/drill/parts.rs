@@ -257,7 +257,7 @@ fn mail(port: u16) -> Config {
         reply_to: None,
         message_id_domain: "tocsin.operator.example".to_owned(),
         relays: vec![RelayConfig {
-            name: "drill".to_owned(),
+            name: "drill-relay".to_owned(),
             host: "127.0.0.1".to_owned(),
             port: Some(port),
             tls: Tls::None,
