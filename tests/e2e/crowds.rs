@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tocsin_notifier::sink::{Behaviour, Point};
 use tocsin_protocol::EventKind;
 use tocsin_tests::{Cast, Manner, World, checker::Standing, event, seconds};
 
@@ -23,20 +24,39 @@ async fn two_routers_and_two_notifiers_at_once_do_everything_once() {
     assert_eq!(end.count("tocsin.escalation."), 120);
 }
 
-/// What is killed next in a storm.
+/// What a storm does next.
 #[derive(Debug, Clone, Copy)]
-enum Victim {
+enum Blow {
     Router,
     Notifier,
     Bus,
+    /// The bus stands still for a moment, its connections open.
+    Stall,
 }
 
+/// Numbers that look like chance and are the same for the same seed.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: u64) -> u64 {
+        // The constants of Knuth's MMIX; the high bits are the better ones.
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+}
+
+/// Kills and stalls by chance while three incidents come one after another. `TOCSIN_SEED` makes it another storm.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_is_killed_whenever_among_two_of_each_all_ends_as_it_should() {
-    use Victim::{Bus, Notifier, Router};
+    let seed = std::env::var("TOCSIN_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    println!("TOCSIN_SEED={seed}");
+    let mut chance = Chance(seed);
     let names: Vec<String> = (0..12).map(|n| format!("r{n}")).collect();
-    let mut world = World::start(Cast::new(&[seconds(5.0), seconds(7.0)]).required(&names)).await;
-    world.relays[0].script_all([tocsin_notifier::sink::Behaviour::Delay(Duration::from_millis(30))]);
+    let mut world = World::start(Cast::new(&[seconds(3.0), seconds(5.0)]).required(&names)).await;
+    let slow = Behaviour::Delay(Duration::from_millis(30));
+    let lost = Behaviour::Cut(Point::Taken);
+    let busy = Behaviour::Reply(Point::Content, 451, "4.3.0 later");
+    world.relays[0].script_all([slow, lost, slow, busy, slow]);
     let mut routers = vec![world.router(), world.router()];
     let mut notifiers = vec![world.notifier(), world.notifier()];
     let desks = [
@@ -44,27 +64,31 @@ async fn whatever_is_killed_whenever_among_two_of_each_all_ends_as_it_should() {
         world.desk("r1", Manner::Acknowledges).await,
         world.desk("r2", Manner::Acknowledges).await,
     ];
-    let storm =
-        [Router, Notifier, Router, Bus, Router, Notifier, Notifier, Router, Bus, Notifier, Router, Notifier];
-    for (number, victim) in storm.into_iter().enumerate() {
-        if number % 4 == 0 {
+    for number in 0..18 {
+        if number % 4 == 0 && number < 12 {
             world.publish(&event(&format!("i{}", number / 4), 1, EventKind::Initial)).await;
         }
-        match victim {
-            Router => {
+        let blows = [Blow::Router, Blow::Router, Blow::Notifier, Blow::Notifier, Blow::Bus, Blow::Stall];
+        match blows[usize::try_from(chance.below(6)).unwrap()] {
+            Blow::Router => {
                 routers.remove(0).kill();
                 routers.push(world.router());
             }
-            Notifier => {
+            Blow::Notifier => {
                 notifiers.remove(0).kill();
                 notifiers.push(world.notifier());
             }
-            Bus => {
+            Blow::Bus => {
                 world.server.kill().await.unwrap();
                 world.server.restart().await.unwrap();
             }
+            Blow::Stall => {
+                world.server.pause().unwrap();
+                tokio::time::sleep(Duration::from_millis(chance.below(1000))).await;
+                world.server.resume().unwrap();
+            }
         }
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        tokio::time::sleep(Duration::from_millis(chance.below(800))).await;
     }
     let end = world.finish(routers.into_iter().chain(notifiers).map(Into::into)).await;
     for incident in ["i0", "i1", "i2"] {

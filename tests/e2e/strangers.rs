@@ -375,3 +375,71 @@ async fn a_directory_that_cannot_be_used_changes_nothing() {
     router.stop().await;
     notifier.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_guarded_bus_all_works_and_no_body_can_write_to_the_log_or_in_anothers_name() {
+    let cast = Cast::new(&[seconds(4.0), seconds(5.0)]).required(&["police-north", "b", "silent"]);
+    let world = World::guarded(cast).await;
+    let (router, notifier) = (world.router_here().await, world.notifier_here().await);
+    let desks = [
+        world.desk("police-north", Manner::Acknowledges).await,
+        world.desk("b", Manner::Acknowledges).await,
+        world.desk("silent", Manner::Silent).await,
+    ];
+
+    // Before anything has happened, b tries to take the places of what is to come: by its own word, by the broker's
+    // answer to it, and by an answer that holds bytes of its choosing.
+    let (b, own) = (world.stranger_as("b").await, "tocsin.receipt.b.x.1.delivered");
+    let early = receipt("b", "x", 1, ReceiptStage::Delivered);
+    let signed = world.sign_as("b", &early.subject(), &to_body("receipt", &early).unwrap());
+    let headers = signed_headers(&signed);
+    b.store(own, Some(headers), to_body("receipt", &early).unwrap()).await.unwrap();
+    let wanted = [
+        "tocsin.directory.2",
+        "tocsin.dispatch.x.1",
+        "tocsin.notice.police-north.x.1",
+        "tocsin.window.x.1.1",
+        "tocsin.due.x.1.1",
+        "tocsin.finding.x.1.1",
+        "tocsin.escalation.silent.x.1.1",
+        "tocsin.attempt.silent.x.1.1.1.begun",
+        "tocsin.refusal.1",
+        "tocsin.receipt.police-north.x.1.acknowledged",
+        "tocsin.incident.operator.x.1",
+    ];
+    let answered = [
+        (own, "{}"),
+        ("$JS.API.DIRECT.GET.TOCSIN_SAID.tocsin.receipt.b.x.1.delivered", ""),
+        ("$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.refusal.1", ""),
+        ("$JS.API.CONSUMER.INFO.TOCSIN_LOG.desk_b", ""),
+        ("$JS.API.CONSUMER.MSG.NEXT.TOCSIN_LOG.desk_b", "{\"batch\":1,\"no_wait\":true}"),
+        // And what it has no right to at all.
+        ("$JS.API.STREAM.MSG.GET.TOCSIN_SAID", "{\"seq\":1}"),
+        ("$JS.API.CONSUMER.MSG.NEXT.TOCSIN_LOG.desk_silent", "{\"batch\":1}"),
+        ("$JS.API.STREAM.PURGE.TOCSIN_LOG", ""),
+        ("$JS.API.STREAM.DELETE.TOCSIN_SAID", ""),
+    ];
+    let mut shouted = 0;
+    for subject in wanted {
+        b.shout(subject, None, "{}").await;
+        for (request, body) in answered {
+            b.client().publish_with_reply(request, subject, body.into()).await.unwrap();
+            shouted += usize::from(request == own);
+        }
+    }
+    b.flush().await;
+    until("all that b may say is on the bus", async || {
+        let said = world.evidence().await.said.len();
+        if said == shouted + 1 { Ok(()) } else { Err(format!("{said} facts were said")) }
+    })
+    .await;
+    assert_eq!(world.evidence().await.log.iter().filter(|e| !e.subject.contains("refusal")).count(), 1);
+
+    world.publish(&event("x", 1, EventKind::Initial)).await;
+    let end = world.finish([router.into(), notifier.into()]).await;
+    assert_eq!(end.stood("x", 1, "police-north"), (Standing::InTime, vec![]));
+    assert_eq!(end.stood("x", 1, "b"), (Standing::InTime, vec![]));
+    assert_eq!(end.stood("x", 1, "silent"), (Standing::Silent, vec![1, 2]));
+    assert!(desks.iter().all(|desk| desk.seen().len() == 1));
+    assert!(end.evidence.said.iter().all(|e| e.subject == own || e.sequence as usize > shouted + 1));
+}

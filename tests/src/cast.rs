@@ -11,7 +11,10 @@ use tocsin_protocol::{
 /// The operator of the emergency call service, who may speak of everywhere.
 pub const PUBLISHER: &str = "operator";
 
-/// A whole number of seconds.
+/// Our own services, where the bus asks who they are.
+pub(crate) const SERVICES: &str = "services";
+
+/// A number of seconds.
 pub fn seconds(seconds: f64) -> SignedDuration {
     SignedDuration::from_secs_f64(seconds)
 }
@@ -64,8 +67,9 @@ impl Cast {
             recipients: Vec::new(),
             policies: vec![policy],
         };
-        Self { document, seeds: BTreeMap::new() }
-            .publisher(PUBLISHER, AreaScope::All)
+        let mut cast = Self { document, seeds: BTreeMap::new() };
+        cast.new_key(SERVICES);
+        cast.publisher(PUBLISHER, AreaScope::All)
             .publisher("control-room", AreaScope::These(vec![AreaId::new("north").unwrap()]))
     }
 
@@ -119,6 +123,10 @@ impl Cast {
         let key = SigningKey::generate();
         self.seeds.insert(id.to_owned(), key.seed().unwrap());
         key.public()
+    }
+
+    pub(crate) fn seed(&self, id: &str) -> String {
+        self.seeds[id].clone()
     }
 
     /// The private key of a publisher or recipient.

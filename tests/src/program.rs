@@ -21,12 +21,20 @@ pub struct Program {
 
 impl Program {
     /// Starts `tocsin` with these arguments against this bus, its log in this directory.
-    pub(crate) fn start(name: &str, arguments: &[&str], nats_url: &str, directory: &Path) -> Self {
+    pub(crate) fn start(
+        name: &str,
+        arguments: &[&str],
+        nats_url: &str,
+        login: Option<&str>,
+        directory: &Path,
+    ) -> Self {
         let log = directory.join(format!("{name}.log"));
         let file = File::options().create(true).append(true).open(&log).unwrap();
         let child = Command::new(binary())
             .args(arguments)
             .env("NATS_URL", nats_url)
+            // An empty one counts as none.
+            .env("NATS_NKEY", login.unwrap_or_default())
             .env("RUST_LOG", "info,async_nats=error")
             .env("RUST_BACKTRACE", "1")
             .stdin(Stdio::null())

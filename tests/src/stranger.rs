@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, HeaderMap, Request};
+use async_nats::{Client, ConnectOptions, HeaderMap, Request};
 use bytes::Bytes;
 use tocsin_protocol::{KEY_HEADER, SIGNATURE_HEADER, Signed};
 
@@ -11,8 +11,12 @@ use tocsin_protocol::{KEY_HEADER, SIGNATURE_HEADER, Signed};
 pub struct Stranger(Client);
 
 impl Stranger {
-    pub(crate) async fn connect(url: &str) -> Self {
-        Self(async_nats::connect(url).await.unwrap())
+    pub(crate) async fn connect(url: &str, login: Option<(&str, String)>) -> Self {
+        let options = match login {
+            Some((who, seed)) => ConnectOptions::with_nkey(seed).custom_inbox_prefix(format!("_INBOX_{who}")),
+            None => ConnectOptions::new(),
+        };
+        Self(options.connect(url).await.unwrap())
     }
 
     /// The plain client.

@@ -23,7 +23,7 @@ use tocsin_protocol::{
 use tocsin_publisher::{Spool, prepare, publish};
 
 use crate::{
-    cast::Cast,
+    cast::{Cast, SERVICES},
     desk::{Manner, RunningDesk},
     program::Program,
     publisher::receipt,
@@ -64,6 +64,7 @@ pub struct World {
     /// How its notifiers are set up.
     pub config: Config,
     started: AtomicU32,
+    guarded: bool,
     directory: TempDir,
 }
 
@@ -80,24 +81,38 @@ impl World {
         world
     }
 
+    /// A world whose bus lets each in by its key, and to what `deploy/nats/users.conf` gives it.
+    pub async fn guarded(cast: Cast) -> Self {
+        let users = users(&cast);
+        let world = Self::build(cast, [SinkOptions::default()], Some(users)).await;
+        world.apply().await;
+        world
+    }
+
     /// A world in which no directory is in force yet.
     pub async fn empty(cast: Cast, relays: impl IntoIterator<Item = SinkOptions>) -> Self {
+        Self::build(cast, relays, None).await
+    }
+
+    async fn build(cast: Cast, relays: impl IntoIterator<Item = SinkOptions>, users: Option<String>) -> Self {
+        let guarded = users.is_some();
         let directory = tempfile::tempdir().unwrap();
         let options = ServerOptions {
             binary: server::find().unwrap(),
             store_dir: directory.path().join("nats"),
-            config: None,
+            config: users,
             port: None,
         };
         let server = Server::start(&options).await.unwrap();
-        let ledger = Ledger::connect(&lasting(&server.url(), "test")).await.unwrap();
+        let login = guarded.then(|| cast.seed(SERVICES));
+        let ledger = Ledger::connect(&lasting(&server.url(), "test", login)).await.unwrap();
         ledger.set_up(&Shape::default()).await.unwrap();
         let mut sinks = Vec::new();
         for relay in relays {
             sinks.push(Sink::start(relay).await.unwrap());
         }
         let (config, started) = (Config::default(), AtomicU32::new(0));
-        Self { server, ledger, cast, relays: sinks, config, started, directory }
+        Self { server, ledger, cast, relays: sinks, config, started, guarded, directory }
     }
 
     /// Puts the cast's directory in force as the first version, and makes the desks' places.
@@ -109,14 +124,24 @@ impl World {
         self.ledger.ensure_desks(&recipients).await.unwrap();
     }
 
-    /// A connection of its own, as another process has.
+    /// A connection of its own, as another process of our services has.
     pub async fn connect(&self, name: &str) -> Ledger {
-        Ledger::connect(&lasting(&self.server.url(), name)).await.unwrap()
+        Ledger::connect(&lasting(&self.server.url(), name, self.login(SERVICES))).await.unwrap()
+    }
+
+    /// The seed with which somebody logs in, where that is asked for.
+    fn login(&self, who: &str) -> Option<String> {
+        self.guarded.then(|| self.cast.seed(who))
     }
 
     /// A client that knows NATS and none of our manners.
     pub async fn stranger(&self) -> Stranger {
-        Stranger::connect(&self.server.url()).await
+        Stranger::connect(&self.server.url(), None).await
+    }
+
+    /// The same, logged in as somebody of the cast.
+    pub async fn stranger_as(&self, who: &str) -> Stranger {
+        Stranger::connect(&self.server.url(), Some((who, self.cast.seed(who)))).await
     }
 
     /// A router in this process.
@@ -148,7 +173,14 @@ impl World {
 
     fn program(&self, name: &str, arguments: &[&str]) -> Program {
         let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
-        Program::start(&format!("{number}-{name}"), arguments, &self.server.url(), self.directory.path())
+        let login = self.login(SERVICES);
+        Program::start(
+            &format!("{number}-{name}"),
+            arguments,
+            &self.server.url(),
+            login.as_deref(),
+            self.directory.path(),
+        )
     }
 
     /// The notifier's configuration, as the table of that name in the program's file has it.
@@ -184,7 +216,8 @@ impl World {
 
     /// A recipient's place on the bus, at which nobody works yet.
     pub async fn plain_desk(&self, recipient: &str) -> Desk {
-        let ledger = self.connect(recipient).await;
+        let connection = lasting(&self.server.url(), recipient, self.login(recipient));
+        let ledger = Ledger::connect(&connection).await.unwrap();
         Desk::new(ledger, recipient.parse().unwrap(), self.cast.key(recipient)).unwrap()
     }
 
@@ -193,7 +226,10 @@ impl World {
         let publisher = event.publisher.as_str();
         let prepared = prepare(event, &self.cast.key(publisher), &event.publisher).unwrap();
         let spool = Spool::open(&self.spool(publisher)).unwrap();
-        let connection = Connection::to(&self.server.url());
+        let connection = Connection {
+            wait: Connection::to("").wait,
+            ..lasting(&self.server.url(), publisher, self.login(publisher))
+        };
         let done = until("the event is published", async || {
             publish(&connection, &spool, &prepared, Timestamp::now(), Duration::from_secs(5))
                 .await
@@ -208,7 +244,10 @@ impl World {
         let publisher = event.publisher.as_str();
         let prepared = prepare(event, &self.cast.key(publisher), &event.publisher).unwrap();
         let spool = Spool::open(&self.spool(publisher)).unwrap();
-        let connection = Connection::to(&self.server.url());
+        let connection = Connection {
+            wait: Connection::to("").wait,
+            ..lasting(&self.server.url(), publisher, self.login(publisher))
+        };
         let within = Duration::from_millis(300);
         match publish(&connection, &spool, &prepared, Timestamp::now(), within).await {
             Err(tocsin_publisher::Error::BusAway { .. }) => {}
@@ -308,6 +347,34 @@ impl World {
 }
 
 /// A connection that outlives the broker, as a service's does.
-fn lasting(url: &str, name: &str) -> Connection {
-    Connection { name: name.to_owned(), wait: Wait::UntilConnected, ..Connection::to(url) }
+fn lasting(url: &str, name: &str, seed: Option<String>) -> Connection {
+    Connection {
+        name: name.to_owned(),
+        wait: Wait::UntilConnected,
+        inbox_prefix: seed.is_some().then(|| format!("_INBOX_{name}")),
+        nkey_seed: seed.map(Into::into),
+        ..Connection::to(url)
+    }
+}
+
+/// The accounts that we ship, with everybody of the cast in them.
+fn users(cast: &Cast) -> String {
+    let shipped = include_str!("../../deploy/nats/users.conf");
+    let (head, bodies) = shipped.split_once("  # A publisher:").unwrap();
+    let (publisher, recipient) = bodies.split_once("  # A recipient:").unwrap();
+    let recipient = recipient.trim_end().strip_suffix('}').unwrap();
+    let body = |template: &str, word: &str, id: &str| format!("  #{}", template.replace(word, id));
+    let mut text = head.to_owned();
+    for known in &cast.document.publishers {
+        text += &body(publisher, "operator", known.id.as_str());
+    }
+    for known in &cast.document.recipients {
+        text += &body(recipient, "police-north", known.id.as_str());
+    }
+    text.push('}');
+    let keys = cast.document.publishers.iter().map(|p| p.id.as_str());
+    for id in keys.chain(cast.document.recipients.iter().map(|r| r.id.as_str())).chain([SERVICES]) {
+        text = text.replace(&format!("PUBLIC KEY OF {id}\""), &format!("{}\"", cast.key(id).public()));
+    }
+    text
 }

@@ -86,6 +86,8 @@ impl Shared {
         match self.api::<Value>(&attempted, &verb, &json!({})).await? {
             Ok(_) => Ok(true),
             Err(error) if error.err_code == crate::api::code::CONSUMER_NOT_FOUND => Ok(false),
+            // A body on the bus has an account of its own, whose API knows nothing of ours: pulling will tell.
+            Err(error) if error.err_code == crate::api::code::NOT_ENABLED_FOR_ACCOUNT => Ok(true),
             Err(error) => Err(error.told(&attempted, stream, self)),
         }
     }

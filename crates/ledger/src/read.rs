@@ -36,6 +36,9 @@ struct Answer {
 /// After so many breaks of the connection over one reading, it is what stands there that breaks it.
 const BREAKS_MOST: u32 = 5;
 
+/// So often a stream may be without a leader before it is taken not to be there.
+const SILENCES_MOST: u32 = 10;
+
 /// Between two looks for a fact that is awaited.
 const LOOK_FIRST: Duration = Duration::from_millis(1);
 const LOOK_MOST: Duration = Duration::from_millis(50);
@@ -53,8 +56,49 @@ impl Shared {
         match self.api_within::<Answer>(&attempted, &verb, &wanted, patience).await? {
             Ok(answer) => Ok(Some(answer.message)),
             Err(ApiError { err_code: code::NO_MESSAGE, .. }) => Ok(None),
+            // A body on the bus has an account of its own, without JetStream, whose API answers for that account.
+            // Direct gets are no part of the API: they pass to the streams' account.
+            Err(error) if error.err_code == code::NOT_ENABLED_FOR_ACCOUNT => {
+                match self.direct_read(&attempted, stream, wanted, patience).await? {
+                    Some(read) => Ok(read),
+                    None => Err(error.told(&attempted, stream, self)),
+                }
+            }
             Err(error) => Err(error.told(&attempted, stream, self)),
         }
+    }
+
+    /// Asks any replica for a message, in the words of the leader's request. `None` when no stream answers there.
+    async fn direct_read(
+        &self,
+        attempted: &str,
+        stream: Stream,
+        wanted: Wanted<'_>,
+        patience: &mut Patience,
+    ) -> Result<Option<Option<Stored>>, Error> {
+        let api = format!("$JS.API.DIRECT.GET.{}", stream.name());
+        // Names and numbers always have a JSON form.
+        let request = bytes::Bytes::from(serde_json::to_vec(&wanted).unwrap_or_default());
+        for _ in 0..SILENCES_MOST {
+            let why = match self.ask(&api, None, request.clone(), patience.answer_within()).await {
+                Ok(message) => {
+                    let nothing = message.status.is_some() && message.payload.is_empty();
+                    let stored = placed_entry(stream, message).map(Stored::from);
+                    return match stored {
+                        None if !nothing => Err(Error::Answer {
+                            attempted: attempted.to_owned(),
+                            why: "a direct get without the message's place".to_owned(),
+                        }),
+                        stored => Ok(Some(stored)),
+                    };
+                }
+                Err(NoAnswer::Never(error)) => return Err(error),
+                Err(NoAnswer::Lost(why)) => why,
+                Err(NoAnswer::NobodyThere) => "no stream answers there".to_owned(),
+            };
+            patience.pause(attempted, &why).await?;
+        }
+        Ok(None)
     }
 
     /// Asks any replica for the last message on a subject. It needs a permission for that subject alone.

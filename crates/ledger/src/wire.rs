@@ -189,6 +189,25 @@ pub(crate) struct Stored {
     data: Vec<u8>,
 }
 
+impl From<Entry> for Stored {
+    fn from(entry: Entry) -> Self {
+        let mut hdrs = String::from("NATS/1.0\r\n");
+        if let Some(Signed { key, signature }) = &entry.signed {
+            hdrs += &format!("{KEY_HEADER}: {key}\r\n{SIGNATURE_HEADER}: {signature}\r\n");
+        }
+        if let Some(said_through) = entry.said_through {
+            hdrs += &format!("{SAID_THROUGH_HEADER}: {said_through}\r\n");
+        }
+        Self {
+            subject: entry.subject,
+            seq: entry.sequence,
+            time: entry.time,
+            hdrs: hdrs.into_bytes(),
+            data: entry.body.to_vec(),
+        }
+    }
+}
+
 impl Stored {
     pub(crate) fn into_entry(self, stream: Stream) -> Entry {
         Headers::raw(&self.hdrs).entry(stream, self.seq, self.time, self.subject, self.data.into())
