@@ -29,10 +29,10 @@ use crate::{
 const CATCH_UP: Duration = Duration::from_secs(30);
 /// The pause after the ledger gave no work because it failed.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Items under way for each connection: some are being written down while others are being sent.
-const PER_CONNECTION: usize = 16;
+/// Items under way for each connection: most are being written down, at some 20 ms each way, while others are sent.
+const PER_CONNECTION: usize = 128;
 /// The fewest and the most items under way.
-const UNDER_WAY: (usize, usize) = (32, 512);
+const UNDER_WAY: (usize, usize) = (64, 1024);
 
 /// Works off escalations. Any number may run at once, on any number of machines: they share the work.
 pub struct Notifier {

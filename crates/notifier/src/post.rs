@@ -126,6 +126,7 @@ impl Post {
                         // The decision gives only relays that it was shown, and there is a mail unless there is an end.
                         return Ok(Then::Later(SOON));
                     };
+                    let Some(_place) = relay.place().await else { return Ok(Then::Later(Duration::ZERO)) };
                     // It may have failed since it was chosen; then another is.
                     let Some(pass) = relay.admit() else { continue };
                     let begun = AttemptBegun {

@@ -1,14 +1,16 @@
 //! Writes attempts to the log: whatever is ready at once goes as one atomic batch, so that a thousand mails do not
 //! cost two thousand disk flushes.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tocsin_ledger::{Appended, Ledger};
 use tocsin_protocol::NewFact;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// The most facts in one batch.
-const BATCH: usize = 256;
+const BATCH: usize = 500;
+/// The most batches under way: one is being flushed to disk while the next is made up.
+const UNDER_WAY: usize = 2;
 /// The first and the longest pause before a write that failed is tried again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 
@@ -24,7 +26,7 @@ pub(crate) struct Writer(mpsc::Sender<Request>);
 impl Writer {
     /// Starts it. It ends when its last clone is dropped.
     pub(crate) fn start(ledger: Ledger) -> Self {
-        let (requests, queue) = mpsc::channel(BATCH * 4);
+        let (requests, queue) = mpsc::channel(BATCH);
         tokio::spawn(write(ledger, queue));
         Self(requests)
     }
@@ -39,24 +41,37 @@ impl Writer {
 }
 
 async fn write(ledger: Ledger, mut queue: mpsc::Receiver<Request>) {
-    let mut requests = Vec::with_capacity(BATCH);
-    while queue.recv_many(&mut requests, BATCH).await > 0 {
-        let (facts, answers): (Vec<_>, Vec<_>) = requests.drain(..).map(|r| (r.fact, r.written)).unzip();
-        match ledger.append_all(&facts, None).await {
-            Ok(appended) => {
-                for (answer, appended) in answers.into_iter().zip(appended) {
-                    // Who asked may have been given up meanwhile.
-                    let _ = answer.send(appended);
-                }
+    let places = Arc::new(Semaphore::new(UNDER_WAY));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let mut requests = Vec::with_capacity(BATCH);
+        if queue.recv_many(&mut requests, BATCH).await == 0 {
+            return;
+        }
+        let ledger = ledger.clone();
+        tokio::spawn(async move {
+            write_batch(&ledger, requests).await;
+            drop(place);
+        });
+    }
+}
+
+async fn write_batch(ledger: &Ledger, requests: Vec<Request>) {
+    let (facts, answers): (Vec<_>, Vec<_>) = requests.into_iter().map(|r| (r.fact, r.written)).unzip();
+    match ledger.append_all(&facts, None).await {
+        Ok(appended) => {
+            for (answer, appended) in answers.into_iter().zip(appended) {
+                // Who asked may have been given up meanwhile.
+                let _ = answer.send(appended);
             }
-            Err(why) => {
-                tracing::error!(error = %why, facts = facts.len(), "attempts cannot be written to the log; trying them one by one");
-                // A fact that is refused for itself must not hold up the others.
-                for (fact, written) in facts.into_iter().zip(answers) {
-                    tokio::spawn(insist(ledger.clone(), Request { fact, written }));
-                }
-                tokio::time::sleep(PAUSES.0).await;
+        }
+        Err(why) => {
+            tracing::error!(error = %why, facts = facts.len(), "attempts cannot be written to the log; trying them one by one");
+            // A fact that is refused for itself must not hold up the others.
+            for (fact, written) in facts.into_iter().zip(answers) {
+                tokio::spawn(insist(ledger.clone(), Request { fact, written }));
             }
+            tokio::time::sleep(PAUSES.0).await;
         }
     }
 }
