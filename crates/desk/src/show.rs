@@ -52,7 +52,7 @@ pub fn show(arrived: &Arrived, view: &View<'_>) -> String {
     if let Some(marking) = &event.marking {
         page.marked(Mark::Plain, &clean::line(marking, VALUE));
     }
-    page.marked(Mark::Headline, &format!("{}{}", kind(event.kind), clean::line(&event.headline, VALUE)));
+    page.marked(Mark::Headline, &headline(event));
     page.standing(arrived);
     page.rule('-');
     page.foremost(arrived);
@@ -65,6 +65,15 @@ pub fn show(arrived: &Arrived, view: &View<'_>) -> String {
     page.answer(arrived);
     page.rule('=');
     page.text
+}
+
+/// The headline under the kind of event, which it may name by itself.
+fn headline(event: &Event) -> String {
+    let (kind, words) = (kind(event.kind), clean::line(&event.headline, VALUE));
+    match words.get(..kind.len()) {
+        Some(named) if named.eq_ignore_ascii_case(kind) => format!("{kind}{}", &words[kind.len()..]),
+        _ => format!("{kind}{words}"),
+    }
 }
 
 /// What an event's kind means for the one who reads it.
@@ -269,6 +278,13 @@ impl Page<'_> {
 
     fn answer(&mut self, arrived: &Arrived) {
         let notice = &arrived.read.notice;
+        if let (true, Some(newer)) = (notice.acknowledge, arrived.superseded_by) {
+            self.marked(
+                Mark::Plain,
+                &format!("An acknowledgement of event {newer} or a later one covers this."),
+            );
+            return;
+        }
         match (notice.acknowledge, notice.due_at) {
             (true, Some(due_at)) => {
                 let (by, left) = (self.clock(due_at), countdown(due_at, self.view.now));

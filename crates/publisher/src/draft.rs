@@ -171,7 +171,7 @@ fn incident_name(publisher: &PublisherId, at: Timestamp, zone: &TimeZone) -> Res
 ///
 /// What is not changed is carried over, so that each event tells the whole by itself, except what would mislead:
 /// `next_update_by` is a promise of its own event alone; and with the end of an incident go the old instruction,
-/// public advice, description, urgency and expected restoration, while an unchanged headline is marked
+/// public advice, description, urgency, platform and expected restoration, while an unchanged headline is marked
 /// `Resolved:` or `Cancelled:`.
 ///
 /// The draft is not yet checked: [`crate::prepare`] does that.
@@ -209,7 +209,7 @@ pub fn follow_up(previous: &Event, follow_up: FollowUp, changes: Changes) -> Res
             .expected_restoration_at
             .or(before.expected_restoration_at.filter(|_| going_on)),
         next_update_by: details.next_update_by,
-        platform: details.platform.or(before.platform),
+        platform: details.platform.or(before.platform.filter(|_| going_on)),
         impact: details.impact.or(before.impact),
         recontact: details.recontact.or(before.recontact),
         contact: details.contact.or(before.contact),

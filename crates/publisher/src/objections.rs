@@ -2,7 +2,7 @@
 
 use tocsin_duty::Directory;
 use tocsin_ledger::Ledger;
-use tocsin_protocol::Event;
+use tocsin_protocol::{Event, Subject};
 
 use crate::{known::newest_directory, prepare::Prepared};
 
@@ -31,9 +31,10 @@ pub(crate) fn objections(directory: &Directory, event: &Event, signer: &str) -> 
     found
 }
 
-/// The same by the directory on the bus. Whoever may not read it there learns of it from the router.
+/// The same by what is on the bus: the directory in force, and what was said under the same subject. Whoever may not
+/// read it there learns of it from the router.
 pub(crate) async fn objections_on_the_bus(ledger: &Ledger, prepared: &Prepared) -> Vec<String> {
-    match newest_directory(ledger).await {
+    let mut found = match newest_directory(ledger).await {
         Ok(Some(directory)) => objections(&directory, prepared.event(), &prepared.signed().key),
         Ok(None) => vec![
             "no directory is in force, so nobody would be told: an administrator applies one with `tocsin directory apply FILE`"
@@ -43,5 +44,24 @@ pub(crate) async fn objections_on_the_bus(ledger: &Ledger, prepared: &Prepared) 
             tracing::debug!("the directory could not be read before sending: {why}");
             Vec::new()
         }
+    };
+    match is_taken(ledger, prepared).await {
+        Ok(true) => {
+            let Event { incident, sequence, .. } = prepared.event();
+            found.push(format!(
+                "event {sequence} of incident {incident} was said already, otherwise: say what is new with --update {incident}, or begin an incident of another name"
+            ));
+        }
+        Ok(false) => {}
+        Err(why) => tracing::debug!("what was said before could not be read before sending: {why}"),
     }
+    found
+}
+
+/// Whether an event with other words was dispatched under this subject.
+async fn is_taken(ledger: &Ledger, prepared: &Prepared) -> Result<bool, tocsin_ledger::Error> {
+    let Some(said) = ledger.last(prepared.subject()).await? else { return Ok(false) };
+    let Event { incident, sequence, .. } = prepared.event();
+    let dispatch = Subject::Dispatch { incident: incident.clone(), event: *sequence };
+    Ok(said.body != *prepared.body() && ledger.last(&dispatch).await?.is_some())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tocsin_ledger::Ledger;
 use tocsin_protocol::{Event, EventKind, EventNumber, IncidentId, PublisherId};
 
 use crate::{
@@ -87,6 +88,35 @@ pub fn same_first_minute(spool: &Spool, draft: &Event) -> Result<Option<Event>, 
     }))
 }
 
+/// Gives a first event whose incident was named by the clock a name that is free, in this spool and on the bus where
+/// it can be read: two incidents may begin in one minute, and an exercise in the minute of an actual one.
+///
+/// # Errors
+/// [`Error::Disk`] when the spool cannot be read, [`Error::Word`] when no name can be made, which a publisher's own
+/// identifier rules out.
+pub async fn named_apart(spool: &Spool, ledger: Option<&Ledger>, draft: Event) -> Result<Event, Error> {
+    /// The longest identifier that the protocol allows.
+    const LONGEST: usize = 64;
+    let mut name = draft.incident.clone();
+    for number in 2..100 {
+        let (sent, waiting) = spool.of_incident(&name)?;
+        let named = Event { incident: name.clone(), ..draft.clone() };
+        let on_bus = match ledger {
+            // Whoever cannot read it there learns of it from the router.
+            Some(ledger) => ledger.last(&named.subject()).await.ok().flatten().is_some(),
+            None => false,
+        };
+        if sent.is_empty() && waiting.is_empty() && !on_bus {
+            return Ok(named);
+        }
+        let suffix = format!("-{number}");
+        let base = draft.incident.as_str();
+        let base = base.get(..LONGEST - suffix.len()).unwrap_or(base).trim_end_matches('-');
+        name = IncidentId::new(&format!("{base}{suffix}"))?;
+    }
+    Ok(Event { incident: name, ..draft })
+}
+
 #[cfg(test)]
 mod tests {
     use tocsin_ledger::{Position, Said};
@@ -150,6 +180,18 @@ mod tests {
         assert_eq!(same_first_minute(&desk.spool, &again).unwrap(), Some(first(0)));
         let other = Event { headline: "112 calls fail".to_owned(), ..again };
         assert_eq!(same_first_minute(&desk.spool, &other).unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn two_incidents_of_one_minute_have_two_names() {
+        let desk = Desk::new();
+        let mut names = Vec::new();
+        for _ in 0..3 {
+            let event = named_apart(&desk.spool, None, first(0)).await.unwrap();
+            desk.put(&event);
+            names.push(event.incident.to_string());
+        }
+        assert_eq!(names, ["bt-2023-06-25-0524", "bt-2023-06-25-0524-2", "bt-2023-06-25-0524-3"]);
     }
 
     #[test]

@@ -146,6 +146,9 @@ fn kept_for_later(spool: &Spool, kept: usize, why: LedgerError) -> Error {
     }
 }
 
+/// How much longer than its own patience a connection is waited for.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// An event that the bus has, and the connection over which to wait for the answer.
 #[derive(Debug)]
 pub struct Published {
@@ -175,7 +178,8 @@ pub async fn publish(
 ) -> Result<Published, Error> {
     let until = Instant::now() + within;
     spool.put(prepared, at)?;
-    let connected = match tokio::time::timeout(within, Ledger::connect(connection)).await {
+    // The connection has a patience of its own, and better words for why it failed.
+    let connected = match tokio::time::timeout(within + GRACE, Ledger::connect(connection)).await {
         Ok(connected) => connected,
         Err(_) => Err(LedgerError::Unknown {
             attempted: "connecting to NATS".to_owned(),

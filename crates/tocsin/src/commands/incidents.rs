@@ -50,24 +50,18 @@ fn lines(report: &Report, zone: &TimeZone) -> String {
         n => format!("{n} events"),
     };
     let at = incident.published_at.to_zoned_datetime(zone.clone());
-    let windows = report.events.iter().flat_map(|event| &event.steps);
-    let open = windows.filter(|step| step.closed_at.is_none() && step.stopped_by.is_none()).count();
     let totals = &report.totals;
     let asked = totals.asked;
     let acknowledged = totals.acknowledged_in_time + totals.acknowledged_late;
     let silent = totals.never - totals.open - totals.excused;
-    let windows = match open {
-        0 => "no window open".to_owned(),
-        1 => "1 window open".to_owned(),
-        n => format!("{n} windows open"),
-    };
     format!(
-        "{}  {}\n    {status}{}\n    by {}, {events}{kind}; {acknowledged} of {asked} acknowledged ({} late), {silent} silent, {} e-mails accepted; {windows}",
+        "{}  {}\n    {status}{}\n    by {}, {events}{kind}; {acknowledged} of {asked} acknowledged ({} late), {} still in time to, {silent} silent, {} e-mails accepted",
         incident.id,
         at.strftime("%Y-%m-%d %H:%M:%S %Z"),
         clean::line(headline, 100),
         incident.publisher,
         totals.acknowledged_late,
+        totals.open,
         totals.mails_accepted,
     )
 }

@@ -1,12 +1,15 @@
 //! `tocsin spool`: the events that are kept on this machine's disk.
 
-use std::{env, path::PathBuf, time::Duration};
+use std::{
+    env,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
-use jiff::Timestamp;
 use tocsin_desk::clean;
 use tocsin_ledger::{Ledger, Wait};
 use tocsin_protocol::{Event, Subject, from_body};
-use tocsin_publisher::{Spool, Spooled, send};
+use tocsin_publisher::{Answer, Spool, Spooled, await_answer, send};
 
 use crate::{
     bus,
@@ -74,7 +77,8 @@ struct ListArgs {
 #[command(after_help = "Example:
   tocsin spool send --wait 2m
 
-An event that the bus refuses holds back the rest of its own incident alone. Exit code 1 when anything is left.")]
+An event that the bus refuses holds back the rest of its own incident alone. Exit code 1 when anything is left, or not
+everyone who is owed an event is being told.")]
 struct SendArgs {
     #[command(flatten)]
     spool: SpoolDir,
@@ -146,17 +150,28 @@ async fn send_all(spool: &Spool, wait: Duration) -> Result<(), Failure> {
         return list(spool);
     }
     let connection = bus::connection("spool", Wait::Fail(wait))?;
-    let begun = Timestamp::now();
+    let until = Instant::now() + wait;
     let ledger = Ledger::connect(&connection).await.map_err(|why| {
         Failure::failed(format!(
             "nothing was sent, and everything is kept in {}: {why}",
             spool.dir().display()
         ))
     })?;
-    let spent = Timestamp::now().duration_since(begun).unsigned_abs();
-    let sending = send(&ledger, spool, wait.saturating_sub(spent)).await.map_err(told)?;
+    let left = until.saturating_duration_since(Instant::now());
+    let sending = send(&ledger, spool, left).await.map_err(told)?;
     out::line(&sending.to_string())?;
-    let whole = sending.stopped.is_none() && sending.refused.is_empty() && sending.held_back.is_empty();
+    let mut whole = sending.stopped.is_none() && sending.refused.is_empty() && sending.held_back.is_empty();
+    // On the bus is not yet told: the router has the last word.
+    for sent in &sending.sent {
+        let answer = await_answer(&ledger, sent, until.saturating_duration_since(Instant::now())).await;
+        let answer = answer.map_err(told)?;
+        whole &= matches!(answer, Answer::Dispatched(_));
+        out::line(&match answer {
+            Answer::Dispatched(dispatched) => format!("\nPUBLISHED: {dispatched}"),
+            Answer::Refused(_) => format!("\nNOBODY WAS TOLD of {}: {answer}", sent.spooled.subject()),
+            Answer::NotYet => format!("\nNOBODY HAS BEEN TOLD YET of {}: {answer}", sent.spooled.subject()),
+        })?;
+    }
     if whole { Ok(()) } else { Err(failed_already()) }
 }
 

@@ -44,6 +44,10 @@ impl Screen {
 
     /// Prints text of our own, or cleaned, above the status.
     pub(super) fn print(&mut self, text: &str) -> Result<(), Failure> {
+        if self.terminal { self.raw(&fitted(text)) } else { self.raw(text) }
+    }
+
+    fn raw(&mut self, text: &str) -> Result<(), Failure> {
         let clear = match self.standing.take() {
             Some(_) => "\r\u{1b}[2K\u{1b}[1A\u{1b}[2K",
             None => "",
@@ -51,10 +55,11 @@ impl Screen {
         out::text(&format!("{clear}{}\n", text.trim_end()))
     }
 
-    /// Shows a notice.
+    /// Shows a notice, which is as wide as it should be.
     pub(super) fn notice(&mut self, arrived: &Arrived, zone: &TimeZone) -> Result<(), Failure> {
         let view = View { now: Timestamp::now(), zone, width: WIDTH, colour: self.colour };
-        self.print(&show(arrived, &view))
+        let page = show(arrived, &view);
+        self.raw(&page)
     }
 
     /// Shows a notice again.
@@ -96,4 +101,19 @@ impl Screen {
     fn painted(&self, status: &str) -> String {
         if self.colour { format!("\u{1b}[7m{status}\u{1b}[0m") } else { status.to_owned() }
     }
+}
+
+/// Breaks lines that are too long between words; what is set in stays set in.
+fn fitted(text: &str) -> String {
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if line.chars().count() <= WIDTH {
+            lines.push(line.to_owned());
+            continue;
+        }
+        let margin: String = line.chars().take_while(|c| *c == ' ').collect();
+        let parts = clean::wrapped(line, WIDTH - margin.len());
+        lines.extend(parts.into_iter().map(|part| format!("{margin}{part}")));
+    }
+    lines.join("\n")
 }

@@ -16,7 +16,7 @@ use tocsin_ledger::{Ledger, Wait};
 use tocsin_protocol::{AuthorKey, Event, IncidentId, PublisherId, SigningKey, Status};
 use tocsin_publisher::{
     Answer, Error, FirstMinute, FollowUp, Past, Prepared, Published, Spool, await_answer, events_of,
-    first_minute, newest_directory, prepare, prepare_bytes, preview, publish, same_first_minute,
+    first_minute, named_apart, newest_directory, prepare, prepare_bytes, preview, publish, same_first_minute,
 };
 
 use self::flags::{First, More};
@@ -217,7 +217,10 @@ async fn draft(
     .map_err(told)?;
     let event = match args.incident {
         Some(_) => draft,
-        None => same_first_minute(spool, &draft).map_err(told)?.unwrap_or(draft),
+        None => match same_first_minute(spool, &draft).map_err(told)? {
+            Some(waiting) => waiting,
+            None => named_apart(spool, known.ledger.as_ref(), draft).await.map_err(told)?,
+        },
     };
     Ok((prepare(&event, key, publisher).map_err(told)?, Vec::new()))
 }
@@ -278,6 +281,10 @@ fn hanging(text: &str) -> String {
 async fn send(args: &Args, spool: &Spool, prepared: &Prepared) -> Result<(), Failure> {
     let until = Instant::now() + args.wait;
     let connection = bus::connection("publish", Wait::Fail(args.wait))?;
+    if terminal::somebody_is_there() {
+        spool.put(prepared, Timestamp::now()).map_err(told)?;
+        terminal::tell("Safe on disk. Sending it to the bus ...\n");
+    }
     let Published { ledger, sent, sending } =
         publish(&connection, spool, prepared, Timestamp::now(), args.wait).await.map_err(told)?;
     for other in sending.sent.iter().filter(|other| other.spooled.subject() != prepared.subject()) {
