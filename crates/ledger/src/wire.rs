@@ -191,13 +191,12 @@ pub(crate) struct Stored {
 
 impl From<Entry> for Stored {
     fn from(entry: Entry) -> Self {
-        let mut hdrs = String::from("NATS/1.0\r\n");
-        if let Some(Signed { key, signature }) = &entry.signed {
-            hdrs += &format!("{KEY_HEADER}: {key}\r\n{SIGNATURE_HEADER}: {signature}\r\n");
-        }
-        if let Some(said_through) = entry.said_through {
-            hdrs += &format!("{SAID_THROUGH_HEADER}: {said_through}\r\n");
-        }
+        let signed = entry.signed.iter().flat_map(|Signed { key, signature }| {
+            [(KEY_HEADER, key.clone()), (SIGNATURE_HEADER, signature.clone())]
+        });
+        let through = entry.said_through.map(|through| (SAID_THROUGH_HEADER, through.to_string()));
+        let lines = signed.chain(through).map(|(name, value)| format!("{name}: {value}\r\n"));
+        let hdrs = ["NATS/1.0\r\n".to_owned()].into_iter().chain(lines).collect::<String>();
         Self {
             subject: entry.subject,
             seq: entry.sequence,
