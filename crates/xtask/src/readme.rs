@@ -3,7 +3,8 @@
 //! Every ```` ```sh ```` block is run, in the order of the page, in one shell that ends at the first command that
 //! fails, in an empty directory that holds `deploy` as a clone does. What stands after `sh` on the fence says how:
 //!
-//! - `sh background` is a program that stays, in a terminal of its own; the page goes on beside it.
+//! - `sh background until: TEXT` is a program that stays, in a terminal of its own; once it has printed the text, the
+//!   page goes on beside it.
 //! - `sh exit=N` is to end with that code: a page may show what a refusal looks like.
 //! - `sh skip: REASON` is not run, for that reason.
 //!
@@ -38,7 +39,7 @@ struct Block {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum How {
     Run { exit: u8 },
-    Background,
+    Background { until: String },
     Skip(String),
 }
 
@@ -120,8 +121,10 @@ fn blocks(text: &str) -> Result<Vec<Block>, Error> {
 fn how(words: &str, line: usize) -> Result<How, Error> {
     match words {
         "" => Ok(How::Run { exit: 0 }),
-        "background" => Ok(How::Background),
         _ => {
+            if let Some(until) = words.strip_prefix("background until: ").filter(|until| !until.is_empty()) {
+                return Ok(How::Background { until: until.to_owned() });
+            }
             if let Some(why) = words.strip_prefix("skip: ").filter(|why| !why.is_empty()) {
                 return Ok(How::Skip(why.to_owned()));
             }
@@ -133,19 +136,25 @@ fn how(words: &str, line: usize) -> Result<How, Error> {
     }
 }
 
-/// The page as one script. Its last act is to end what it left in the background.
+/// The page as one script. Its last act is to end what it left in the background, whose keyboard nobody touches.
 fn shell(blocks: &[Block]) -> String {
     let mut script = "set -uo pipefail\nstaying=()\ntrap 'for one in \"${staying[@]}\"; do kill \"$one\"; done; wait' EXIT\n\
-                      export NATS_URL=\"$PAGE_BUS\"\n"
+                      export NATS_URL=\"$PAGE_BUS\"\nrm -f keyboard\nmkfifo keyboard\nexec 9<>keyboard\n"
         .to_owned();
     for Block { line, how, text } in blocks {
         // Writing to a String cannot fail.
         let _ = match how {
             How::Skip(_) => Ok(()),
-            How::Background => write!(
+            How::Background { until } => write!(
                 script,
-                "echo '--- README.md:{line} (stays)'\n( unset NATS_URL\n{}\n) > page-{line}.log 2>&1 &\nstaying+=($!)\n",
-                exec(text)
+                "echo '--- README.md:{line} (stays)'\n( {}exec {}\n) <&9 > page-{line}.log \
+                 2>&1 &\nstaying+=($!)\n{}",
+                // `tocsin up` is what makes the bus that the others are told of.
+                if text.starts_with("tocsin up") { "unset NATS_URL\n" } else { "" },
+                text.trim(),
+                AWAIT
+                    .replace("LOG", &format!("page-{line}.log"))
+                    .replace("TEXT", &until.replace('\'', "'\\''")),
             ),
             How::Run { exit } => write!(
                 script,
@@ -163,10 +172,10 @@ fn shell(blocks: &[Block]) -> String {
     script
 }
 
-/// The program itself, in place of the shell around it, so that the signal that ends it reaches it.
-fn exec(text: &str) -> String {
-    format!("exec {}", text.trim())
-}
+/// Waits for what a program that stays is to print: half a minute, with its last words when it does not.
+const AWAIT: &str = "for _ in $(seq 300); do if grep -qF -- 'TEXT' LOG; then break; fi; sleep 0.1; done
+if ! grep -qF -- 'TEXT' LOG; then echo 'it did not say: TEXT'; tail -n 20 LOG; exit 1; fi
+";
 
 fn free_port() -> Result<u16, Error> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).attempt("find a free port")?;
@@ -196,7 +205,7 @@ mod tests {
 
     #[test]
     fn only_shell_blocks_are_run_each_as_its_fence_says() {
-        let page = "a\n```sh\none\n```\n```text\nnot\n```\n```sh background\ntwo\n```\n```sh exit=2\nthree\n```\n```sh skip: too long\nfour\n```\n";
+        let page = "a\n```sh\none\n```\n```text\nnot\n```\n```sh background until: up\ntwo\n```\n```sh exit=2\nthree\n```\n```sh skip: too long\nfour\n```\n";
         let blocks = blocks(page).unwrap();
         let hows: Vec<_> =
             blocks.iter().map(|block| (block.line, block.how.clone(), block.text.as_str())).collect();
@@ -204,7 +213,7 @@ mod tests {
             hows,
             [
                 (2, How::Run { exit: 0 }, "one\n"),
-                (8, How::Background, "two\n"),
+                (8, How::Background { until: "up".to_owned() }, "two\n"),
                 (11, How::Run { exit: 2 }, "three\n"),
                 (14, How::Skip("too long".to_owned()), "four\n"),
             ]
@@ -220,10 +229,11 @@ mod tests {
 
     #[test]
     fn the_page_ends_at_the_first_command_that_fails_and_leaves_nothing_running() {
+        let home = tempfile::tempdir().unwrap();
         let run = |page: &str| {
             let script = shell(&blocks(page).unwrap());
             let mut bash = Command::new("bash");
-            bash.arg("-c").arg(script).env("PAGE_BUS", "x").current_dir(tempfile::tempdir().unwrap().path());
+            bash.arg("-c").arg(script).env("PAGE_BUS", "x").current_dir(home.path());
             let output = bash.output().unwrap();
             (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
         };
@@ -232,8 +242,10 @@ mod tests {
         assert!(!passed && !said.contains("after"), "{said}");
         assert!(run("```sh exit=3\nexit 3\n```\n").0);
         assert!(!run("```sh exit=3\ntrue\n```\n").0);
-        // Were it left running, the shell would wait for it a minute.
-        let (passed, said) = run("```sh background\nsleep 60\n```\n```sh\necho beside\n```\n");
+        let staying = "bash -c \"echo it\\'s up; exec sleep 600\"";
+        let page = format!("```sh background until: it's up\n{staying}\n```\n```sh\necho beside\n```\n");
+        // Were it left running, the shell would wait for it.
+        let (passed, said) = run(&page);
         assert!(passed && said.contains("beside"), "{said}");
     }
 }
