@@ -119,21 +119,19 @@ fn blocks(text: &str) -> Result<Vec<Block>, Error> {
 }
 
 fn how(words: &str, line: usize) -> Result<How, Error> {
-    match words {
-        "" => Ok(How::Run { exit: 0 }),
-        _ => {
-            if let Some(until) = words.strip_prefix("background until: ").filter(|until| !until.is_empty()) {
-                return Ok(How::Background { until: until.to_owned() });
-            }
-            if let Some(why) = words.strip_prefix("skip: ").filter(|why| !why.is_empty()) {
-                return Ok(How::Skip(why.to_owned()));
-            }
-            let exit = words.strip_prefix("exit=").and_then(|code| code.parse().ok());
-            let exit =
-                exit.ok_or_else(|| Error::told(format!("README.md:{line}: sh {words:?} says nothing known")));
-            Ok(How::Run { exit: exit? })
-        }
+    if words.is_empty() {
+        return Ok(How::Run { exit: 0 });
     }
+    if let Some(until) = words.strip_prefix("background until: ").filter(|until| !until.is_empty()) {
+        return Ok(How::Background { until: until.to_owned() });
+    }
+    if let Some(why) = words.strip_prefix("skip: ").filter(|why| !why.is_empty()) {
+        return Ok(How::Skip(why.to_owned()));
+    }
+    let exit = words.strip_prefix("exit=").and_then(|code| code.parse().ok());
+    let exit =
+        exit.ok_or_else(|| Error::told(format!("README.md:{line}: sh {words:?} says nothing known")))?;
+    Ok(How::Run { exit })
 }
 
 /// The page as one script. Its last act is to end what it left in the background, whose keyboard nobody touches.

@@ -7,7 +7,8 @@
 use std::time::{Duration, Instant};
 
 use lettre::{
-    AsyncSmtpTransport, AsyncTransport, Tokio1Executor, address::Envelope, transport::smtp::PoolConfig,
+    address::Envelope,
+    transport::smtp::{client::AsyncSmtpConnection, extension::ClientId},
 };
 use tocsin_ledger::Ledger;
 use tocsin_notifier::{
@@ -18,7 +19,7 @@ use tocsin_protocol::{
     Contact, Escalation, EscalationReason, Event, EventNumber, NewFact, PolicyId, Status, StepNumber, Stream,
     Subject, Timestamp, to_body,
 };
-use tokio::{sync::oneshot, task::JoinSet};
+use tokio::{net::TcpStream, sync::oneshot, task::JoinSet};
 
 use super::{
     bus::{Account, Bus},
@@ -133,7 +134,10 @@ impl Said {
     }
 }
 
-/// lettre's own pooled transport.
+/// lettre's own connections, the mails rendered beforehand.
+///
+/// Not its pooled transport: that leaves Nagle's algorithm on and writes the end of a mail by itself, so that each mail
+/// waits 40 ms for the far end's delayed ACK. To be quicker than that would prove nothing.
 async fn lettre_alone(said: &Said, world: &World, config: &Config, mails: usize) -> Result<Duration, Error> {
     let sink = sink().await?;
     let letterhead = config.letterhead().attempt("configure the bench's mails")?;
@@ -150,32 +154,33 @@ async fn lettre_alone(said: &Said, world: &World, config: &Config, mails: usize)
         let envelope = Envelope::new(Some(mail.from), vec![mail.to]).attempt("address the bench's mails")?;
         waiting.push((envelope, mail.bytes));
     }
-    let pool = PoolConfig::new().max_size(u32::try_from(CONNECTIONS).attempt("count connections")?);
-    let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous("127.0.0.1")
-        .port(sink.address().port())
-        .pool_config(pool)
-        .build();
     let share = mails.div_ceil(CONNECTIONS);
     let start = Instant::now();
     let mut tasks = JoinSet::new();
     while !waiting.is_empty() {
         let share = waiting.split_off(waiting.len().saturating_sub(share));
-        let transport = transport.clone();
+        let address = sink.address();
         tasks.spawn(async move {
+            let wrong = "send mails with lettre";
+            let stream = TcpStream::connect(address).await.attempt(wrong)?;
+            stream.set_nodelay(true).attempt(wrong)?;
+            let stream = Box::new(stream);
+            let mut line = AsyncSmtpConnection::connect_with_transport(stream, &ClientId::default())
+                .await
+                .attempt(wrong)?;
             for (envelope, bytes) in share {
-                transport.send_raw(&envelope, &bytes).await?;
+                line.send(&envelope, &bytes).await.attempt(wrong)?;
             }
-            Ok::<_, lettre::transport::smtp::Error>(())
+            line.quit().await.attempt(wrong)
         });
     }
     while let Some(done) = tasks.join_next().await {
-        done.attempt("send mails with lettre")?.attempt("send mails with lettre")?;
+        done.attempt("send mails with lettre")??;
     }
     let taken = start.elapsed();
     if sink.counts().mails != mails as u64 {
         return Err(Error::told("the sink lacks mails that lettre sent"));
     }
-    transport.shutdown().await;
     Ok(taken)
 }
 
