@@ -6,6 +6,8 @@
 //! ends every test: it waits until every duty has come to its end, stops the services, and holds both streams and the
 //! mails against the promises twice: by [`checker`], which shares no rule with the rest, and by the audit.
 //!
+//! It may touch whatever the parts that it tests may touch, and the bus and mail raw, to be hostile with.
+//!
 //! Nothing here asks how fast something was. What is waited for is a fact, with a deadline that only a failure meets.
 
 #![allow(

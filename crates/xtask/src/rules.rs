@@ -1,5 +1,5 @@
 //! The rules of the architecture that no compiler keeps, as tests over `cargo metadata` and the files themselves.
-//! What cargo-deny can keep (who may know NATS and mail, licences, bans) stands in `.deny.toml`.
+//! What cargo-deny can keep (licences, bans, doubles, sources) stands in `.deny.toml`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -78,6 +78,22 @@ fn arrows_run_one_way_and_no_service_imports_another() {
 }
 
 #[test]
+fn only_the_ledger_knows_nats_and_only_the_notifier_knows_mail() {
+    // The bench measures against both, and tests are hostile with them.
+    let may = [("async-nats", "tocsin-ledger"), ("lettre", "tocsin-notifier")];
+    let mut wrong = Vec::new();
+    for package in packages() {
+        for dependency in package.dependencies.iter().filter(|dependency| dependency.kind.is_none()) {
+            let owner = may.iter().find(|(library, _)| *library == dependency.name).map(|(_, owner)| *owner);
+            if owner.is_some_and(|owner| ![owner, "xtask", "tocsin-tests"].contains(&package.name.as_str())) {
+                wrong.push(format!("{} -> {}", package.name, dependency.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
 fn the_pure_rooms_have_no_runtime_clock_or_chance() {
     for package in packages() {
         if !["tocsin-protocol", "tocsin-duty"].contains(&package.name.as_str()) {
@@ -123,11 +139,8 @@ fn every_package_is_under_the_workspace_lints_and_licence() {
 fn every_dependency_is_used() {
     let mut unused = Vec::new();
     for package in packages() {
-        let directory = directory(&package);
         let mut text = String::new();
-        for sources in ["src", "tests", "benches", "examples", "build.rs"] {
-            gather(&directory.join(sources), &mut text);
-        }
+        gather(directory(&package), &mut text);
         let words: BTreeSet<&str> = text.split(|c: char| !(c.is_alphanumeric() || c == '_')).collect();
         for dependency in &package.dependencies {
             let word = dependency.name.replace('-', "_");
