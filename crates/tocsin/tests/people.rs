@@ -203,7 +203,7 @@ impl AtDesk {
                         told += &line;
                         told.push('\n');
                     }
-                    Err(_) => panic!("{text:?} never came; it had told: {told}"),
+                    Err(why) => panic!("{text:?} never came ({why}); it had told: {told}"),
                 }
             }
         });
@@ -366,7 +366,7 @@ async fn an_event_is_on_disk_before_the_network_and_survives_the_death_of_its_co
     command.env("NATS_URL", format!("nats://{}", silent.local_addr().unwrap()));
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let until = Instant::now() + DEADLINE;
-    while !fs::read_dir(bus.path("spool")).is_ok_and(|files| files.flatten().any(is_event)) {
+    while !fs::read_dir(bus.path("spool")).is_ok_and(|files| files.flatten().any(|file| is_event(&file))) {
         assert!(Instant::now() < until, "it never came to the disk");
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -378,7 +378,7 @@ async fn an_event_is_on_disk_before_the_network_and_survives_the_death_of_its_co
     assert_eq!(bus.said().await, ["incident.bt-cha.x.1"]);
 }
 
-fn is_event(file: fs::DirEntry) -> bool {
+fn is_event(file: &fs::DirEntry) -> bool {
     Path::new(&file.file_name()).extension().is_some_and(|extension| extension == "event")
 }
 
