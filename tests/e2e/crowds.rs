@@ -1,10 +1,10 @@
 //! Two routers and two notifiers at once, many recipients, and no mercy.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use tocsin_notifier::sink::{Behaviour, Point};
-use tocsin_protocol::EventKind;
-use tocsin_tests::{Cast, Manner, World, checker::Standing, event, seconds};
+use tocsin_protocol::{Dispatch, EventKind, NewFact, Subject, from_body, to_body};
+use tocsin_tests::{Cast, Manner, PUBLISHER, World, checker::Standing, event, seconds};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_routers_and_two_notifiers_at_once_do_everything_once() {
@@ -101,6 +101,7 @@ async fn whatever_is_killed_whenever_among_two_of_each_all_ends_as_it_should() {
         }
     }
     assert_eq!(desks.iter().map(|desk| desk.seen().len()).collect::<Vec<_>>(), [3, 3, 3]);
+    world.owes_nothing().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -117,4 +118,95 @@ async fn a_dispatch_larger_than_one_batch_is_whole_though_its_router_dies_in_the
     let end = world.finish(services).await;
     assert_eq!(end.count("tocsin.notice."), 2501);
     assert_eq!(end.stood("x", 1, "a"), (Standing::Silent, vec![1, 2]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notifier_that_stalls_until_another_has_taken_over_does_no_harm_when_it_wakes() {
+    for point in [Point::Hello, Point::Data, Point::Taken] {
+        let mut world = World::start(Cast::new(&[seconds(0.5), seconds(1.0)]).required(&["a", "b"])).await;
+        world.config.takeover = "1s";
+        world.config.timeout = "4s";
+        let sink = &world.relays[0];
+        if point == Point::Hello {
+            sink.script_lines([Behaviour::Hang(point)]);
+        } else {
+            sink.script_all([Behaviour::Hang(point)]);
+        }
+        let (router, first) = (world.router(), world.notifier());
+        world.publish(&event("x", 1, EventKind::Initial)).await;
+        world.entry("tocsin.attempt.a.x.1.1.1.begun").await;
+        match point {
+            Point::Taken => world.mails(|seen| seen.to("duty@a.example").count() > 0).await,
+            Point::Data => world.mails(|seen| seen.counts.envelopes > 0).await,
+            _ => world.mails(|seen| seen.counts.lines > 0).await,
+        }
+        first.stall();
+        sink.script_lines([Behaviour::Accept]);
+        sink.script_all([Behaviour::Accept]);
+        let second = world.notifier();
+        world.entry("tocsin.attempt.a.x.1.1.2.ended").await;
+        first.wake();
+        let end = world.finish([router.into(), first.into(), second.into()]).await;
+        for recipient in ["a", "b"] {
+            assert_eq!(end.stood("x", 1, recipient), (Standing::Silent, vec![1, 2]), "{point:?}");
+        }
+        assert!(end.reports["x"].totals.mails_unknown > 0, "{point:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_router_that_stalls_while_another_goes_on_writes_nothing_amiss_when_it_wakes() {
+    let world = World::start(Cast::new(&[seconds(1.0), seconds(2.0)]).required(&["a", "b"])).await;
+    let (first, second, notifier) = (world.router(), world.router(), world.notifier());
+    world.publish(&event("x", 1, EventKind::Initial)).await;
+    first.stall();
+    world.acknowledge("a", "x", 1).await;
+    world.entry("tocsin.finding.x.1.1").await;
+    first.wake();
+    second.stall();
+    world.publish(&event("y", 1, EventKind::Initial)).await;
+    world.publish(&event("x", 2, EventKind::Resolved)).await;
+    world.entry("tocsin.finding.y.1.1").await;
+    second.wake();
+    let end = world.finish([first.into(), second.into(), notifier.into()]).await;
+    assert_eq!(end.stood("x", 1, "a"), (Standing::InTime, vec![]));
+    assert_eq!(end.stood("y", 1, "b"), (Standing::Silent, vec![1, 2]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_is_owed_under_the_directory_in_force_at_its_time_though_that_changes_beneath_it() {
+    let cast = Cast::new(&[seconds(1.0), seconds(2.0)]).required(&["a", "b", "c"]);
+    let world = World::start(cast).await;
+    let services = [
+        world.router_here().await.into(),
+        world.router_here().await.into(),
+        world.notifier_here().await.into(),
+    ];
+    let change = async {
+        for version in 2..=60 {
+            let mut document = world.cast.document.clone();
+            document.recipients.truncate(1 + usize::try_from(version % 3).unwrap());
+            let fact = NewFact {
+                subject: Subject::Directory { version },
+                body: to_body("directory", &document).unwrap(),
+                schedule: None,
+            };
+            world.ledger.append(&fact, None).await.unwrap();
+        }
+    };
+    let publish = async {
+        for incident in 0..40 {
+            let event = event(&format!("i{incident}"), 1, EventKind::Initial);
+            world.say_as(PUBLISHER, &event.subject(), to_body("event", &event).unwrap().to_vec()).await;
+        }
+    };
+    tokio::join!(change, publish);
+    // The checker holds each dispatch against the directory in force at the broker's time of its event.
+    let end = world.finish(services).await;
+    assert_eq!(end.count("tocsin.dispatch."), 40);
+    let dispatched = end.evidence.log.iter().filter(|entry| entry.subject.starts_with("tocsin.dispatch."));
+    let versions: BTreeSet<u64> =
+        dispatched.map(|entry| from_body::<Dispatch>("dispatch", &entry.body).unwrap().directory).collect();
+    assert!(versions.len() > 3, "they did not meet: {versions:?}");
+    world.owes_nothing().await;
 }

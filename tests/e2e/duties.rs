@@ -126,6 +126,7 @@ async fn a_resolved_or_cancelled_event_stops_escalation_and_the_finding_says_so(
         }
     }
     assert_eq!((end.evidence.mails.len(), end.count("tocsin.escalation.")), (0, 0));
+    world.owes_nothing().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

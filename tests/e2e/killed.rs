@@ -135,6 +135,7 @@ async fn a_router_that_was_dead_all_the_while_does_all_that_was_owed_when_it_com
     // The windows run from the broker's time of the event, and so does what is in time.
     assert_eq!(end.stood("x", 1, "prompt"), (Standing::InTime, vec![]));
     assert_eq!(end.stood("x", 1, "silent"), (Standing::Silent, vec![1, 2]));
+    world.owes_nothing().await;
 }
 
 /// Where in its work a notifier is killed.

@@ -277,6 +277,7 @@ async fn ten_thousand_facts_of_junk_do_not_stop_an_incident() {
     assert_eq!(end.stood("x", 1, "a"), (Standing::InTime, vec![]));
     assert_eq!(end.stood("x", 1, "b"), (Standing::Silent, vec![1, 2]));
     assert_eq!(end.count("tocsin.refusal."), 10_000);
+    world.owes_nothing().await;
 }
 
 /// Stores a message with a header block that the client library would not send: straight over the socket.
@@ -441,5 +442,5 @@ async fn on_a_guarded_bus_all_works_and_no_body_can_write_to_the_log_or_in_anoth
     assert_eq!(end.stood("x", 1, "b"), (Standing::InTime, vec![]));
     assert_eq!(end.stood("x", 1, "silent"), (Standing::Silent, vec![1, 2]));
     assert!(desks.iter().all(|desk| desk.seen().len() == 1));
-    assert!(end.evidence.said.iter().all(|e| e.subject == own || e.sequence as usize > shouted + 1));
+    assert!(end.evidence.said.iter().take(shouted + 1).all(|entry| entry.subject == own));
 }

@@ -105,6 +105,23 @@ impl World {
         self.judge().await
     }
 
+    /// Starts another router on what stands, and sees that nothing is owed: all that it adds is the refusal of one more
+    /// word, which shows that it has read everything.
+    ///
+    /// # Panics
+    /// When it adds anything else.
+    pub async fn owes_nothing(&self) {
+        let before = self.entries(Stream::Log).await;
+        let router = self.router_here().await;
+        let word = self.stranger().await.store("tocsin.receipt.nobody.x.1.delivered", None, "{}").await;
+        let refusal = format!("tocsin.refusal.{}", word.unwrap());
+        self.entry(&refusal).await;
+        router.stop().await;
+        let after = self.entries(Stream::Log).await;
+        let added: Vec<&str> = after[before.len()..].iter().map(|entry| entry.subject.as_str()).collect();
+        assert_eq!(added, [refusal], "a router that starts anew owes nothing");
+    }
+
     /// Both streams and the mails, as of now.
     pub async fn evidence(&self) -> Evidence {
         let said = self.entries(Stream::Said).await;

@@ -55,9 +55,7 @@ impl Program {
     /// Asks it to stop (SIGTERM) and waits until it has.
     pub async fn stop(mut self) -> ExitStatus {
         assert!(self.runs(), "it had ended by itself: {}", self.tail());
-        // The shell's own kill: no unsafe code, and no other program, is needed.
-        let asked = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
-        assert!(asked.unwrap().success());
+        self.signal("TERM");
         let deadline = Instant::now() + LONG;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -66,6 +64,22 @@ impl Program {
             assert!(Instant::now() < deadline, "it did not stop when asked: {}", self.tail());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Stops it in its tracks (SIGSTOP): its connections stay open, and it does nothing.
+    pub fn stall(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on after [`Self::stall`] (SIGCONT).
+    pub fn wake(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        // The shell's own kill: no unsafe code, and no other program, is needed.
+        let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.child.id())]).status();
+        assert!(sent.unwrap().success());
     }
 
     /// Whether it still runs.
