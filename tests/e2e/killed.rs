@@ -11,7 +11,7 @@ use tocsin_protocol::EventKind;
 use tocsin_tests::{Cast, Finished, Gate, Manner, World, checker::Standing, event, seconds, until};
 
 /// Worlds at once: each has its own nats-server and processes.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 3;
 
 /// The steps of an incident, in order, each by a fact that stands once it is reached.
 const STEPS: [&str; 9] = [
@@ -27,7 +27,7 @@ const STEPS: [&str; 9] = [
 ];
 
 async fn world() -> World {
-    let cast = Cast::new(&[seconds(4.0), seconds(9.0)]);
+    let cast = Cast::new(&[seconds(4.0), seconds(8.0)]);
     World::start(cast.required(&["prompt", "late", "silent"]).informed(&["water"])).await
 }
 
