@@ -67,6 +67,7 @@ impl Headers {
     fn raw(block: &[u8]) -> Self {
         let text = String::from_utf8_lossy(block);
         let mut found = Self::default();
+        let mut said_through = None;
         let mut lines = text.lines().skip(1).peekable();
         while let Some(line) = lines.next() {
             let Some((name, value)) = line.split_once(':') else { continue };
@@ -78,12 +79,12 @@ impl Headers {
             match name {
                 KEY_HEADER => _ = found.key.get_or_insert(value),
                 SIGNATURE_HEADER => _ = found.signature.get_or_insert(value),
-                SAID_THROUGH_HEADER if found.said_through.is_none() => {
-                    found.said_through = value.parse().ok();
-                }
+                SAID_THROUGH_HEADER => _ = said_through.get_or_insert(value),
                 _ => {}
             }
         }
+        // The first value alone, be it a number or not: an entry is the same whichever way it was read.
+        found.said_through = said_through.and_then(|value| value.parse().ok());
         found
     }
 
@@ -249,6 +250,8 @@ mod tests {
         assert_eq!(headers.key.as_deref(), Some("UA"));
         assert_eq!(headers.signature.as_deref(), Some("si g"));
         assert_eq!(headers.said_through, Some(12));
+        let twice = b"NATS/1.0\r\nTocsin-Said-Through: x\r\nTocsin-Said-Through: 12\r\n\r\n";
+        assert_eq!(Headers::raw(twice).said_through, None, "as the library's first value");
         assert!(is_readable(b"NATS/1.0\r\nTocsin-Key: UA\r\n\r\n"));
         assert!(is_readable(b""));
     }

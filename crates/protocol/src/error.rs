@@ -51,6 +51,12 @@ pub enum Error {
         /// Whether it is malformed or simply another's.
         why: &'static str,
     },
+    /// A checkpoint that is none, or is not signed by the key that it should be.
+    #[error("the checkpoint does not hold: {why}")]
+    Checkpoint {
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// A seed file's content that is no seed. What it was is not shown.
     #[error("this is no NKey seed (58 characters that begin with SU): make one with `tocsin keys new ID`")]
     Seed,

@@ -62,8 +62,12 @@ impl SigningKey {
     /// # Errors
     /// Never for a key made or read here; the signature follows the library's.
     pub fn sign(&self, subject: &str, body: &[u8]) -> Result<Signed, Error> {
-        let signature = self.0.sign(&signed_bytes(subject, body)).map_err(|_| Error::Seed)?;
+        let signature = self.sign_bytes(&signed_bytes(subject, body))?;
         Ok(Signed { key: self.public(), signature: BASE64URL_NOPAD.encode(&signature) })
+    }
+
+    pub(crate) fn sign_bytes(&self, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+        self.0.sign(bytes).map_err(|_| Error::Seed)
     }
 }
 
@@ -111,7 +115,12 @@ impl AuthorKey {
         let signature = BASE64URL_NOPAD
             .decode(signed.signature.as_bytes())
             .map_err(|_| refused("it is not base64url without padding"))?;
-        self.pair.verify(&signed_bytes(subject, body), &signature).map_err(|_| refused("it does not verify"))
+        self.verify_bytes(&signed_bytes(subject, body), &signature)
+            .map_err(|()| refused("it does not verify"))
+    }
+
+    pub(crate) fn verify_bytes(&self, bytes: &[u8], signature: &[u8]) -> Result<(), ()> {
+        self.pair.verify(bytes, signature).map_err(|_| ())
     }
 }
 
