@@ -57,6 +57,7 @@ async fn whatever_is_killed_whenever_among_two_of_each_all_ends_as_it_should() {
     let lost = Behaviour::Cut(Point::Taken);
     let busy = Behaviour::Reply(Point::Content, 451, "4.3.0 later");
     world.relays[0].script_all([slow, lost, slow, busy, slow]);
+    world.config.takeover = "2s";
     let mut routers = vec![world.router(), world.router()];
     let mut notifiers = vec![world.notifier(), world.notifier()];
     let desks = [

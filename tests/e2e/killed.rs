@@ -28,7 +28,9 @@ const STEPS: [&str; 9] = [
 
 async fn world() -> World {
     let cast = Cast::new(&[seconds(4.0), seconds(8.0)]);
-    World::start(cast.required(&["prompt", "late", "silent"]).informed(&["water"])).await
+    let mut world = World::start(cast.required(&["prompt", "late", "silent"]).informed(&["water"])).await;
+    world.config.takeover = "2s";
+    world
 }
 
 /// Those who work at the desks. The late one is held back until it has been written to.
@@ -167,6 +169,7 @@ async fn a_notifier_killed_before_during_or_after_smtp_loses_no_mail_and_repeats
         let mut world = World::start(Cast::new(&[seconds(0.5), seconds(1.5)]).required(&["a", "b"])).await;
         // Nothing but its death ends its wait.
         world.config.timeout = "50s";
+        world.config.takeover = "2s";
         let sink = &world.relays[0];
         match moment {
             Moment::During(point @ (Point::Hello | Point::Sender)) => {

@@ -146,7 +146,7 @@ async fn a_mail_whose_need_ends_while_no_relay_takes_it_is_stood_down() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_relay_keeps_nobody_else_waiting() {
     let world = World::start(cast()).await;
-    let slow = [Behaviour::Delay(Duration::from_millis(1500)), Behaviour::Accept];
+    let slow = [Behaviour::Delay(Duration::from_secs(4)), Behaviour::Accept];
     let end = silence(&world, &slow).await;
     assert_eq!(ends(&world, 1).await, [Outcome::Accepted]);
     let at = |subject: &str| end.evidence.log.iter().position(|entry| entry.subject == subject).unwrap();

@@ -46,8 +46,9 @@ pub struct Config {
 }
 
 impl Default for Config {
+    /// Longer than a slow machine takes, so that nothing is given up that merely waits for its turn.
     fn default() -> Self {
-        Self { timeout: "2s", pauses: "['300ms', '500ms']", takeover: "2s", password: None }
+        Self { timeout: "15s", pauses: "['300ms', '500ms']", takeover: "15s", password: None }
     }
 }
 
