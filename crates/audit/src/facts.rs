@@ -183,7 +183,11 @@ impl Facts {
                 let fact = self.carried(event, notice.said_body.get());
                 put(&mut self.notices, (recipient, event), At { time, fact })
             }
-            Subject::Due { event, step, .. } => put(&mut self.dues, (event, step), time),
+            // A broker that is killed just as it closes a window closes it again: the first counts, and it is no fault.
+            Subject::Due { event, step, .. } => {
+                self.dues.entry((event, step)).or_insert(time);
+                true
+            }
             Subject::Finding { event, step, .. } => {
                 put(&mut self.findings, (event, step), At { time, fact: from_body("finding", body)? })
             }

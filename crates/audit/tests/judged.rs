@@ -404,3 +404,16 @@ fn a_finding_that_says_other_than_the_receipts_is_found_out() {
     assert_eq!((row(&report, "ofcom").state, row(&report, "dsit").state), (State::Silent, State::InTime));
     assert_eq!(report.totals.neither, 1, "the report goes by the receipts");
 }
+
+#[test]
+fn a_window_that_the_broker_closes_again_is_no_fault_and_the_first_closing_counts() {
+    let mut world = World::small();
+    world.say(EventKind::Initial, NONE).at(minutes(1)).all_but(&["ofcom"], 1).at(minutes(16));
+    let before = world.report();
+    world.log(
+        "tocsin.due.bt-999-2023-06-25.1.1",
+        br#"{"incident":"bt-999-2023-06-25","event":1,"step":1,"due_at":"2023-06-25T05:41:00Z"}"#,
+    );
+    let after = world.report();
+    assert_eq!((&after.problems, &after.events), (&before.problems, &before.events));
+}

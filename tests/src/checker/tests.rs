@@ -307,3 +307,18 @@ fn a_mail_may_come_twice_where_an_attempt_is_unknown_and_only_there() {
     let opinion = check(&evidence);
     assert_eq!((opinion.faults, opinion.repeated), (Vec::new(), 1));
 }
+
+#[test]
+fn a_window_that_the_broker_closes_twice_is_its_own_affair_and_a_second_finding_is_not() {
+    let (_, mut evidence) = all_as_promised();
+    let again = |evidence: &mut Evidence, subject: &str| {
+        let mut again = evidence.log[place(&evidence.log, subject)].clone();
+        again.sequence = 100;
+        again.time = at(22);
+        evidence.log.push(again);
+    };
+    again(&mut evidence, "tocsin.due.x.1.1");
+    assert_eq!(check(&evidence).faults, Vec::<String>::new());
+    again(&mut evidence, "tocsin.finding.x.1.1");
+    assert_eq!(check(&evidence).faults.len(), 1);
+}
