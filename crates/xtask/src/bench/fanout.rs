@@ -15,7 +15,7 @@ use std::{
 
 use async_nats::{HeaderMap, jetstream};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use tocsin_desk::{Content, Desk};
+use tocsin_desk::{Content, Delivered, Desk};
 use tocsin_protocol::{SignedDuration, SigningKey, Timestamp};
 use tocsin_publisher::Spool;
 use tocsin_router::Router;
@@ -305,7 +305,8 @@ async fn hold(desk: Desk, ledger: tocsin_ledger::Ledger, tell: Heard) {
             if tell.send(Ok((held.entry.subject.clone(), Instant::now()))).is_err() {
                 return Ok(());
             }
-            held.settle().await.attempt("settle a notice")?;
+            // One that the broker is too busy to settle now is given out again, and not counted then.
+            let _ = held.settle().await;
         }
     };
     if let Err(error) = heard.await {
@@ -322,6 +323,9 @@ async fn receive(desk: Desk, _ledger: tocsin_ledger::Ledger, tell: Heard) {
             let arrival = arrivals.next().await.attempt("take a notice")?;
             match &arrival.content {
                 Content::Notice(arrived) if !arrived.seen_before() => {
+                    if let Delivered::NotSaid(why) = &arrived.delivered {
+                        return Err(Error::told(format!("a receipt of the bench was not said: {why}")));
+                    }
                     let notice = &arrived.read.notice;
                     let subject = format!("{}.{}.{}", notice.recipient, notice.incident, notice.event);
                     if tell.send(Ok((subject, Instant::now()))).is_err() {
@@ -335,7 +339,8 @@ async fn receive(desk: Desk, _ledger: tocsin_ledger::Ledger, tell: Heard) {
                     )));
                 }
             }
-            arrival.settle().await.attempt("settle a notice")?;
+            // As above.
+            let _ = arrival.settle().await;
         }
     };
     if let Err(error) = heard.await {

@@ -116,11 +116,17 @@ impl Report {
     }
 
     fn line(&mut self, what: String, ours: String, raw: String, ratio: f64, aim: &'static str) {
-        self.lines.push(Line { what, ours, raw, ratio: format!("{ratio:.2}"), aim });
+        self.push(Line { what, ours, raw, ratio: format!("{ratio:.2}"), aim });
     }
 
     fn alone(&mut self, what: String, ours: String, aim: &'static str) {
-        self.lines.push(Line { what, ours, raw: String::new(), ratio: String::new(), aim });
+        self.push(Line { what, ours, raw: String::new(), ratio: String::new(), aim });
+    }
+
+    /// Told at once too: a later part may fail.
+    fn push(&mut self, line: Line) {
+        eprintln!("{line}");
+        self.lines.push(line);
     }
 }
 
@@ -138,10 +144,17 @@ impl fmt::Display for Report {
             writeln!(f, "A quick run: that every part works is shown, and nothing is measured.")?;
         }
         writeln!(f, "{:<48} {:<29} {:<29} {:>6}  aim", "median (least-most)", "ours", "raw", "ratio")?;
-        for Line { what, ours, raw, ratio, aim } in &self.lines {
-            let line = format!("{what:<48} {ours:<29} {raw:<29} {ratio:>6}  {aim}");
-            writeln!(f, "{}", line.trim_end())?;
+        for line in &self.lines {
+            writeln!(f, "{line}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, ours, raw, ratio, aim } = self;
+        let line = format!("{what:<48} {ours:<29} {raw:<29} {ratio:>6}  {aim}");
+        f.write_str(line.trim_end())
     }
 }
