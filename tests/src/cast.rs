@@ -62,6 +62,7 @@ impl Cast {
         let document = DirectoryDocument {
             name: "Test".to_owned(),
             time_zone: "Europe/London".to_owned(),
+            checkpoint_key: None,
             areas: vec![area("uk", None), area("north", Some("uk")), area("south", Some("uk"))],
             publishers: Vec::new(),
             recipients: Vec::new(),

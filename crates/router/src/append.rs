@@ -69,6 +69,6 @@ async fn append_all(ledger: &Ledger, facts: &[NewFact], judged: &mut Judged) -> 
 }
 
 /// Whether nothing can be written any more, whatever it is.
-fn is_end(error: &Error) -> bool {
+pub(crate) fn is_end(error: &Error) -> bool {
     matches!(error, Error::Closed { .. } | Error::NoStream { .. } | Error::NoJetStream { .. })
 }

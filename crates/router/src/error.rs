@@ -20,6 +20,13 @@ pub enum Error {
         #[source]
         source: tocsin_ledger::Error,
     },
+    /// The key for checkpoints has no public half, which no key made or read by us lacks.
+    #[error("the key for checkpoints cannot be used: {source}")]
+    Key {
+        /// What is wrong with it.
+        #[source]
+        source: tocsin_protocol::Error,
+    },
     /// Nothing can be written any more.
     #[error(
         "the router cannot write any more: {source}; start it again, and it goes on where the log stands"

@@ -33,6 +33,10 @@
 //!
 //! See `trust`.
 //!
+//! # Checkpoints
+//!
+//! A router that is given the directory's `checkpoint_key` signs what both streams hold: see `checkpoints`.
+//!
 //! # What cannot be written
 //!
 //! A fact that the broker refuses for good (larger than it takes, say) or that stands in the log as no router would
@@ -41,6 +45,7 @@
 
 mod append;
 mod aside;
+mod checkpoints;
 mod desks;
 mod error;
 mod plan;

@@ -4,9 +4,10 @@ use std::future::Future;
 
 use tocsin_duty::Fold;
 use tocsin_ledger::Ledger;
+use tocsin_protocol::SigningKey;
 use tokio::sync::watch;
 
-use crate::{desks::Desks, error::Error, turn::Turn};
+use crate::{checkpoints::Checkpoints, desks::Desks, error::Error, turn::Turn};
 
 /// After so many entries the runtime is let breathe: each may have cost the verification of a signature.
 const BREATH: usize = 256;
@@ -14,12 +15,22 @@ const BREATH: usize = 256;
 /// Follows both streams and appends what follows from them.
 pub struct Router {
     ledger: Ledger,
+    checkpoints: Checkpoints,
 }
 
 impl Router {
     /// A router on this ledger, which should wait for ever ([`tocsin_ledger::Wait::UntilConnected`]).
     pub fn new(ledger: Ledger) -> Self {
-        Self { ledger }
+        Self { ledger, checkpoints: Checkpoints::default() }
+    }
+
+    /// Signs checkpoints with this key, as long as it is the directory's. Without one it signs none.
+    ///
+    /// # Errors
+    /// [`Error::Key`] when the key has no public half, which no key made or read by us lacks.
+    pub fn signing(self, key: Option<SigningKey>) -> Result<Self, Error> {
+        let checkpoints = Checkpoints::signing(key).map_err(|source| Error::Key { source })?;
+        Ok(Self { checkpoints, ..self })
     }
 
     /// Works until `shutdown` is ready; then finishes the append under way and returns. Should the bus be away, that
@@ -31,7 +42,7 @@ impl Router {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let (stop, stopping) = watch::channel(false);
         tokio::select! {
-            ended = work(self.ledger, stopping) => ended,
+            ended = Box::pin(work(self.ledger, self.checkpoints, stopping)) => ended,
             () = async {
                 shutdown.await;
                 stop.send_replace(true);
@@ -47,7 +58,11 @@ pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-async fn work(ledger: Ledger, mut stopping: watch::Receiver<bool>) -> Result<(), Error> {
+async fn work(
+    ledger: Ledger,
+    mut checkpoints: Checkpoints,
+    mut stopping: watch::Receiver<bool>,
+) -> Result<(), Error> {
     let mut started = stopping.clone();
     let start = async {
         ledger.verify().await?;
@@ -60,7 +75,7 @@ async fn work(ledger: Ledger, mut stopping: watch::Receiver<bool>) -> Result<(),
     };
     let mut fold = Fold::trusting(trust);
     let desks = Desks::start(ledger.clone());
-    let mut turn = Turn::new(ledger, stopping.clone());
+    let mut turn = Turn::new(ledger.clone(), stopping.clone());
     let (mut live, mut at_end) = (false, false);
     while !*stopping.borrow() {
         let read = tokio::select! {
@@ -69,11 +84,16 @@ async fn work(ledger: Ledger, mut stopping: watch::Receiver<bool>) -> Result<(),
                 turn.take(&mut fold, at_end).await?;
                 continue;
             }
+            () = checkpoints.quiet(live && at_end) => {
+                checkpoints.write(&ledger, &fold, &mut stopping).await?;
+                continue;
+            }
             () = stopped(&mut stopping) => break,
         };
         for entries in read.entries.chunks(BREATH) {
             for entry in entries {
                 let verdict = fold.apply(entry);
+                checkpoints.take(entry);
                 if live {
                     crate::tell::met(entry, &verdict);
                 }
@@ -93,6 +113,9 @@ async fn work(ledger: Ledger, mut stopping: watch::Receiver<bool>) -> Result<(),
             }
             if turn.is_due(&fold, at_end) {
                 turn.take(&mut fold, at_end).await?;
+            }
+            if at_end {
+                checkpoints.write(&ledger, &fold, &mut stopping).await?;
             }
         }
     }

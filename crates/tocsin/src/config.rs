@@ -16,6 +16,9 @@ pub(crate) struct Config {
     /// The bus that `tocsin up` starts.
     #[serde(default)]
     pub(crate) bus: Bus,
+    /// How the router signs.
+    #[serde(default)]
+    pub(crate) router: Router,
     /// Who the mails are from, and by which relays they go.
     pub(crate) notifier: tocsin_notifier::Config,
 }
@@ -28,6 +31,15 @@ pub(crate) struct Bus {
     pub(crate) store: PathBuf,
     /// Its port on 127.0.0.1; 0 for any that is free, which it tells.
     pub(crate) port: u16,
+}
+
+/// The router that `tocsin up` runs.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Router {
+    /// The seed file of the key with which it signs checkpoints; it is made where it is not there. Without one it
+    /// signs none.
+    pub(crate) key: Option<PathBuf>,
 }
 
 impl Default for Bus {

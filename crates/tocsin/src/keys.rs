@@ -15,6 +15,9 @@ use crate::{directory_file, failure::Failure, seed};
 /// The file of public halves.
 const PUBLIC: &str = "public.toml";
 
+/// The name of the key with which the router signs checkpoints. It is no identifier, so it is no body's.
+const CHECKPOINT_KEY: &str = "checkpoint_key";
+
 /// A key that was made, or was there.
 pub(crate) struct Made {
     pub(crate) seed_file: PathBuf,
@@ -48,6 +51,7 @@ pub(crate) struct MadeAll {
 /// As much of a directory file as tells who needs a key. Whether the rest is sound is for `directory check` to say.
 #[derive(Deserialize)]
 struct Bodies {
+    checkpoint_key: Option<String>,
     #[serde(default)]
     publishers: Vec<Body>,
     #[serde(default)]
@@ -60,8 +64,8 @@ struct Body {
     key: Option<String>,
 }
 
-/// Makes a key for every body of a directory whose key neither the directory nor the file of public halves names, and
-/// writes that file. Seeds that are there are kept, so it may be run again when a body is added.
+/// Makes a key for the router and for every body of a directory, where neither the directory nor the file of public
+/// halves names one, and writes that file. Seeds that are there are kept, so it may be run again when a body is added.
 pub(crate) fn for_directory(directory: &Path, out: &Path) -> Result<MadeAll, Failure> {
     let text = directory_file::read(directory, "directory")?.text;
     let bodies: Bodies = toml::from_str(&text).map_err(|why| {
@@ -70,18 +74,20 @@ pub(crate) fn for_directory(directory: &Path, out: &Path) -> Result<MadeAll, Fai
     make_dir(out)?;
     let file = out.join(PUBLIC);
     let mut public = known(&file)?;
-    let all: BTreeSet<RecipientId> = bodies
+    let router = bodies.checkpoint_key.is_none().then(|| CHECKPOINT_KEY.to_owned());
+    let all: BTreeSet<String> = bodies
         .publishers
         .into_iter()
         .chain(bodies.recipients)
         .filter(|body| body.key.is_none())
-        .map(|body| body.id)
+        .map(|body| body.id.to_string())
+        .chain(router)
         .collect();
     let (mut made, mut kept) = (0, 0);
     for id in all {
-        let seed_file = seed_file(out, id.as_str());
+        let seed_file = seed_file(out, &id);
         // A body that has sent in the public half alone has no seed here.
-        if public.contains_key(id.as_str()) && !seed_file.exists() {
+        if public.contains_key(&id) && !seed_file.exists() {
             kept += 1;
             continue;
         }
@@ -97,7 +103,7 @@ pub(crate) fn for_directory(directory: &Path, out: &Path) -> Result<MadeAll, Fai
             }
             Err(why) => return Err(Failure::failed(format!("cannot write {}: {why}", seed_file.display()))),
         };
-        if let Some(other) = public.insert(id.as_str().to_owned(), key.public())
+        if let Some(other) = public.insert(id.clone(), key.public())
             && other != key.public()
         {
             return Err(Failure::wrong(format!(
@@ -110,6 +116,17 @@ pub(crate) fn for_directory(directory: &Path, out: &Path) -> Result<MadeAll, Fai
     write_public(&file, &public)
         .map_err(|why| Failure::failed(format!("cannot write {}: {why}", file.display())))?;
     Ok(MadeAll { made, kept, public: file })
+}
+
+/// The key in a seed file of our own, which is made where it is not there.
+pub(crate) fn own(file: &Path) -> Result<SigningKey, Failure> {
+    make_dir(file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
+    let key = SigningKey::generate();
+    match write_seed(file, &key) {
+        Ok(()) => Ok(key),
+        Err(why) if why.kind() == io::ErrorKind::AlreadyExists => seed::read(file),
+        Err(why) => Err(Failure::failed(format!("cannot write {}: {why}", file.display()))),
+    }
 }
 
 fn seed_file(out: &Path, id: &str) -> PathBuf {
@@ -199,16 +216,16 @@ mod tests {
         };
         fs::write(&directory, text("")).unwrap();
         let all = for_directory(&directory, out.path()).unwrap();
-        assert_eq!((all.made, all.kept), (2, 0), "one for each body, whatever it is");
+        assert_eq!((all.made, all.kept), (3, 0), "one for each body, whatever it is, and the router's");
         let first = known(&all.public).unwrap();
-        assert_eq!(first.keys().collect::<Vec<_>>(), ["a", "op"]);
+        assert_eq!(first.keys().collect::<Vec<_>>(), ["a", "checkpoint_key", "op"]);
 
         let mut with = first.clone();
         with.insert("b".to_owned(), sent.clone());
         write_public(&all.public, &with).unwrap();
         fs::write(&directory, text(", { id = \"b\" }, { id = \"c\" }")).unwrap();
         let all = for_directory(&directory, out.path()).unwrap();
-        assert_eq!((all.made, all.kept), (1, 3));
+        assert_eq!((all.made, all.kept), (1, 4));
         let second = known(&all.public).unwrap();
         assert_eq!((&second["a"], &second["op"], &second["b"]), (&first["a"], &first["op"], &sent));
         assert!(!out.path().join("b.nk").exists(), "its seed is where it belongs");

@@ -96,6 +96,7 @@ impl World {
         let document = DirectoryDocument {
             name: "999 notification, a small picture of it".to_owned(),
             time_zone: "Europe/London".to_owned(),
+            checkpoint_key: None,
             areas: vec![Area {
                 id: area.clone(),
                 name: "United Kingdom".to_owned(),

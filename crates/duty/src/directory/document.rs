@@ -14,6 +14,9 @@ use super::{
     structure::Unread,
 };
 
+/// The name of the key that is the router's: no identifier has an underscore, so no body can have it.
+pub(super) const CHECKPOINT_KEY: &str = "checkpoint_key";
+
 /// What was read, and where each entry stands.
 pub(super) struct Read<'r, 't> {
     pub(super) document: DirectoryDocument,
@@ -39,11 +42,15 @@ pub(super) fn read<'r, 't>(
     let mut reader = Reader::of_file(directory, "the directory".to_owned(), faults);
     let name = reader.need("name", "\"Whose directory this is\"");
     let time_zone = reader.need("time_zone", "\"Europe/London\"");
+    let checkpoint_key = reader.may(CHECKPOINT_KEY);
     let areas = reader.values("areas").unwrap_or_default();
     let publishers = reader.values("publishers").unwrap_or_default();
     let recipients = reader.values("recipients").unwrap_or_default();
     let named = reader.values("policies").unwrap_or_default();
-    let mut unread = Unread { any: name.is_none() || time_zone.is_none(), ..Unread::default() };
+    let mut unread = Unread {
+        any: name.is_none() || time_zone.is_none() || checkpoint_key.is_none(),
+        ..Unread::default()
+    };
     unread.any |= reader.finish().is_none();
 
     let (areas, area_origins, ids) = section(directory, "area", areas, area, faults);
@@ -60,6 +67,7 @@ pub(super) fn read<'r, 't>(
         document: DirectoryDocument {
             name: name.unwrap_or_default(),
             time_zone: time_zone.unwrap_or_default(),
+            checkpoint_key: checkpoint_key.flatten(),
             areas,
             publishers,
             recipients,
@@ -291,7 +299,8 @@ impl<'r> Read<'r, '_> {
         let publishers = self.document.publishers.iter_mut().map(|entry| (entry.id.as_str(), &mut entry.key));
         let recipients = self.document.recipients.iter_mut().map(|entry| (entry.id.as_str(), &mut entry.key));
         let mut strangers = keys.clone();
-        for (id, own) in publishers.chain(recipients) {
+        let router = std::iter::once((CHECKPOINT_KEY, &mut self.document.checkpoint_key));
+        for (id, own) in publishers.chain(recipients).chain(router) {
             let Some(key) = keys.get(id) else { continue };
             strangers.remove(id);
             match own {
@@ -324,6 +333,12 @@ impl<'r> Read<'r, '_> {
             Section::Policies => &self.policies,
         };
         let Some(&(source, entry)) = origins.get(place.index) else { return (self.directory.file, 1) };
+        if let ([Step::Field(name)], None) = (&place.path[..], entry)
+            && !source.root.get_ref().contains_key(name.as_str())
+            && let Some(found) = self.keys.get(name).filter(|_| name == CHECKPOINT_KEY)
+        {
+            return *found;
+        }
         if let ([Step::Field(name)], Some(entry)) = (&place.path[..], entry) {
             let elsewhere = entry.get_ref().as_table().is_some_and(|table| !table.contains_key("key"));
             if let Some(found) =

@@ -34,6 +34,7 @@ pub use source::{TEXT_MAX, Text};
 pub struct Directory {
     version: u64,
     document: DirectoryDocument,
+    checkpoint_key: Option<AuthorKey>,
     areas: AreaTree,
     publishers: BTreeMap<PublisherId, KnownPublisher>,
     recipients: Vec<KnownRecipient>,
@@ -106,7 +107,8 @@ impl Directory {
             .map(|entry| entry.neighbours.iter().filter_map(|id| places.get(id).copied()).collect())
             .collect();
         let areas = AreaTree::new(&document.areas);
-        Ok(Self { version, document, areas, publishers, recipients, places, neighbours })
+        let checkpoint_key = key(&document.checkpoint_key);
+        Ok(Self { version, document, checkpoint_key, areas, publishers, recipients, places, neighbours })
     }
 
     /// Its version.
@@ -127,6 +129,11 @@ impl Directory {
     /// The zone in which people read times.
     pub fn time_zone(&self) -> &str {
         &self.document.time_zone
+    }
+
+    /// The key with which the router signs checkpoints; without one there are none.
+    pub fn checkpoint_key(&self) -> Option<&AuthorKey> {
+        self.checkpoint_key.as_ref()
     }
 
     /// A publisher, if it is listed.

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tocsin_protocol::{Area, AreaId, AreaScope, AuthorKey, DirectoryDocument, PolicyDocument, RecipientId};
 
-use super::fault::{Found, Place, Section};
+use super::{
+    document::CHECKPOINT_KEY,
+    fault::{Found, Place, Section},
+};
 
 /// The most policies of a directory, and the most steps of a policy: every event is held against all of them.
 const POLICIES_MAX: usize = 64;
@@ -174,10 +177,12 @@ fn keys(document: &DirectoryDocument, found: &mut Vec<Found>) {
     let recipients = document.recipients.iter().enumerate().map(|(index, recipient)| {
         (Section::Recipients, index, recipient.id.as_str(), recipient.key.as_deref())
     });
+    let router = (Section::Top, 0, CHECKPOINT_KEY, document.checkpoint_key.as_deref());
     let mut holders = BTreeMap::new();
-    for (section, index, id, key) in publishers.chain(recipients) {
+    for (section, index, id, key) in publishers.chain(recipients).chain([router]) {
         let Some(key) = key else { continue };
-        let place = Place::new(section, index).field("key");
+        let field = if section == Section::Top { CHECKPOINT_KEY } else { "key" };
+        let place = Place::new(section, index).field(field);
         if let Err(why) = AuthorKey::new(key) {
             found.push(place.error(format!("{id}: {why}: make one with `tocsin keys new {id}`")));
         } else if let Some(holder) = holders.insert(key, id).filter(|holder| *holder != id) {

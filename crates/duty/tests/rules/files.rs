@@ -41,6 +41,11 @@ fn each_fault_is_told_by_file_and_line_with_what_to_do() {
         ("requirement = \"required\"", "requirement = \"maybe\"", "maybe"),
         ("policies = [\"policy.toml\"]", "policies = [\"other.toml\"]", "other.toml"),
         ("time_zone = \"Europe/London\"", "time_zone = \"Europe/Londres\"", "there is no time zone"),
+        (
+            "time_zone = \"Europe/London\"",
+            "time_zone = \"Europe/London\"\ncheckpoint_key = \"UX\"",
+            "checkpoint_key: key \"UX\" is not an NKey",
+        ),
         ("name = \"Two counties\"", "nmae = \"Two counties\"", "nmae"),
         ("within = \"kent\"", "within = \"medway\"", "medway"),
     ];

@@ -83,6 +83,7 @@ fn document(keys: &Keys) -> DirectoryDocument {
     DirectoryDocument {
         name: "a world".into(),
         time_zone: "Europe/London".into(),
+        checkpoint_key: None,
         areas: vec![tocsin_protocol::Area {
             id: id::<AreaId>("here"),
             name: "Here".into(),

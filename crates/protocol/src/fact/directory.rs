@@ -16,6 +16,9 @@ pub struct DirectoryDocument {
     pub name: String,
     /// The zone in which people read times, such as `Europe/London`.
     pub time_zone: String,
+    /// The public NKey with which the router signs checkpoints. Without one there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_key: Option<String>,
     /// The places that there are.
     #[serde(default)]
     pub areas: Vec<Area>,

@@ -487,11 +487,13 @@ prop_compose! {
     pub(crate) fn directory()(
         name in line(120),
         time_zone in select(&["Europe/London", "UTC", "Etc/GMT-14"][..]),
+        checkpoint_key in option::of(key()),
         areas in collection::vec(directory_area(), 0..4),
         publishers in collection::vec(directory_publisher(), 0..3),
         recipients in collection::vec(directory_recipient(), 0..4),
         policies in collection::vec(policy_document(), 0..3),
     ) -> DirectoryDocument {
-        DirectoryDocument { name, time_zone: time_zone.to_owned(), areas, publishers, recipients, policies }
+        let time_zone = time_zone.to_owned();
+        DirectoryDocument { name, time_zone, checkpoint_key, areas, publishers, recipients, policies }
     }
 }

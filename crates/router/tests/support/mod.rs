@@ -27,6 +27,8 @@ pub(crate) struct Bus {
     pub(crate) ledger: Ledger,
     pub(crate) operator: SigningKey,
     pub(crate) local: SigningKey,
+    /// The key that the directory names for checkpoints.
+    pub(crate) checkpoints: SigningKey,
     keys: BTreeMap<String, SigningKey>,
     store: tempfile::TempDir,
 }
@@ -41,7 +43,8 @@ impl Bus {
         let ids = (0..recipients).map(here).chain(["there".to_owned()]);
         let keys = ids.map(|id| (id, SigningKey::generate())).collect();
         let (operator, local) = (SigningKey::generate(), SigningKey::generate());
-        let bus = Self { server, ledger, operator, local, keys, store };
+        let checkpoints = SigningKey::generate();
+        let bus = Self { server, ledger, operator, local, checkpoints, keys, store };
         let document = bus.document(SignedDuration::from_millis(window));
         let directory = NewFact {
             subject: Subject::Directory { version: 1 },
@@ -60,8 +63,13 @@ impl Bus {
     }
 
     pub(crate) async fn router(&self) -> Running {
+        self.router_signing(Some(&self.checkpoints)).await
+    }
+
+    pub(crate) async fn router_signing(&self, key: Option<&SigningKey>) -> Running {
+        let key = key.map(|key| SigningKey::from_seed(&key.seed().unwrap()).unwrap());
         let connection = Connection { wait: Wait::UntilConnected, ..Connection::to(&self.server.url()) };
-        let router = Router::new(Ledger::connect(&connection).await.unwrap());
+        let router = Router::new(Ledger::connect(&connection).await.unwrap()).signing(key).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(router.run(async {
             let _ = stopped.await;
@@ -152,6 +160,7 @@ impl Bus {
         DirectoryDocument {
             name: "a test".to_owned(),
             time_zone: "Europe/London".to_owned(),
+            checkpoint_key: Some(self.checkpoints.public()),
             areas: vec![area("here"), area("there")],
             publishers: vec![
                 publisher("operator", &self.operator, AreaScope::All),

@@ -7,7 +7,7 @@ use tocsin_notifier::Notifier;
 use tocsin_protocol::Stream;
 use tocsin_router::Router;
 
-use crate::{bus, config::Config, failure::Failure, out, own_server::OwnServer, shutdown::Shutdown};
+use crate::{bus, config::Config, failure::Failure, keys, out, own_server::OwnServer, shutdown::Shutdown};
 
 /// Run bus, router and notifier on this machine, from one configuration file
 #[derive(Debug, clap::Args)]
@@ -32,6 +32,7 @@ const LOOK: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let config = Config::read(&args.config)?;
+    let key = config.router.key.as_deref().map(keys::own).transpose()?;
     let shutdown = Shutdown::listen()?;
     let (connection, own) = if bus::is_named() {
         (bus::connection("up", Wait::UntilConnected)?, None)
@@ -56,7 +57,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let notifier = Notifier::new(notifier, &config.notifier).map_err(|error| Failure::input(&error))?;
     tell(&router, own.as_ref()).await?;
 
-    let mut router = tokio::spawn(Router::new(router).run(shutdown.wait()));
+    let mut router = tokio::spawn(Router::new(router).signing(key)?.run(shutdown.wait()));
     let mut notifier = tokio::spawn(notifier.run(shutdown.wait()));
     let mut own = own;
     let (mut router_ended, mut notifier_ended) = (None, None);

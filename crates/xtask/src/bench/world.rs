@@ -42,6 +42,7 @@ impl World {
         DirectoryDocument {
             name: "Bench".to_owned(),
             time_zone: "Europe/London".to_owned(),
+            checkpoint_key: None,
             areas: vec![Area {
                 id: self.area.clone(),
                 name: "United Kingdom".to_owned(),

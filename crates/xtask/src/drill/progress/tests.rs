@@ -39,6 +39,7 @@ impl Told {
         let document = DirectoryDocument {
             name: "Test".to_owned(),
             time_zone: "Europe/London".to_owned(),
+            checkpoint_key: None,
             areas: Vec::new(),
             publishers: Vec::new(),
             recipients: vec![
