@@ -22,7 +22,7 @@ const RECIPIENTS: usize = 4;
 /// From publication to the close of the window.
 const WINDOW: SignedDuration = SignedDuration::from_secs(2);
 /// Between two publications, and so between two closings.
-const PACE: Duration = Duration::from_millis(25);
+const PACE: Duration = Duration::from_millis(100);
 /// The longest wait for the last finding.
 const MOST: Duration = Duration::from_mins(1);
 

@@ -133,7 +133,8 @@ impl Step {
                 pass(doc)
             }
             Self::Readme => {
-                pass(cargo(&["build", "--locked", "--package", "tocsin"]))?;
+                // With xtask, whose build this one then shares but for the program itself.
+                pass(cargo(&["build", "--locked", "--package", "xtask", "--package", "tocsin"]))?;
                 readme::run(&place::target().join("debug"))
             }
             Self::Drill => pass(cargo(&["xtask", "drill"])),
