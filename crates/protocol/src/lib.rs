@@ -1,7 +1,7 @@
 //! The words on the wire: what may be said on the bus, under which subject, in which shape, and signed by whom.
 //!
 //! This crate holds the grammar of subjects ([`Subject`]), the facts themselves ([`Event`], [`Receipt`],
-//! [`Dispatch`], ...), their JSON Schemas ([`schema`]) and signatures ([`sign`]). [`tree`] and
+//! [`Dispatch`], ...), their JSON Schemas ([`schema`]) and signatures ([`Signed`]). [`tree`] and
 //! [`Checkpoint`] make what stands on the bus evident: nothing in it can be changed and stay unseen. Everything from outside becomes
 //! one of these types here, once.
 //!

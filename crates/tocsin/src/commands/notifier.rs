@@ -15,7 +15,7 @@ use crate::{bus, config::Config, failure::Failure, shutdown::Shutdown};
 
 It waits for a bus that is away. SIGTERM ends it once the mails under way are sent and written down.")]
 pub(crate) struct Args {
-    /// The configuration: the [notifier] of the file that `tocsin up` takes
+    /// The configuration: the `[notifier]` of the file that `tocsin up` takes
     #[arg(long, value_name = "FILE", env = "TOCSIN_CONFIG")]
     config: PathBuf,
 }
