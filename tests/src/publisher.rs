@@ -54,5 +54,6 @@ pub fn receipt(recipient: &str, incident: &str, number: u32, stage: ReceiptStage
         control_room: None,
         on_behalf_of: None,
         note: None,
+        checkpoint: None,
     }
 }

@@ -194,6 +194,7 @@ impl Desk {
             control_room: self.control_room.clone(),
             on_behalf_of: what.on_behalf_of.clone(),
             note: what.note.clone(),
+            checkpoint: None,
         }
     }
 

@@ -239,6 +239,7 @@ impl Desk {
             control_room: self.control_room.clone(),
             on_behalf_of: None,
             note: None,
+            checkpoint: None,
         };
         match self.said_before(&receipt.subject()).await {
             Ok(Some((entry, _))) => return Delivered::Before(entry.time),

@@ -8,7 +8,7 @@ use tocsin_protocol::{
     to_body,
 };
 
-use crate::error::Error;
+use crate::{error::Error, witness::Witness};
 
 /// One recipient's place on the bus: it reads that recipient's notices and signs its receipts. Clones share it.
 #[derive(Debug, Clone)]
@@ -17,6 +17,7 @@ pub struct Desk {
     pub(crate) recipient: RecipientId,
     pub(crate) control_room: Option<String>,
     pub(crate) pinned: Arc<BTreeMap<PublisherId, AuthorKey>>,
+    witness: Arc<Witness>,
     key: Arc<SigningKey>,
     public: AuthorKey,
 }
@@ -28,7 +29,15 @@ impl Desk {
     /// [`Error::Word`] when the key has no public half, which no key made or read by us lacks.
     pub fn new(ledger: Ledger, recipient: RecipientId, key: SigningKey) -> Result<Self, Error> {
         let public = AuthorKey::new(&key.public())?;
-        Ok(Self { ledger, recipient, control_room: None, pinned: Arc::default(), key: Arc::new(key), public })
+        Ok(Self {
+            ledger,
+            recipient,
+            control_room: None,
+            pinned: Arc::default(),
+            witness: Arc::default(),
+            key: Arc::new(key),
+            public,
+        })
     }
 
     /// Pins publishers' keys that are known here by other ways than the bus: what they say must be signed with these.
@@ -48,9 +57,14 @@ impl Desk {
         &self.recipient
     }
 
-    /// Checks, signs and says a receipt.
+    /// Checks, signs and says a receipt, with the newest checkpoint that this desk has seen.
     pub(crate) async fn say(&self, receipt: &Receipt) -> Result<tocsin_ledger::Said, Error> {
-        let body = to_body("receipt", receipt)?;
+        let checkpoint = self.witness.newest(&self.ledger).await;
+        let mut body = to_body("receipt", &Receipt { checkpoint, ..receipt.clone() })?;
+        // It may leave no room for what the person has to say.
+        if body.len() > schema::MAX_RECEIPT_BYTES {
+            body = to_body("receipt", receipt)?;
+        }
         schema::check_receipt(&body).map_err(|problems| Error::Invalid { problems })?;
         let subject = receipt.subject();
         let signed = self.key.sign(&subject.to_string(), &body)?;

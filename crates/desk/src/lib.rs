@@ -6,6 +6,9 @@
 //! taken a notice in; [`Desk::hand_over`] lets a program be that person's hand. [`show`] renders a notice for a
 //! terminal.
 //!
+//! Every receipt repeats the newest checkpoint that its desk has seen, so that the agencies are witnesses: what stood then
+//! cannot be rewritten or erased without their word against it.
+//!
 //! A notice that cannot be read, or is not signed by its author, is told as such and wedges nothing. It is neither
 //! delivered nor acknowledged, so the recipient is written to by mail: silence is never taken for knowledge.
 //!
@@ -24,6 +27,7 @@ mod open;
 mod read;
 mod show;
 mod when;
+mod witness;
 
 pub use acknowledge::{Acknowledge, Acknowledged, Standing};
 pub use arrivals::{Arrival, Arrivals, Arrived, Content, Delivered};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use support::{Bus, KIND_UPDATE, person};
 use tocsin_desk::{AcknowledgeOn, Content, Delivered, EXIT_ACKNOWLEDGED, Ended, Error, Program, Standing};
-use tocsin_protocol::{Stream, Subject};
+use tocsin_protocol::{Entry, Receipt, SigningKey, Stream, Subject, from_body};
 
 #[tokio::test]
 async fn a_desk_that_was_away_catches_up_in_order_and_tells_what_is_superseded() {
@@ -205,4 +205,51 @@ async fn a_refused_acknowledgement_is_told_and_does_not_stand_in_the_way() {
     assert_eq!(again.standing, Standing::Beside);
     assert!(bus.ledger.last(&Subject::Refusal { said: again.position.sequence }).await.unwrap().is_none());
     assert_eq!(bus.ledger.entries(Stream::Said, &["tocsin.receipt.>".to_owned()]).await.unwrap().len(), 2);
+}
+
+fn witnessed(entry: &Entry) -> Option<String> {
+    from_body::<Receipt>("receipt", &entry.body).unwrap().checkpoint
+}
+
+#[tokio::test]
+async fn every_receipt_repeats_the_newest_checkpoint_that_the_desk_has_seen() {
+    let bus = Bus::start().await;
+    bus.checkpoint(7).await;
+    let newest = bus.checkpoint(9).await;
+    bus.notice("a", 1, "initial").await;
+    let desk = bus.desk();
+    let mut arrivals = desk.arrivals().await.unwrap();
+    bus.within(arrivals.next()).await.unwrap();
+    desk.acknowledge(&"a".parse().unwrap(), None, &person("A. Example")).await.unwrap();
+    let receipts = bus.said("tocsin.receipt.>").await;
+    assert_eq!(receipts.iter().map(witnessed).collect::<Vec<_>>(), [Some(newest.clone()), Some(newest)]);
+}
+
+#[tokio::test]
+async fn a_desk_that_may_not_read_checkpoints_says_its_receipts_without() {
+    let [admin, barred, narrow] = [(); 3].map(|()| SigningKey::generate());
+    let users = r#"authorization { users = [
+        { nkey: ADMIN }
+        { nkey: BARRED, permissions: {
+            publish: { deny: "$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.checkpoint.>" } } }
+        { nkey: NARROW, permissions: { subscribe: "_INBOX.>", publish: [
+            "$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.checkpoint.*", "$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.notice.>",
+            "$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.refusal.*", "$JS.API.DIRECT.GET.TOCSIN_SAID.>",
+            "tocsin.receipt.pol-kent.>"] } }
+    ] }"#;
+    let users = users
+        .replace("ADMIN", &admin.public())
+        .replace("BARRED", &barred.public())
+        .replace("NARROW", &narrow.public());
+    let bus = Bus::start_with(Some(&users), Some(&admin)).await;
+    let newest = bus.checkpoint(9).await;
+    bus.notice("a", 1, "initial").await;
+    bus.notice("a", 2, KIND_UPDATE).await;
+    let (incident, by) = ("a".parse().unwrap(), person("A. Example"));
+    let denied = bus.desk_as(&barred).await;
+    denied.acknowledge(&incident, Some("1".parse().unwrap()), &by).await.unwrap();
+    let allowed = bus.desk_as(&narrow).await;
+    allowed.acknowledge(&incident, Some("2".parse().unwrap()), &by).await.unwrap();
+    let receipts = bus.said("tocsin.receipt.>").await;
+    assert_eq!(receipts.iter().map(witnessed).collect::<Vec<_>>(), [None, Some(newest)]);
 }

@@ -80,6 +80,15 @@ impl Ledger {
         self.0.direct_last(subject, &mut self.0.patience()).await
     }
 
+    /// The last entry whose subject matches `filter`. Needs no more than the right to read those subjects; a replica that
+    /// lags may answer.
+    ///
+    /// # Errors
+    /// [`Error::NoStream`], [`Error::Denied`], [`Error::Unknown`].
+    pub async fn newest(&self, stream: Stream, filter: &str) -> Result<Option<Entry>, Error> {
+        self.0.direct(stream, filter, &mut self.0.patience()).await
+    }
+
     /// The last entry whose subject matches `filter`, as the stream's leader knows it.
     ///
     /// # Errors

@@ -110,8 +110,16 @@ impl Shared {
         subject: &Subject,
         patience: &mut Patience,
     ) -> Result<Option<Entry>, Error> {
-        let stream = subject.stream();
-        let name = subject.to_string();
+        self.direct(subject.stream(), &subject.to_string(), patience).await
+    }
+
+    /// As [`Self::direct_last`], of all subjects that match.
+    pub(crate) async fn direct(
+        &self,
+        stream: Stream,
+        name: &str,
+        patience: &mut Patience,
+    ) -> Result<Option<Entry>, Error> {
         let api = format!("$JS.API.DIRECT.GET.{}.{name}", stream.name());
         let mut breaks = 0;
         loop {
@@ -126,7 +134,7 @@ impl Shared {
                     }
                     _ => {
                         return placed_entry(stream, message).map(Some).ok_or_else(|| Error::Answer {
-                            attempted: format!("reading {subject}"),
+                            attempted: format!("reading {name}"),
                             why: "a direct get without the message's place".to_owned(),
                         });
                     }
@@ -135,7 +143,7 @@ impl Shared {
                 Err(NoAnswer::Lost(why)) => {
                     if stream == Stream::Said && *self.signals.connected().borrow() != connected {
                         breaks += 1;
-                        match self.leader_read(stream, Wanted::Last { last_by_subj: &name }, patience).await {
+                        match self.leader_read(stream, Wanted::Last { last_by_subj: name }, patience).await {
                             // Who may not ask the leader tries again: the break may have been the network's.
                             Err(Error::Denied { .. }) if breaks < BREAKS_MOST => {}
                             read => return Ok(read?.map(|stored| stored.into_entry(stream))),
@@ -145,7 +153,7 @@ impl Shared {
                 }
                 Err(NoAnswer::NobodyThere) => "no stream answers there".to_owned(),
             };
-            patience.pause(&format!("reading {subject}"), &why).await?;
+            patience.pause(&format!("reading {name}"), &why).await?;
         }
     }
 

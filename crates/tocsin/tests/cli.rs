@@ -212,6 +212,7 @@ fn receipt(recipient: &str) -> Receipt {
         control_room: None,
         on_behalf_of: None,
         note: None,
+        checkpoint: None,
     }
 }
 

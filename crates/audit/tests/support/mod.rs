@@ -285,6 +285,7 @@ impl World {
             control_room: None,
             on_behalf_of: None,
             note: None,
+            checkpoint: None,
         }
     }
 

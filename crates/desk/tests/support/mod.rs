@@ -10,8 +10,9 @@ use tocsin_ledger::{
     server::{Server, ServerOptions, find},
 };
 use tocsin_protocol::{
-    Entry, Event, NewFact, Notice, Person, ReceiptMethod, RecipientId, Refusal, RefusalCode, Requirement,
-    SigningKey, Stream, Subject, Timestamp, to_body,
+    Checkpoint, Entry, Event, NewFact, Notice, Person, ReceiptMethod, RecipientId, Refusal, RefusalCode,
+    Requirement, SigningKey, Stream, Subject, Timestamp, to_body,
+    tree::{Hash, Head},
 };
 
 pub(crate) const KIND_UPDATE: &str = "update";
@@ -43,15 +44,20 @@ pub(crate) fn person(name: &str) -> Acknowledge {
 
 impl Bus {
     pub(crate) async fn start() -> Self {
+        Self::start_with(None, None).await
+    }
+
+    /// The same with this configuration of the server, set up as this user.
+    pub(crate) async fn start_with(config: Option<&str>, admin: Option<&SigningKey>) -> Self {
         let store = TempDir::new().unwrap();
         let options = ServerOptions {
             binary: find().unwrap(),
             store_dir: store.path().join("nats"),
-            config: None,
+            config: config.map(str::to_owned),
             port: None,
         };
         let server = Server::start(&options).await.unwrap();
-        let ledger = Ledger::connect(&Connection::to(&server.url())).await.unwrap();
+        let ledger = connect(&server, admin).await;
         ledger.set_up(&Shape::default()).await.unwrap();
         ledger.ensure_desks(&[recipient()]).await.unwrap();
         let seed = SigningKey::generate().seed().unwrap();
@@ -62,6 +68,20 @@ impl Bus {
     pub(crate) fn desk(&self) -> Desk {
         let key = SigningKey::from_seed(&self.seed).unwrap();
         Desk::new(self.ledger.clone(), recipient(), key).unwrap()
+    }
+
+    /// The same desk, as this user of the bus.
+    pub(crate) async fn desk_as(&self, user: &SigningKey) -> Desk {
+        let key = SigningKey::from_seed(&self.seed).unwrap();
+        Desk::new(connect(&self.server, Some(user)).await, recipient(), key).unwrap()
+    }
+
+    /// Puts a checkpoint of this many entries on the bus.
+    pub(crate) async fn checkpoint(&self, size: u64) -> String {
+        let log = Head { size, root: Hash::of_leaf(&size.to_be_bytes()) };
+        let fact = Checkpoint { log, said: Head::of_nothing() }.fact(&self.publisher).unwrap();
+        self.ledger.append(&fact, None).await.unwrap();
+        String::from_utf8(fact.body.to_vec()).unwrap()
     }
 
     pub(crate) async fn within<T>(&self, waited: impl Future<Output = T>) -> T {
@@ -141,6 +161,12 @@ impl Bus {
     pub(crate) async fn said(&self, filter: &str) -> Vec<Entry> {
         self.ledger.entries(Stream::Said, &[filter.to_owned()]).await.unwrap()
     }
+}
+
+/// Connects as the user of this key, or as nobody in particular.
+async fn connect(server: &Server, user: Option<&SigningKey>) -> Ledger {
+    let nkey_seed = user.map(|user| user.seed().unwrap().into());
+    Ledger::connect(&Connection { nkey_seed, ..Connection::to(&server.url()) }).await.unwrap()
 }
 
 impl Debug for Bus {

@@ -264,6 +264,7 @@ impl World {
             control_room: None,
             on_behalf_of: None,
             note: None,
+            checkpoint: None,
         };
         self.say(&receipt.subject(), to_body("receipt", &receipt).unwrap(), author);
     }

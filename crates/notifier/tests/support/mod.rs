@@ -104,6 +104,7 @@ impl Bus {
             control_room: None,
             on_behalf_of: None,
             note: None,
+            checkpoint: None,
         };
         let (subject, body) = (receipt.subject(), to_body("receipt", &receipt).unwrap());
         let signed = self.recipients[recipient].sign(&subject.to_string(), &body).unwrap();

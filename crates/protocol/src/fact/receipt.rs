@@ -37,6 +37,9 @@ pub struct Receipt {
     /// Anything to be kept with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// The newest checkpoint that the recipient had seen, the whole note: it witnesses that this stood then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
 }
 
 impl Receipt {

@@ -227,10 +227,22 @@ prop_compose! {
         method in option::of(method()),
         control_room in option::of(line(120)),
         on_behalf_of in option::of(line(120)),
-        note in option::of(text()),
+        (note, checkpoint) in (option::of(text()), option::of(text())),
     ) -> Receipt {
         let stage = if by.is_some() { ReceiptStage::Acknowledged } else { ReceiptStage::Delivered };
-        Receipt { incident, event, recipient, stage, at, by, method, control_room, on_behalf_of, note }
+        Receipt {
+            incident,
+            event,
+            recipient,
+            stage,
+            at,
+            by,
+            method,
+            control_room,
+            on_behalf_of,
+            note,
+            checkpoint,
+        }
     }
 }
 

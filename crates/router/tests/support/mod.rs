@@ -98,6 +98,7 @@ impl Bus {
             control_room: None,
             on_behalf_of: None,
             note: None,
+            checkpoint: None,
         };
         let body = to_body("receipt", &receipt).unwrap();
         self.say(&receipt.subject(), &self.keys[recipient], body).await;

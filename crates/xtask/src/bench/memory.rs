@@ -79,6 +79,7 @@ pub(crate) fn alone(incidents: usize) -> Result<(), Error> {
                 control_room: None,
                 on_behalf_of: None,
                 note: None,
+                checkpoint: None,
             };
             let body = to_body("receipt", &receipt).attempt("write a receipt")?;
             said += 1;
