@@ -1,7 +1,10 @@
 //! The one nats-server of a bench run. Each part has an account of its own there, so that no part finds what another
 //! left; the server, its disk and `sync_interval: always` are the same for all, and for the raw side.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use tocsin_ledger::{
     Connection, Ledger, Seed, Shape, Wait,
@@ -43,11 +46,8 @@ pub(super) struct Bus {
 }
 
 impl Bus {
-    /// Starts it with an empty store, which is removed at the start of the next run.
+    /// Starts it; the store's directory is to be empty.
     pub(super) async fn start(store: &Path) -> Result<Self, Error> {
-        if store.exists() {
-            fs::remove_dir_all(store).attempt(format!("remove {}", store.display()))?;
-        }
         let (mut accounts, mut seeds) = (Vec::new(), Vec::new());
         for account in Account::ALL {
             let key = SigningKey::generate();
@@ -91,6 +91,21 @@ impl Bus {
             .connect(self.server.url())
             .await
             .attempt("connect to the bench's nats-server")
+    }
+
+    /// Waits until the broker has come to rest: what an earlier round left to be settled must not weigh on the next. It
+    /// has when it answers twenty questions about a stream in a row at once; after two minutes it is taken as it is.
+    pub(super) async fn rest(&self, client: &async_nats::Client, stream: &str) -> Result<(), Error> {
+        let context = async_nats::jetstream::new(client.clone());
+        let until = Instant::now() + Duration::from_mins(2);
+        let (mut quick, mut pace) = (0, tokio::time::interval(Duration::from_millis(100)));
+        while quick < 20 && Instant::now() < until {
+            pace.tick().await;
+            let asked = Instant::now();
+            context.get_stream(stream).await.attempt("ask whether the broker is at rest")?;
+            quick = if asked.elapsed() < Duration::from_millis(10) { quick + 1 } else { 0 };
+        }
+        Ok(())
     }
 
     pub(super) async fn stop(self) -> Result<(), Error> {

@@ -16,7 +16,7 @@ use std::{
 use async_nats::{HeaderMap, jetstream};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tocsin_desk::{Content, Delivered, Desk};
-use tocsin_protocol::{SignedDuration, SigningKey, Timestamp};
+use tocsin_protocol::{SignedDuration, SigningKey, Stream, Timestamp};
 use tocsin_publisher::Spool;
 use tocsin_router::Router;
 use tokio::{
@@ -196,6 +196,7 @@ async fn raw_side(
                 body: notice.body.clone(),
             })
             .collect();
+        bus.rest(&client, &name).await?;
         let start = Instant::now();
         raw::store(&client, &format!("{way:?}{recipients}{round}"), messages).await?;
         taken.push(listeners.all(recipients, &format!(".{round}"), start).await?);
@@ -264,13 +265,14 @@ impl<'a> Ours<'a> {
             listeners.tasks.spawn(listen(desk, ledger, tell.clone()));
         }
         drop(connected);
-        // What earlier rounds left in the durables comes first.
+        let client = bus.raw(Account::Fanout).await?;
         let mut taken = Vec::new();
         for round in 0..=rounds {
             let incident = incident(&format!("{name}-{}-{round}", self.recipients))?;
             let event = self.world.event(&incident);
             let prepared = tocsin_publisher::prepare(&event, &self.world.key, &self.world.operator)
                 .attempt("prepare the bench's event")?;
+            bus.rest(&client, Stream::Log.name()).await?;
             let start = Instant::now();
             self.spool.put(&prepared, Timestamp::now()).attempt("spool the bench's event")?;
             let sending = tocsin_publisher::send(&self.operator, &self.spool, ROUND_MOST)

@@ -100,11 +100,10 @@ pub(crate) async fn run(options: &Options) -> Result<(), Error> {
         tell("memory per open duty");
         report.memory(memory::measure(sizes.memory)?);
     }
-    let spool = home.join("spool");
-    if spool.exists() {
-        fs::remove_dir_all(&spool).attempt(format!("remove {}", spool.display()))?;
-    }
-    let bus = Bus::start(&home.join("nats")).await?;
+    // Of this run alone: two at once would otherwise take the ground from under each other.
+    let ground = tempfile::tempdir_in(&home).attempt(format!("make a directory in {}", home.display()))?;
+    let spool = ground.path().join("spool");
+    let bus = Bus::start(&ground.path().join("nats")).await?;
     if wanted(Part::Lateness) {
         tell("lateness of findings");
         report.lateness(&lateness::measure(&bus, sizes.windows).await?);
