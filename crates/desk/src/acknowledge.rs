@@ -17,8 +17,8 @@ use crate::{
     when::clock,
 };
 
-/// The most events of an incident that are looked for one by one.
-const PROBED: u32 = 100;
+/// How many events beyond the last written are looked for one by one.
+const PROBED: u32 = 20;
 
 /// Who acknowledges, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,20 +166,27 @@ impl Desk {
     /// The notice of the latest event of an incident that this recipient was told of.
     async fn newest_notice(&self, incident: &IncidentId) -> Result<Option<Entry>, Error> {
         let filter = format!("tocsin.notice.{}.{incident}.*", self.recipient);
-        match self.ledger.entries(Stream::Log, &[filter]).await {
+        match self.ledger.entries(Stream::Log, std::slice::from_ref(&filter)).await {
             Ok(entries) => Ok(newest(entries)),
-            // A desk need not be let to search; its own notices it may read one by one.
-            Err(LedgerError::Denied { .. }) => {
-                let mut found = None;
-                for event in (1..=PROBED).filter_map(EventNumber::new) {
-                    let (recipient, incident) = (self.recipient.clone(), incident.clone());
-                    let entry = self.ledger.last(&Subject::Notice { recipient, incident, event }).await?;
-                    found = entry.or(found);
-                }
-                Ok(found)
-            }
+            Err(LedgerError::Denied { .. }) => Ok(newest(self.notices_one_by_one(incident).await?)),
             Err(why) => Err(why.into()),
         }
+    }
+
+    /// The notices of an incident, read one by one: a desk need not be let to search.
+    pub(crate) async fn notices_one_by_one(&self, incident: &IncidentId) -> Result<Vec<Entry>, Error> {
+        let filter = format!("tocsin.notice.{}.{incident}.*", self.recipient);
+        let last = self.ledger.newest(Stream::Log, &filter).await?;
+        let Some(Ok(Subject::Notice { event, .. })) = last.map(|entry| entry.subject.parse()) else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        // A router that completes an earlier dispatch after a crash writes an earlier event last.
+        for event in (1..=event.get().saturating_add(PROBED)).filter_map(EventNumber::new) {
+            let (recipient, incident) = (self.recipient.clone(), incident.clone());
+            found.extend(self.ledger.last(&Subject::Notice { recipient, incident, event }).await?);
+        }
+        Ok(found)
     }
 
     fn acknowledgement(&self, read: &ReadNotice, what: &Acknowledge) -> Receipt {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tocsin_ledger::Error as LedgerError;
 use tocsin_protocol::{Entry, EventKind, EventNumber, IncidentId, Receipt, ReceiptStage, Stream, Subject};
 
 use crate::{
@@ -17,10 +18,25 @@ impl Desk {
     /// # Errors
     /// [`Error::Ledger`] when the bus cannot be searched, or does not let this desk.
     pub async fn unacknowledged(&self) -> Result<Vec<ReadNotice>, Error> {
-        let notices =
-            self.ledger.entries(Stream::Log, &[format!("tocsin.notice.{}.>", self.recipient)]).await?;
+        let notices = format!("tocsin.notice.{}.>", self.recipient);
         let receipts = format!("tocsin.receipt.{}.*.*.acknowledged", self.recipient);
-        let receipts = self.ledger.entries(Stream::Said, &[receipts]).await?;
+        let (notices, receipts) = match self.ledger.entries(Stream::Log, std::slice::from_ref(&notices)).await
+        {
+            Ok(notices) => (notices, self.ledger.entries(Stream::Said, &[receipts]).await?),
+            // Who may not search is told of the incident that it was told of last.
+            Err(LedgerError::Denied { .. }) => {
+                let Some(newest) = self.ledger.newest(Stream::Log, &notices).await? else {
+                    return Ok(Vec::new());
+                };
+                let Ok(Subject::Notice { incident, .. }) = newest.subject.parse() else {
+                    return Ok(Vec::new());
+                };
+                let receipts = format!("tocsin.receipt.{}.{incident}.*.acknowledged", self.recipient);
+                let receipt = self.ledger.newest(Stream::Said, &receipts).await?;
+                (self.notices_one_by_one(&incident).await?, receipt.into_iter().collect())
+            }
+            Err(why) => return Err(why.into()),
+        };
         let notices =
             notices.iter().filter_map(|entry| read_notice(entry, &self.recipient, &self.pinned).ok());
         let acknowledged = receipts.iter().filter(|entry| self.is_ours(entry)).filter_map(acknowledgement_of);

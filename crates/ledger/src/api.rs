@@ -14,7 +14,6 @@ use crate::{
 
 /// JetStream's own codes for what we meet.
 pub(crate) mod code {
-    pub(crate) const CONSUMER_NOT_FOUND: u64 = 10014;
     pub(crate) const NO_MESSAGE: u64 = 10037;
     pub(crate) const NOT_ENABLED_FOR_ACCOUNT: u64 = 10039;
     pub(crate) const MESSAGE_TOO_LARGE: u64 = 10054;
@@ -128,7 +127,12 @@ impl Shared {
         }
     }
 
-    /// A request to `$JS.API`.
+    /// Where JetStream's API takes this request.
+    pub(crate) fn api_subject(&self, verb: &str) -> String {
+        format!("{}.{verb}", self.connection.api_prefix.as_deref().unwrap_or("$JS.API"))
+    }
+
+    /// A request to JetStream's API.
     pub(crate) async fn api<T: DeserializeOwned>(
         &self,
         attempted: &str,
@@ -148,7 +152,7 @@ impl Shared {
     ) -> Result<Result<T, ApiError>, Error> {
         let payload = serde_json::to_vec(payload)
             .map_err(|error| Error::Answer { attempted: attempted.to_owned(), why: error.to_string() })?;
-        self.ask_until_answered(attempted, &format!("$JS.API.{verb}"), None, &payload.into(), patience).await
+        self.ask_until_answered(attempted, &self.api_subject(verb), None, &payload.into(), patience).await
     }
 
     /// Publishes to a stream until its outcome is known. It may be done more than once, so it must carry a condition

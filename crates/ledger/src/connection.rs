@@ -67,6 +67,8 @@ pub struct Connection {
     pub key: Option<PathBuf>,
     /// The prefix of reply subjects that this user may subscribe to, where it is not `_INBOX`.
     pub inbox_prefix: Option<String>,
+    /// The prefix under which this user's account has JetStream's API, where it is not `$JS.API`.
+    pub api_prefix: Option<String>,
     /// How long to try.
     pub wait: Wait,
 }
@@ -84,12 +86,13 @@ impl Connection {
             cert: None,
             key: None,
             inbox_prefix: None,
+            api_prefix: None,
             wait: Wait::Fail(Duration::from_secs(10)),
         }
     }
 
     /// The connection that the environment names: `NATS_URL` (else `nats://127.0.0.1:4222`), `NATS_NKEY` (a seed
-    /// file's path, or the seed), `NATS_CREDS`, `NATS_CA`, `NATS_CERT`, `NATS_KEY`, `NATS_INBOX_PREFIX`.
+    /// file's path, or the seed), `NATS_CREDS`, `NATS_CA`, `NATS_CERT`, `NATS_KEY`, `NATS_INBOX_PREFIX`, `NATS_JS_API_PREFIX`.
     ///
     /// # Errors
     /// [`Error::Setting`] when two of them exclude each other or one is not text.
@@ -121,11 +124,16 @@ impl Connection {
             .connection_timeout(CONNECTION_TIMEOUT)
             .subscription_capacity(SUBSCRIPTION_CAPACITY)
             .reconnect_delay_callback(reconnect_delay);
-        if let Some(prefix) = &self.inbox_prefix {
-            if prefix.is_empty() || prefix.contains([' ', '*', '>']) || prefix.ends_with('.') {
+        let prefixes = [("inbox_prefix", &self.inbox_prefix), ("api_prefix", &self.api_prefix)];
+        for (setting, prefix) in prefixes {
+            if let Some(prefix) = prefix
+                && (prefix.is_empty() || prefix.contains([' ', '*', '>']) || prefix.ends_with('.'))
+            {
                 let why = format!("{prefix:?} is no subject prefix: write it as _INBOX_pol-west-mercia");
-                return Err(Error::Setting { setting: "inbox_prefix", why });
+                return Err(Error::Setting { setting, why });
             }
+        }
+        if let Some(prefix) = &self.inbox_prefix {
             options = options.custom_inbox_prefix(prefix);
         }
         if let Some(seed) = self.seed()? {
@@ -203,6 +211,7 @@ fn from_variables(
     connection.cert = variable("NATS_CERT")?.map(PathBuf::from);
     connection.key = variable("NATS_KEY")?.map(PathBuf::from);
     connection.inbox_prefix = variable("NATS_INBOX_PREFIX")?;
+    connection.api_prefix = variable("NATS_JS_API_PREFIX")?;
     if connection.creds.is_some() && connection.nkey_seed.is_some() | connection.nkey_seed_file.is_some() {
         let why = "NATS_NKEY is set as well: set one of them".to_owned();
         return Err(Error::Setting { setting: "NATS_CREDS", why });

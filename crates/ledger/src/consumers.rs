@@ -79,22 +79,9 @@ impl Shared {
         }
     }
 
-    /// Whether a consumer is there.
-    pub(crate) async fn has_consumer(&self, stream: Stream, name: &str) -> Result<bool, Error> {
-        let attempted = format!("looking for consumer {name} on {}", stream.name());
-        let verb = format!("CONSUMER.INFO.{}.{name}", stream.name());
-        match self.api::<Value>(&attempted, &verb, &json!({})).await? {
-            Ok(_) => Ok(true),
-            Err(error) if error.err_code == crate::api::code::CONSUMER_NOT_FOUND => Ok(false),
-            // A body on the bus has an account of its own, whose API knows nothing of ours: pulling will tell.
-            Err(error) if error.err_code == crate::api::code::NOT_ENABLED_FOR_ACCOUNT => Ok(true),
-            Err(error) => Err(error.told(&attempted, stream, self)),
-        }
-    }
-
     /// Removes a consumer that was for one reading, without waiting: the server forgets it by itself in any case.
     pub(crate) async fn forget_consumer(&self, stream: Stream, name: &str) {
-        let subject = format!("$JS.API.CONSUMER.DELETE.{}.{name}", stream.name());
+        let subject = self.api_subject(&format!("CONSUMER.DELETE.{}.{name}", stream.name()));
         if let Err(error) = self.client.publish(subject, bytes::Bytes::new()).await {
             tracing::debug!(%error, "a consumer is left to be forgotten");
         }

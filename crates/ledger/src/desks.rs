@@ -1,11 +1,18 @@
 //! The durable consumers that recipients pull from. A recipient may not make one.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
+use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tocsin_protocol::{RecipientId, Stream};
 
-use crate::{Error, consumers, shared::Shared};
+use crate::{
+    Error, consumers,
+    shared::{NoAnswer, Shared},
+};
 
 /// How many are made at a time.
 const AT_A_TIME: usize = 32;
@@ -14,17 +21,33 @@ const ACK_WAIT: Duration = Duration::from_mins(1);
 /// The most notices that one recipient's desks may hold and not have settled.
 const MAX_ACK_PENDING: i64 = 10_000;
 
+/// How long nobody answers for a durable that has no leader for the moment.
+const ELECTION: Duration = Duration::from_secs(3);
+
 /// The name of a recipient's durable.
-pub(crate) fn desk_name(recipient: &RecipientId) -> String {
+pub fn desk_name(recipient: &RecipientId) -> String {
     format!("desk_{recipient}")
 }
 
 impl Shared {
-    /// Fails when a recipient's durable is not there.
+    /// Fails when a recipient's durable is not there. It is asked for a notice of no more than one byte, which there
+    /// is none of: that needs no right but to pull, takes nothing, and is answered by a durable alone.
     pub(crate) async fn desk_is_there(&self, recipient: &RecipientId) -> Result<(), Error> {
         let consumer = desk_name(recipient);
-        if self.has_consumer(Stream::Log, &consumer).await? {
-            return Ok(());
+        let subject = self.api_subject(&format!("CONSUMER.MSG.NEXT.{}.{consumer}", Stream::Log.name()));
+        let attempted = format!("looking for consumer {consumer}");
+        let request = Bytes::from_static(br#"{"batch": 1, "no_wait": true, "max_bytes": 1}"#);
+        let mut patience = self.patience();
+        let until = Instant::now() + ELECTION;
+        loop {
+            let why = match self.ask(&subject, None, request.clone(), patience.answer_within()).await {
+                Ok(_) => return Ok(()),
+                Err(NoAnswer::Never(error)) => return Err(error),
+                Err(NoAnswer::NobodyThere) if Instant::now() >= until => break,
+                Err(NoAnswer::NobodyThere) => "no consumer answers there".to_owned(),
+                Err(NoAnswer::Lost(why)) => why,
+            };
+            patience.pause(&attempted, &why).await?;
         }
         let mend = format!(
             "the router makes it when {recipient} is in the directory: see that it is (`tocsin directory show`) and that `tocsin router` runs"

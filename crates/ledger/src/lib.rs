@@ -30,6 +30,7 @@ mod wire;
 mod work;
 
 pub use connection::{Connection, Seed, Wait};
+pub use desks::desk_name;
 pub use error::Error;
 pub use follow::{Follow, Read};
 pub use ledger::Ledger;

@@ -63,7 +63,7 @@ impl Pull {
         connected.mark_unchanged();
         Ok(Self {
             shared: Arc::clone(shared),
-            api: format!("$JS.API.CONSUMER.MSG.NEXT.{}.{consumer}", stream.name()),
+            api: shared.api_subject(&format!("CONSUMER.MSG.NEXT.{}.{consumer}", stream.name())),
             inbox,
             subscriber,
             connected,

@@ -76,7 +76,7 @@ impl Shared {
         wanted: Wanted<'_>,
         patience: &mut Patience,
     ) -> Result<Option<Option<Stored>>, Error> {
-        let api = format!("$JS.API.DIRECT.GET.{}", stream.name());
+        let api = self.api_subject(&format!("DIRECT.GET.{}", stream.name()));
         // Names and numbers always have a JSON form.
         let request = bytes::Bytes::from(serde_json::to_vec(&wanted).unwrap_or_default());
         for _ in 0..SILENCES_MOST {
@@ -120,7 +120,7 @@ impl Shared {
         name: &str,
         patience: &mut Patience,
     ) -> Result<Option<Entry>, Error> {
-        let api = format!("$JS.API.DIRECT.GET.{}.{name}", stream.name());
+        let api = self.api_subject(&format!("DIRECT.GET.{}.{name}", stream.name()));
         let mut breaks = 0;
         loop {
             let connected = *self.signals.connected().borrow();

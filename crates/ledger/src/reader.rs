@@ -4,7 +4,7 @@
 //! would do so again at each reading. So `TOCSIN_SAID` is read over a connection of its own, and after each break the
 //! next message is fetched by itself (`STREAM.MSG.GET` gives headers as bytes) before pulling goes on behind it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tocsin_protocol::{Entry, Stream};
 
@@ -13,6 +13,7 @@ use crate::{
     pull::{Pull, Pulled},
     read::Wanted,
     shared::Shared,
+    wire::Stored,
 };
 
 /// Messages asked for at a time, and the rest at which more are asked for.
@@ -20,6 +21,8 @@ const BATCH: usize = 1000;
 const REFILL: usize = 500;
 /// How many messages are fetched one by one behind one that could not be pulled: they seldom come alone.
 const BY_HAND: usize = 32;
+/// Between two looks at the end of a stream of which every entry is fetched by itself.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// One entry, and how many more the stream was known to hold when it was given.
 #[derive(Debug)]
@@ -49,6 +52,8 @@ pub(crate) struct Reader {
     at_end: AtEnd,
     next: u64,
     by_hand: usize,
+    /// Whether this user may make no consumer, so that every entry is fetched by itself.
+    hand_only: bool,
     consumer: Option<Consumer>,
 }
 
@@ -71,6 +76,7 @@ impl Reader {
             at_end: AtEnd::Wait,
             next: 1,
             by_hand: 0,
+            hand_only: false,
             consumer: None,
         }
     }
@@ -88,10 +94,11 @@ impl Reader {
     /// When the stream cannot be read at all. Breaks of the connection are waited out.
     pub(crate) async fn next(&mut self) -> Result<Option<Placed>, Error> {
         loop {
-            if self.by_hand > 0 {
+            if self.by_hand > 0 || self.hand_only {
                 match (self.fetch().await?, self.at_end) {
                     (Some(entry), _) => return Ok(Some(Placed { entry, pending: None })),
                     (None, AtEnd::Stop) => return Ok(None),
+                    (None, AtEnd::Wait) if self.hand_only => tokio::time::sleep(LOOK).await,
                     (None, AtEnd::Wait) => self.by_hand = 0,
                 }
             }
@@ -135,13 +142,16 @@ impl Reader {
 
     /// Fetches one entry by itself.
     async fn fetch(&mut self) -> Result<Option<Entry>, Error> {
-        let subject = self.filters.first().map_or(">", String::as_str);
-        let wanted = Wanted::Next { seq: self.next, next_by_subj: subject };
         let mut patience = self.shared.patience();
-        let Some(stored) = self.shared.leader_read(self.stream, wanted, &mut patience).await? else {
-            return Ok(None);
-        };
-        self.by_hand = if stored.is_readable() { self.by_hand - 1 } else { BY_HAND };
+        let mut first: Option<Stored> = None;
+        let all = [">".to_owned()];
+        for filter in if self.filters.is_empty() { &all[..] } else { &self.filters } {
+            let wanted = Wanted::Next { seq: self.next, next_by_subj: filter };
+            let found = self.shared.leader_read(self.stream, wanted, &mut patience).await?;
+            first = first.into_iter().chain(found).min_by_key(Stored::sequence);
+        }
+        let Some(stored) = first else { return Ok(None) };
+        self.by_hand = if stored.is_readable() { self.by_hand.saturating_sub(1) } else { BY_HAND };
         let entry = stored.into_entry(self.stream);
         self.next = entry.sequence + 1;
         Ok(Some(entry))
@@ -156,7 +166,14 @@ impl Reader {
         let inbox = line.client.new_inbox();
         let name = format!("read-{}", inbox.rsplit('.').next().unwrap_or("x"));
         let config = consumers::reading(&self.filters, self.next);
-        self.shared.make_consumer(self.stream, &name, &config).await?;
+        match self.shared.make_consumer(self.stream, &name, &config).await {
+            // An auditor may read everything and make nothing: a consumer could be told to deliver onto any subject.
+            Err(Error::Denied { .. }) => {
+                self.hand_only = true;
+                return Ok(());
+            }
+            made => made?,
+        }
         self.consumer = Some(Consumer { pull: Pull::new(&line, self.stream, &name).await?, name, given: 0 });
         self.line = Some(line);
         Ok(())

@@ -76,10 +76,12 @@ impl Shared {
                 Some(entry) if entry.sequence == sequence => return Ok(entry.time),
                 // Something was stored beside it meanwhile, so it is no longer the last there.
                 Some(entry) if entry.sequence > sequence => {
-                    if let Some(stored) =
-                        self.leader_read(Stream::Said, Wanted::At { seq: sequence }, patience).await?
-                    {
-                        return Ok(stored.into_entry(Stream::Said).time);
+                    match self.leader_read(Stream::Said, Wanted::At { seq: sequence }, patience).await {
+                        Ok(Some(stored)) => return Ok(stored.into_entry(Stream::Said).time),
+                        Ok(None) => {}
+                        // Who may not read by sequence is told the time of what came after, which is later.
+                        Err(Error::Denied { .. }) => return Ok(entry.time),
+                        Err(error) => return Err(error),
                     }
                 }
                 _ => {}

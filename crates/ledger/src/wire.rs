@@ -213,6 +213,10 @@ impl Stored {
         Headers::raw(&self.hdrs).entry(stream, self.seq, self.time, self.subject, self.data.into())
     }
 
+    pub(crate) fn sequence(&self) -> u64 {
+        self.seq
+    }
+
     /// Whether a consumer could have delivered it to the client library.
     pub(crate) fn is_readable(&self) -> bool {
         is_readable(&self.hdrs) && self.subject.bytes().all(|byte| byte.is_ascii_graphic())

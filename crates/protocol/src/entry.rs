@@ -18,7 +18,7 @@ pub enum Stream {
 
 impl Stream {
     /// The stream's name at the broker.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Said => "TOCSIN_SAID",
             Self::Log => "TOCSIN_LOG",

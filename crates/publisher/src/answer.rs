@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tocsin_ledger::{Ledger, Said};
+use tocsin_ledger::{Error as LedgerError, Ledger, Said};
 use tocsin_protocol::{Dispatch, Entry, Refusal, Stream, Subject, from_body};
 
 use crate::{
@@ -109,7 +109,12 @@ async fn says_the_same(ledger: &Ledger, dispatch: &Dispatch, sent: &Sent) -> Res
     if !matches!(sent.said, Said::Beside(_)) {
         return Ok(false);
     }
-    let Some(entry) = ledger.read(Stream::Said, dispatch.said).await? else { return Ok(false) };
+    let entry = match ledger.read(Stream::Said, dispatch.said).await {
+        Ok(Some(entry)) => entry,
+        // Who may not read by sequence waits for what the router says of the later one.
+        Ok(None) | Err(LedgerError::Denied { .. }) => return Ok(false),
+        Err(why) => return Err(why.into()),
+    };
     Ok(entry.body == *sent.spooled.body() && entry.signed.as_ref() == Some(sent.spooled.signed()))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tocsin_duty::Directory;
-use tocsin_ledger::Ledger;
+use tocsin_ledger::{Error as LedgerError, Ledger};
 use tocsin_protocol::{
     AuthorKey, DirectoryDocument, Dispatch, Entry, Event, EventNumber, IncidentId, PublisherId, Stream,
     Subject, from_body,
@@ -11,13 +11,27 @@ use tocsin_protocol::{
 
 use crate::error::Error;
 
+/// The most events of an incident that are read one by one.
+const PROBED: u32 = 1000;
+
 /// The newest directory on the bus that can be read; `None` when there is none yet.
 ///
 /// # Errors
 /// [`Error::Ledger`] when the bus cannot be read.
 pub async fn newest_directory(ledger: &Ledger) -> Result<Option<Directory>, Error> {
-    let all = ledger.entries(Stream::Log, &["tocsin.directory.*".to_owned()]).await?;
-    Ok(all.iter().rev().find_map(directory))
+    // One at a time: a publisher need not be let to search the log.
+    let Some(newest) = ledger.newest(Stream::Log, "tocsin.directory.*").await? else { return Ok(None) };
+    let Ok(Subject::Directory { version }) = newest.subject.parse() else { return Ok(None) };
+    if let Some(directory) = directory(&newest) {
+        return Ok(Some(directory));
+    }
+    for version in (1..version).rev() {
+        let entry = ledger.last(&Subject::Directory { version }).await?;
+        if let Some(directory) = entry.as_ref().and_then(directory) {
+            return Ok(Some(directory));
+        }
+    }
+    Ok(None)
 }
 
 /// One version of the directory; `None` when it is not there or may not be read: it only adds names to an answer.
@@ -42,8 +56,7 @@ pub async fn events_of(
     incident: &IncidentId,
     key: &AuthorKey,
 ) -> Result<Vec<Event>, Error> {
-    let said = ledger.entries(Stream::Said, &[format!("tocsin.incident.{publisher}.{incident}.*")]).await?;
-    let log = ledger.entries(Stream::Log, &[format!("tocsin.dispatch.{incident}.*")]).await?;
+    let (said, log) = facts_of(ledger, publisher, incident).await?;
     let dispatched: BTreeMap<EventNumber, u64> = log
         .iter()
         .filter_map(|entry| from_body::<Dispatch>("dispatch", &entry.body).ok())
@@ -59,9 +72,37 @@ pub async fn events_of(
     Ok(standing(&said, &dispatched, &refused, key))
 }
 
+/// What was said of an incident, and what was dispatched.
+async fn facts_of(
+    ledger: &Ledger,
+    publisher: &PublisherId,
+    incident: &IncidentId,
+) -> Result<(Vec<Entry>, Vec<Entry>), Error> {
+    let (events, dispatches) =
+        (format!("tocsin.incident.{publisher}.{incident}.*"), format!("tocsin.dispatch.{incident}.*"));
+    match ledger.entries(Stream::Said, std::slice::from_ref(&events)).await {
+        Ok(said) => Ok((said, ledger.entries(Stream::Log, &[dispatches]).await?)),
+        // Who may not search reads its own subjects one by one. Where it is so, nobody else can put words there.
+        Err(LedgerError::Denied { .. }) => {
+            let newest =
+                [ledger.newest(Stream::Said, &events).await?, ledger.newest(Stream::Log, &dispatches).await?];
+            let through = newest.iter().flatten().filter_map(event_number).map(EventNumber::get).max();
+            let (mut said, mut log) = (Vec::new(), Vec::new());
+            for event in (1..=through.unwrap_or(0).min(PROBED)).filter_map(EventNumber::new) {
+                let (publisher, incident) = (publisher.clone(), incident.clone());
+                let of = Subject::Dispatch { incident: incident.clone(), event };
+                said.extend(ledger.last(&Subject::Incident { publisher, incident, event }).await?);
+                log.extend(ledger.last(&of).await?);
+            }
+            Ok((said, log))
+        }
+        Err(why) => Err(why.into()),
+    }
+}
+
 fn event_number(entry: &Entry) -> Option<EventNumber> {
     match entry.subject.parse() {
-        Ok(Subject::Incident { event, .. }) => Some(event),
+        Ok(Subject::Incident { event, .. } | Subject::Dispatch { event, .. }) => Some(event),
         _ => None,
     }
 }

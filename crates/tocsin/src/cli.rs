@@ -19,6 +19,7 @@ use crate::{commands::Command, logging::Logging};
   NATS_CA            a PEM file of root certificates to trust, beside those of the system
   NATS_CERT, NATS_KEY  this client's certificate and its private key, as PEM files
   NATS_INBOX_PREFIX  the prefix of reply subjects, where this user may not use _INBOX
+  NATS_JS_API_PREFIX  the prefix of JetStream requests, where this user has them under another than $JS.API
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted."
 )]

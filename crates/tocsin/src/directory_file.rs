@@ -29,6 +29,11 @@ pub(crate) struct Checked {
 }
 
 impl Files {
+    /// These files.
+    pub(crate) fn of(directory: &Path, keys: &Path) -> Self {
+        Self { directory: directory.to_owned(), keys: Some(keys.to_owned()) }
+    }
+
     /// Reads and checks them.
     pub(crate) fn check(&self) -> Result<Checked, Failure> {
         let directory = read(&self.directory, "directory")?;

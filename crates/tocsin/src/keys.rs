@@ -2,13 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use serde::Deserialize;
 use tocsin_protocol::{AuthorKey, RecipientId, SigningKey};
+use tocsin_provision::{seed_of, write_seed};
 
 use crate::{directory_file, failure::Failure, seed};
 
@@ -86,8 +86,10 @@ pub(crate) fn for_directory(directory: &Path, out: &Path) -> Result<MadeAll, Fai
     let (mut made, mut kept) = (0, 0);
     for id in all {
         let seed_file = seed_file(out, &id);
-        // A body that has sent in the public half alone has no seed here.
-        if public.contains_key(&id) && !seed_file.exists() {
+        // A body that has sent in the public half alone has no seed here; one whose key was rotated has several.
+        if let Some(known) = public.get(&id)
+            && (!seed_file.exists() || seed_of(out, &id, known).is_some())
+        {
             kept += 1;
             continue;
         }
@@ -137,20 +139,8 @@ fn make_dir(out: &Path) -> Result<(), Failure> {
     fs::create_dir_all(out).map_err(|why| Failure::failed(format!("cannot make {}: {why}", out.display())))
 }
 
-/// Writes a seed that only its owner may read, from its first byte on.
-fn write_seed(file: &Path, key: &SigningKey) -> io::Result<()> {
-    let seed = key.seed().map_err(io::Error::other)?;
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut opened = options.open(file)?;
-    opened.write_all(format!("{seed}\n").as_bytes())?;
-    opened.sync_all()
-}
-
 /// The public halves that are known already.
-fn known(file: &Path) -> Result<BTreeMap<String, String>, Failure> {
+pub(crate) fn known(file: &Path) -> Result<BTreeMap<String, String>, Failure> {
     let text = match fs::read_to_string(file) {
         Ok(text) => text,
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
@@ -165,7 +155,7 @@ fn known(file: &Path) -> Result<BTreeMap<String, String>, Failure> {
 }
 
 /// Beside the old one first, so that a crash leaves one of them whole.
-fn write_public(file: &Path, keys: &BTreeMap<String, String>) -> io::Result<()> {
+pub(crate) fn write_public(file: &Path, keys: &BTreeMap<String, String>) -> io::Result<()> {
     let lines = keys.iter().flat_map(|(id, key)| [id, " = \"", key, "\"\n"]);
     let text: String =
         std::iter::once("# The public halves of the keys, for --keys. They are no secret.\n\n")

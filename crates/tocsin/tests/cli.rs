@@ -1,9 +1,8 @@
-//! The binary as people run it: a bus of its own from nothing, and a bus on which each may do its own things only.
+//! The binary as people run it: a bus of its own from nothing, and what it says when something is wrong.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test cannot do without")]
 
 use std::{
-    collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
@@ -11,13 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tocsin_ledger::{
-    Connection, Error, Ledger,
-    server::{self, Server, ServerOptions},
-};
-use tocsin_protocol::{
-    Event, NewFact, Receipt, ReceiptStage, SigningKey, Stream, Subject, Timestamp, from_body, to_body,
-};
+use tocsin_ledger::{Connection, Error, Ledger};
+use tocsin_protocol::{Event, SigningKey, from_body, to_body};
 
 const SOON: Duration = Duration::from_mins(1);
 
@@ -144,142 +138,6 @@ async fn a_bus_of_ones_own_comes_up_from_nothing_dispatches_and_leaves_nothing_r
         tokio::net::TcpStream::connect(url.trim_start_matches("nats://")).await.is_err(),
         "the bus has ended too"
     );
-}
-
-/// A bus whose users are those of the file that we ship.
-struct Guarded {
-    dir: tempfile::TempDir,
-    server: Server,
-}
-
-impl Guarded {
-    async fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let directory = deploy("directory/example.toml");
-        let keys = ["keys", "new", "--directory", directory.to_str().unwrap(), "--out", "keys"];
-        done(&mut tocsin(dir.path(), &keys));
-        let services = done(&mut tocsin(dir.path(), &["keys", "new", "services", "--out", "keys"]));
-        let public = fs::read_to_string(dir.path().join("keys/public.toml")).unwrap();
-        let mut public: BTreeMap<String, String> = toml::from_str(&public).unwrap();
-        public.insert("services".to_owned(), String::from_utf8(services.stdout).unwrap().trim().to_owned());
-        let users = fs::read_to_string(deploy("nats/users.conf")).unwrap();
-        let users = public.iter().fold(users, |users, (id, key)| {
-            users.replace(&format!("PUBLIC KEY OF {id}\""), &format!("{key}\""))
-        });
-        let options = ServerOptions {
-            binary: server::find().unwrap(),
-            store_dir: dir.path().join("store"),
-            config: Some(users),
-            port: None,
-        };
-        let server = Server::start(&options).await.unwrap();
-        Self { dir, server }
-    }
-
-    fn as_services(&self, arguments: &[&str]) -> Command {
-        let mut command = tocsin(self.dir.path(), arguments);
-        command.env("NATS_URL", self.server.url()).env("NATS_NKEY", self.seed_file("services"));
-        command
-    }
-
-    fn seed_file(&self, id: &str) -> PathBuf {
-        self.dir.path().join(format!("keys/{id}.nk"))
-    }
-
-    fn key(&self, id: &str) -> SigningKey {
-        SigningKey::from_seed(&fs::read_to_string(self.seed_file(id)).unwrap()).unwrap()
-    }
-
-    async fn connect(&self, id: &str) -> Ledger {
-        let connection = Connection {
-            nkey_seed_file: Some(self.seed_file(id)),
-            inbox_prefix: Some(format!("_INBOX_{id}")),
-            ..Connection::to(&self.server.url())
-        };
-        Ledger::connect(&connection).await.unwrap()
-    }
-}
-
-fn receipt(recipient: &str) -> Receipt {
-    Receipt {
-        incident: "x".parse().unwrap(),
-        event: "1".parse().unwrap(),
-        recipient: recipient.parse().unwrap(),
-        stage: ReceiptStage::Delivered,
-        at: Timestamp::UNIX_EPOCH,
-        by: None,
-        method: None,
-        control_room: None,
-        on_behalf_of: None,
-        note: None,
-        checkpoint: None,
-    }
-}
-
-#[tokio::test]
-async fn with_the_users_that_we_ship_each_does_its_own_things_and_nothing_else() {
-    let bus = Guarded::start().await;
-    let stranger = Ledger::connect(&Connection::to(&bus.server.url())).await;
-    assert!(matches!(stranger, Err(Error::Connect { .. })), "nobody comes in without a key");
-
-    done(&mut bus.as_services(&["setup"]));
-    let directory = deploy("directory/example.toml");
-    let apply = ["directory", "apply", directory.to_str().unwrap(), "--keys", "keys/public.toml"];
-    done(&mut bus.as_services(&apply));
-    let mut router = Service::start(&mut bus.as_services(&["router"]));
-
-    let publisher = bus.connect("operator").await;
-    say_event(&publisher, &event("operator"), &bus.key("operator")).await.unwrap();
-    let dispatch: Subject = "tocsin.dispatch.x.1".parse().unwrap();
-    assert!(publisher.wait_for(&[dispatch], SOON).await.unwrap().is_some());
-    assert_eq!(publisher.entries(Stream::Log, &["tocsin.directory.*".to_owned()]).await.unwrap().len(), 1);
-
-    let recipient = bus.connect("police-north").await;
-    let until = Instant::now() + SOON;
-    let mut notices = loop {
-        match recipient.notices(&"police-north".parse().unwrap()).await {
-            Ok(notices) => break notices,
-            // The router makes the durable beside its work.
-            Err(Error::NoConsumer { .. }) => assert!(Instant::now() < until, "no durable"),
-            Err(why) => panic!("{why}"),
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
-    let held = tokio::time::timeout(SOON, notices.next()).await.unwrap().unwrap();
-    assert_eq!(held.entry.subject, "tocsin.notice.police-north.x.1");
-    held.settle().await.unwrap();
-    let say = |of: &str| {
-        let (receipt, key, recipient) = (receipt(of), bus.key("police-north"), recipient.clone());
-        async move {
-            let (subject, body) = (receipt.subject(), to_body("receipt", &receipt).unwrap());
-            let signed = key.sign(&subject.to_string(), &body).unwrap();
-            recipient.say(&subject, &signed, body).await
-        }
-    };
-    say("police-north").await.unwrap();
-
-    let denied = |what: &str, result: Result<(), Error>| {
-        assert!(matches!(result, Err(Error::Denied { .. })), "{what}: {result:?}");
-    };
-    denied("another's receipt", say("fire").await.map(drop));
-    denied("another's notices", recipient.notices(&"fire".parse().unwrap()).await.map(drop));
-    denied(
-        "an event of a recipient",
-        say_event(&recipient, &event("operator"), &bus.key("operator")).await.map(drop),
-    );
-    denied(
-        "an event of another publisher",
-        say_event(&publisher, &event("police-north"), &bus.key("operator")).await.map(drop),
-    );
-    let forged = NewFact {
-        subject: Subject::Directory { version: 2 },
-        body: bytes::Bytes::from_static(b"{}"),
-        schedule: None,
-    };
-    denied("a directory of a publisher", publisher.append(&forged, None).await.map(drop));
-    denied("a directory of a recipient", recipient.append(&forged, None).await.map(drop));
-    denied("work of a publisher", publisher.work(&tocsin_ledger::WorkOptions::default()).await.map(drop));
-    assert_eq!(router.terminate().code(), Some(0));
 }
 
 #[test]

@@ -49,10 +49,13 @@ fn arrows() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("tocsin-protocol", Vec::new()),
         ("tocsin-duty", vec!["tocsin-protocol"]),
         ("tocsin-ledger", vec!["tocsin-protocol", "tocsin-duty"]),
+        ("tocsin-provision", vec!["tocsin-protocol", "tocsin-ledger"]),
     ]);
     arrows.extend(services.map(|service| (service, ground.to_vec())));
-    arrows
-        .extend(["tocsin", "tocsin-tests", "xtask"].map(|top| (top, [&ground[..], &services[..]].concat())));
+    arrows.extend(
+        ["tocsin", "tocsin-tests", "xtask"]
+            .map(|top| (top, [&ground[..], &services[..], &["tocsin-provision"]].concat())),
+    );
     arrows
 }
 

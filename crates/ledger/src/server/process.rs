@@ -39,6 +39,8 @@ pub struct Server {
     child: Option<Child>,
     port: u16,
     apart: bool,
+    /// A configuration that is somebody else's, to run as it is.
+    file: Option<PathBuf>,
 }
 
 impl Server {
@@ -47,7 +49,16 @@ impl Server {
     /// # Errors
     /// [`Error::Start`] when it ends, or does not listen within a minute; with the end of its log.
     pub async fn start(options: &ServerOptions) -> Result<Self, Error> {
-        Self::begin(options, false).await
+        Self::begin(options, false, None).await
+    }
+
+    /// As [`Self::start`], with a configuration that is there, as it is but for the port; `options.config` does not
+    /// count.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_with(options: &ServerOptions, file: &Path) -> Result<Self, Error> {
+        Self::begin(options, false, Some(file.to_owned())).await
     }
 
     /// As [`Self::start`], in a process group of its own: what the terminal interrupts is then this process alone, which
@@ -56,12 +67,12 @@ impl Server {
     /// # Errors
     /// As [`Self::start`].
     pub async fn start_apart(options: &ServerOptions) -> Result<Self, Error> {
-        Self::begin(options, true).await
+        Self::begin(options, true, None).await
     }
 
-    async fn begin(options: &ServerOptions, apart: bool) -> Result<Self, Error> {
+    async fn begin(options: &ServerOptions, apart: bool, file: Option<PathBuf>) -> Result<Self, Error> {
         let mut server =
-            Self { options: options.clone(), child: None, port: options.port.unwrap_or(0), apart };
+            Self { options: options.clone(), child: None, port: options.port.unwrap_or(0), apart, file };
         server.spawn().await?;
         Ok(server)
     }
@@ -165,18 +176,26 @@ impl Server {
     async fn spawn(&mut self) -> Result<(), Error> {
         let home = self.options.store_dir.clone();
         let ports = home.join("ports");
-        let wrote = fs::create_dir_all(&ports)
-            .and_then(|()| forget_ports(&ports))
-            .and_then(|()| fs::write(home.join("nats-server.conf"), configuration(&self.options, self.port)));
+        let wrote =
+            fs::create_dir_all(&ports).and_then(|()| forget_ports(&ports)).and_then(|()| match &self.file {
+                Some(_) => Ok(()),
+                None => fs::write(home.join("nats-server.conf"), configuration(&self.options, self.port)),
+            });
         wrote.map_err(|error| self.fault(&format!("cannot write its configuration: {error}")))?;
         let mut command = Command::new(&self.options.binary);
         #[cfg(unix)]
         if self.apart {
             std::os::unix::process::CommandExt::process_group(&mut command, 0);
         }
+        match &self.file {
+            None => command.arg("--config").arg(home.join("nats-server.conf")),
+            Some(file) => {
+                let port = if self.port == 0 { "-1".to_owned() } else { self.port.to_string() };
+                let command = command.arg("--config").arg(file).arg("--port").arg(port);
+                command.arg("--ports_file_dir").arg(&ports)
+            }
+        };
         let child = command
-            .arg("--config")
-            .arg(home.join("nats-server.conf"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

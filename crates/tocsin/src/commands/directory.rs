@@ -132,7 +132,13 @@ async fn apply(files: &Files) -> Result<(), Failure> {
             files.named()
         ));
     }
-    let version = newest.map_or(1, |newest| newest.version + 1);
+    let version = put(&ledger, newest.map_or(0, |newest| newest.version), document).await?;
+    out::line(&format!("Version {version} is in force: {}.", summary(document)))
+}
+
+/// Puts a directory in force after this version, and says which it is.
+pub(super) async fn put(ledger: &Ledger, after: u64, document: &DirectoryDocument) -> Result<u64, Failure> {
+    let version = after + 1;
     let fact = NewFact {
         subject: Subject::Directory { version },
         body: to_body("directory", document)?,
@@ -149,7 +155,7 @@ async fn apply(files: &Files) -> Result<(), Failure> {
             )));
         }
     }
-    out::line(&format!("Version {version} is in force: {}.", summary(document)))
+    Ok(version)
 }
 
 /// A directory on the bus.

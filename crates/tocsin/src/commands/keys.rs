@@ -1,10 +1,20 @@
 //! `tocsin keys`: makes signing keys.
 
-use std::path::PathBuf;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use clap::Subcommand;
+use tocsin_ledger::Ledger;
+use tocsin_protocol::{AuthorKey, DirectoryDocument};
+use tocsin_provision::{Service, make_seed};
 
-use crate::{failure::Failure, keys, out};
+use super::{
+    directory,
+    provision::{self, Asked},
+};
+use crate::{bus, failure::Failure, keys, out};
 
 /// Make keys, with which bodies sign what they say
 #[derive(Debug, clap::Args)]
@@ -24,6 +34,45 @@ enum What {
   tocsin keys new pol-west-mercia
   tocsin keys new --directory deploy/directory/uk.toml --out keys")]
     New(New),
+    /// Give a body, or a service, another key: from now on its old one counts no more
+    ///
+    /// It puts a new version of the directory in force, writes the new key into the files, and makes the bus that runs
+    /// on this machine take it. The body must have its new seed before it can log in again.
+    #[command(after_help = "Examples:
+  (set -a; . bus/env/administrator.env; tocsin keys rotate pol-kent --bus bus)
+  tocsin keys rotate pol-kent --bus bus --public UABC...
+  tocsin keys rotate router --bus bus
+
+It reaches the bus by the variables of `tocsin --help`, as the administrator.")]
+    Rotate(Rotate),
+    /// Take a body's key away: it can neither log in nor be believed until it is given another
+    #[command(after_help = "Example:
+  (set -a; . bus/env/administrator.env; tocsin keys revoke pol-kent --bus bus)
+
+It puts a new version of the directory in force and makes the bus that runs on this machine take it, which ends the
+body's connections. `tocsin keys rotate` gives it another key.")]
+    Revoke(Revoke),
+}
+
+#[derive(Debug, clap::Args)]
+struct Rotate {
+    /// Whose key: a body of the directory in force, or administrator, router, notifier or auditor
+    id: String,
+    /// The directory that `tocsin provision` wrote
+    #[arg(long, value_name = "DIR")]
+    bus: PathBuf,
+    /// The public half of a key that the body made itself [default: make one]
+    #[arg(long, value_name = "KEY")]
+    public: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Revoke {
+    /// Whose key: a body of the directory in force
+    id: String,
+    /// The directory that `tocsin provision` wrote
+    #[arg(long, value_name = "DIR")]
+    bus: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
@@ -39,8 +88,18 @@ struct New {
     out: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let What::New(new) = &args.what;
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    match args.what {
+        What::New(new) => make(&new),
+        What::Rotate(Rotate { id, bus, public }) => match Service::named(&id) {
+            Some(service) => rotate_service(service, &bus, public).await,
+            None => rotate(&id, &bus, public).await,
+        },
+        What::Revoke(Revoke { id, bus }) => revoke(&id, &bus).await,
+    }
+}
+
+fn make(new: &New) -> Result<(), Failure> {
     let to = new.out.clone().unwrap_or_else(|| PathBuf::from("."));
     if let Some(directory) = &new.directory {
         let all = keys::for_directory(directory, &to)?;
@@ -64,4 +123,110 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         made.seed_file.display()
     ));
     Ok(())
+}
+
+/// The public half that was given, or that of a key made in this directory.
+fn new_key(id: &str, seeds: &Path, public: Option<String>) -> Result<String, Failure> {
+    if let Some(public) = public {
+        AuthorKey::new(&public).map_err(|error| Failure::input(&error))?;
+        return Ok(public);
+    }
+    let made = make_seed(seeds, id)?;
+    out::line(&format!("Made a key; its seed is in {}.", made.seed_file.display()))?;
+    Ok(made.public)
+}
+
+async fn rotate_service(service: Service, dir: &Path, public: Option<String>) -> Result<(), Failure> {
+    let (asked, bus) = (Asked::of(dir)?, provision::bus(dir)?);
+    // The directory does not change with it; it is what the bus is written from.
+    let (_, document) = directory::in_force(&bus::command("keys").await?).await?;
+    let mut keys = bus.services()?;
+    keys.insert(service, new_key(service.name(), &bus.seeds(), public)?);
+    bus.set_services(&keys)?;
+    asked.provision(&bus, &document)?;
+    out::line(&format!(
+        "{service} has another key. Start it anew with {}.",
+        bus.settings(service.name()).display()
+    ))?;
+    provision::tell_reload(&bus).await
+}
+
+async fn rotate(id: &str, dir: &Path, public: Option<String>) -> Result<(), Failure> {
+    let asked = Asked::of(dir)?;
+    let ledger = bus::command("keys").await?;
+    let (version, mut document) = directory::in_force(&ledger).await?;
+    keys_of(&mut document, id)?;
+    let key = new_key(id, asked.keys.parent().unwrap_or(Path::new(".")), public)?;
+    set_key(&mut document, id, Some(&key))?;
+    let mut public = keys::known(&asked.keys)?;
+    let listed = public.insert(id.to_owned(), key).is_some();
+    change(id, dir, &asked, &ledger, version, &document, &public).await?;
+    if !listed {
+        out::note(&format!(
+            "{} did not list {id}: if the directory file names its key, change it there too, or the next `tocsin directory apply` brings the old one back.",
+            asked.keys.display()
+        ));
+    }
+    Ok(())
+}
+
+async fn revoke(id: &str, dir: &Path) -> Result<(), Failure> {
+    if Service::named(id).is_some() {
+        return Err(Failure::wrong(format!(
+            "{id} is a service, without which the bus does not work: give it another key with `tocsin keys rotate {id}`"
+        )));
+    }
+    let asked = Asked::of(dir)?;
+    let ledger = bus::command("keys").await?;
+    let (version, mut document) = directory::in_force(&ledger).await?;
+    set_key(&mut document, id, None)?;
+    let mut public = keys::known(&asked.keys)?;
+    public.remove(id);
+    change(id, dir, &asked, &ledger, version, &document, &public).await
+}
+
+/// Where the document has the key of this body: as a publisher, as a recipient, or both.
+fn keys_of<'a>(
+    document: &'a mut DirectoryDocument,
+    id: &str,
+) -> Result<Vec<&'a mut Option<String>>, Failure> {
+    let publishers =
+        document.publishers.iter_mut().filter(|one| one.id.as_str() == id).map(|one| &mut one.key);
+    let recipients =
+        document.recipients.iter_mut().filter(|one| one.id.as_str() == id).map(|one| &mut one.key);
+    let all: Vec<_> = publishers.chain(recipients).collect();
+    if all.is_empty() {
+        return Err(Failure::wrong(format!(
+            "the directory in force has no body called {id}: see `tocsin directory show`"
+        )));
+    }
+    Ok(all)
+}
+
+fn set_key(document: &mut DirectoryDocument, id: &str, key: Option<&str>) -> Result<(), Failure> {
+    for place in keys_of(document, id)? {
+        *place = key.map(str::to_owned);
+    }
+    Ok(())
+}
+
+/// Puts the changed directory in force first, so that the old key is not believed from then on; then the files; then the
+/// bus.
+async fn change(
+    id: &str,
+    dir: &Path,
+    asked: &Asked,
+    ledger: &Ledger,
+    version: u64,
+    document: &DirectoryDocument,
+    public: &BTreeMap<String, String>,
+) -> Result<(), Failure> {
+    let before = version;
+    let version = directory::put(ledger, before, document).await?;
+    out::line(&format!("Directory version {version} is in force: the old key of {id} counts no more."))?;
+    keys::write_public(&asked.keys, public)
+        .map_err(|why| Failure::failed(format!("cannot write {}: {why}", asked.keys.display())))?;
+    let bus = provision::bus(dir)?;
+    asked.provision(&bus, document)?;
+    provision::tell_reload(&bus).await
 }

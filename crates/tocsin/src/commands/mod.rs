@@ -22,6 +22,7 @@ mod up;
 mod directory;
 mod keys;
 mod policy;
+mod provision;
 mod setup;
 
 use clap::Subcommand;
@@ -59,6 +60,7 @@ pub(crate) enum Command {
 
     // Administrators.
     Setup(setup::Args),
+    Provision(provision::Args),
     Keys(keys::Args),
     Directory(directory::Args),
     Policy(policy::Args),
@@ -79,6 +81,7 @@ impl Command {
             | Self::Refusals(_)
             | Self::Report(_)
             | Self::Setup(_)
+            | Self::Provision(_)
             | Self::Keys(_)
             | Self::Directory(_)
             | Self::Policy(_) => Manner::Command,
@@ -107,7 +110,8 @@ impl Command {
 
             // Administrators.
             Self::Setup(args) => setup::run(args).await,
-            Self::Keys(args) => keys::run(&args),
+            Self::Provision(args) => provision::run(args).await,
+            Self::Keys(args) => keys::run(args).await,
             Self::Directory(args) => directory::run(args).await,
             Self::Policy(args) => policy::run(args).await,
         }

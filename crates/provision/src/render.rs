@@ -1,0 +1,193 @@
+//! The configuration as nats-server reads it.
+
+use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+
+use crate::{
+    error::Error,
+    rights::{Imports, Rights},
+    roster::{Body, Service},
+};
+
+/// The account that holds both streams. No body's identifier has capitals.
+const BUS: &str = "BUS";
+const AUDITOR: &str = "AUDITOR";
+
+const WRITTEN: &str = "# Written by `tocsin provision` from the directory; run it again when that changes. What is changed here by hand is lost.";
+
+/// The largest message that a body may send, in bytes: the most that TOCSIN_SAID takes.
+const BODY_PAYLOAD: u32 = 64 * 1024;
+/// The most connections that a body may hold at a time, and subscriptions in each.
+const BODY_CONNECTIONS: u32 = 32;
+const BODY_SUBSCRIPTIONS: u32 = 256;
+
+/// A text of the configuration's own syntax.
+fn quoted(text: &str) -> String {
+    format!("\"{text}\"")
+}
+
+fn list(items: &[String]) -> String {
+    items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(", ")
+}
+
+/// A path, where it can stand in a configuration.
+pub(crate) fn path(path: &Path) -> Result<String, Error> {
+    let unfit = || Error::Path { path: path.to_owned() };
+    let text = path.to_str().ok_or_else(unfit)?;
+    let plain = |c: char| c.is_alphanumeric() || "/._-+@~ ".contains(c);
+    if text.chars().all(plain) { Ok(quoted(text)) } else { Err(unfit()) }
+}
+
+/// Who may log in, and what each may do.
+pub(crate) fn accounts(bodies: &[Body], services: &BTreeMap<Service, String>) -> String {
+    let mut exports = Exports::default();
+    let mut own = String::new();
+    for body in bodies {
+        let imports = Imports::of_body(body);
+        let limits = format!(
+            "limits {{ max_payload: {BODY_PAYLOAD}, max_connections: {BODY_CONNECTIONS}, max_subscriptions: {BODY_SUBSCRIPTIONS} }}"
+        );
+        exports.add(&imports, &body.id);
+        own.push_str(&account(&body.id, body.key.as_deref(), &limits, &imports));
+    }
+    if let Some(key) = services.get(&Service::Auditor) {
+        let imports = Imports::of_auditor();
+        exports.add(&imports, AUDITOR);
+        own.push_str(&account(
+            AUDITOR,
+            Some(key.as_str()),
+            "limits { max_payload: 4096, max_connections: 8 }",
+            &imports,
+        ));
+    }
+    let mut users = String::new();
+    for (service, key) in services {
+        if let Some(Rights { publish, subscribe }) = Rights::of(*service) {
+            let (publish, subscribe) = (list(&publish), list(&subscribe));
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                users,
+                "      # {service}\n      {{ nkey: {key}, permissions {{\n        publish: [{publish}],\n        subscribe: [{subscribe}] }} }}"
+            );
+        }
+    }
+    format!(
+        "{WRITTEN}\n#\n# Every body has an account of its own. Both streams are in {BUS}, of which an account has what is exported to it,\n# and nothing else. A change is taken on SIGHUP, without an interruption for those whose rights stay.\n\n\
+         accounts {{\n  {BUS} {{\n    jetstream: enabled\n    users: [\n{users}    ]\n    exports: [\n{exports}    ]\n  }}\n{own}}}\n"
+    )
+}
+
+/// An account that one user alone is in.
+fn account(name: &str, key: Option<&str>, limits: &str, imports: &Imports) -> String {
+    let mut text = format!("  {} {{\n    {limits}\n", quoted(name));
+    let names = imports.names();
+    let publish: Vec<String> = names.iter().map(|(_, called)| called.clone()).collect();
+    let (publish, subscribe) = (list(&publish), list(&imports.subscribe()));
+    let user = key.map_or_else(String::new, |key| {
+        format!(
+            " {{ nkey: {key}, permissions {{\n      publish: [{publish}],\n      subscribe: [{subscribe}] }} }} "
+        )
+    });
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "    users: [{user}]\n    imports: [");
+    for (subject, called) in &names {
+        let to = if subject == called { String::new() } else { format!(", to: {}", quoted(called)) };
+        let _ = writeln!(text, "      {{ service: {{ account: {BUS}, subject: {} }}{to} }}", quoted(subject));
+    }
+    for subject in &imports.heard {
+        let _ = writeln!(text, "      {{ stream: {{ account: {BUS}, subject: {} }} }}", quoted(subject));
+    }
+    text.push_str("    ]\n  }\n");
+    text
+}
+
+/// What the bus's account lets others have, and whom.
+#[derive(Default)]
+struct Exports(BTreeMap<(String, &'static str), Vec<String>>);
+
+impl Exports {
+    fn add(&mut self, imports: &Imports, account: &str) {
+        let forms = [(&imports.asked, "single"), (&imports.pulled, "stream"), (&imports.heard, "heard")];
+        for (subjects, form) in forms {
+            for subject in subjects {
+                self.0.entry((subject.clone(), form)).or_default().push(account.to_owned());
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Exports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|((subject, form), accounts)| {
+            let (subject, accounts) = (quoted(subject), list(accounts));
+            match *form {
+                "heard" => writeln!(f, "      {{ stream: {subject}, accounts: [{accounts}] }}"),
+                "stream" => {
+                    writeln!(
+                        f,
+                        "      {{ service: {subject}, response_type: stream, accounts: [{accounts}] }}"
+                    )
+                }
+                _ => writeln!(f, "      {{ service: {subject}, accounts: [{accounts}] }}"),
+            }
+        })
+    }
+}
+
+/// The server's own configuration.
+pub(crate) fn server(out: &Path, listen: &str) -> Result<String, Error> {
+    let at = |name: &str| path(&out.join(name));
+    Ok(format!(
+        r#"{WRITTEN}
+#
+# Run it: nats-server --config {config}
+#
+# Clock: every time in the record is this server's. Run chrony here, against several sources of different operators, and
+# have it alarm you at an offset of 50 ms.
+#
+# Disk: every write is synced before it is acknowledged. Use a local SSD with power-loss protection; no network file
+# system. Alarm at half full: a full disk stops the bus.
+
+server_name: tocsin-1
+listen: {listen}
+pid_file: {pid}
+log_file: {log}
+
+tls {{
+  cert_file: {cert}
+  key_file: {key}
+  ca_file: {ca}
+  # Who shows no certificate of this authority is not heard at all; what it then may do goes by its NKey.
+  verify: true
+  timeout: 5
+}}
+
+jetstream {{
+  store_dir: {store}
+  # Acknowledge nothing that a power cut could take back: Tocsin's promise that what is acknowledged is kept rests on it.
+  sync_interval: always
+  max_memory_store: 64MB
+  max_file_store: 100GB
+}}
+
+# The record of a dispatch to 10,000 recipients is about 400 KB, a directory of 10,000 recipients about 5 MB. What a body
+# may send is far less: see accounts.conf.
+max_payload: 8MB
+max_control_line: 4KB
+ping_interval: "10s"
+ping_max: 3
+# Who does not take what it asked for is cut off, and takes it later.
+write_deadline: "10s"
+max_pending: 64MB
+
+include "accounts.conf"
+"#,
+        config = at("nats-server.conf")?.trim_matches('"'),
+        listen = quoted(listen),
+        pid = at("nats-server.pid")?,
+        log = at("nats-server.log")?,
+        cert = at("tls/server.pem")?,
+        key = at("tls/server-key.pem")?,
+        ca = at("tls/ca.pem")?,
+        store = at("store")?,
+    ))
+}

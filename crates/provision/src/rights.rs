@@ -1,0 +1,147 @@
+//! What each may do on the bus: as little as it needs.
+
+use tocsin_ledger::desk_name;
+use tocsin_protocol::{RecipientId, Stream};
+
+use crate::roster::{Body, Service};
+
+/// What somebody in an account of its own has of the bus.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Imports {
+    /// Requests with one answer.
+    pub(crate) asked: Vec<String>,
+    /// Requests with several answers.
+    pub(crate) pulled: Vec<String>,
+    /// What is heard without being asked for.
+    pub(crate) heard: Vec<String>,
+    /// The prefix under which JetStream's requests are had in the account.
+    pub(crate) api: Option<&'static str>,
+}
+
+/// The prefix that JetStream's API has.
+const API: &str = "$JS.API";
+/// The auditor's. Under the true one it would be its own account's JetStream that answers, of which it has none.
+pub(crate) const AUDITOR_API: &str = "BUS.API";
+
+/// What a user of the bus's own account may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rights {
+    pub(crate) publish: Vec<String>,
+    pub(crate) subscribe: Vec<String>,
+}
+
+const SAID: &str = Stream::Said.name();
+const LOG: &str = Stream::Log.name();
+
+fn read_back(stream: &str, subjects: &str) -> String {
+    format!("$JS.API.DIRECT.GET.{stream}.{subjects}")
+}
+
+impl Imports {
+    /// A publisher says events of its own, and reads what became of them and whom they reach. A recipient takes its own
+    /// notices, says receipts of its own, and sees whether one was refused. Neither may search a stream or make a
+    /// consumer: a search is not bound to subjects, and a consumer could be told to deliver onto those of others.
+    pub(crate) fn of_body(body: &Body) -> Self {
+        let id = &body.id;
+        let mut rights = Self::default();
+        if body.publishes {
+            rights.asked.extend([
+                format!("tocsin.incident.{id}.*.*"),
+                read_back(SAID, &format!("tocsin.incident.{id}.*.*")),
+                read_back(LOG, "tocsin.directory.*"),
+                read_back(LOG, "tocsin.dispatch.*.*"),
+            ]);
+        }
+        if body.receives
+            && let Ok(recipient) = RecipientId::new(id)
+        {
+            let desk = desk_name(&recipient);
+            rights.asked.extend([
+                format!("tocsin.receipt.{id}.*.*.delivered"),
+                format!("tocsin.receipt.{id}.*.*.acknowledged"),
+                read_back(SAID, &format!("tocsin.receipt.{id}.>")),
+                read_back(LOG, &format!("tocsin.notice.{id}.>")),
+                format!("$JS.ACK.{LOG}.{desk}.>"),
+            ]);
+            rights.pulled.push(format!("$JS.API.CONSUMER.MSG.NEXT.{LOG}.{desk}"));
+            rights.heard.push(format!("tocsin.wake.{id}.>"));
+        }
+        rights.asked.push(read_back(LOG, "tocsin.refusal.*"));
+        rights
+    }
+
+    /// An auditor reads both streams, entry by entry.
+    pub(crate) fn of_auditor() -> Self {
+        let asked = [SAID, LOG].into_iter().flat_map(|stream| {
+            [
+                format!("$JS.API.STREAM.INFO.{stream}"),
+                format!("$JS.API.STREAM.MSG.GET.{stream}"),
+                read_back(stream, "tocsin.>"),
+            ]
+        });
+        Self { asked: asked.collect(), api: Some(AUDITOR_API), ..Self::default() }
+    }
+
+    /// The bus's subjects that may be published to, and what each is called in the account.
+    pub(crate) fn names(&self) -> Vec<(&str, String)> {
+        let called = |subject: &str| match (self.api, subject.strip_prefix(API)) {
+            (Some(api), Some(rest)) => format!("{api}{rest}"),
+            _ => subject.to_owned(),
+        };
+        self.asked.iter().chain(&self.pulled).map(|subject| (subject.as_str(), called(subject))).collect()
+    }
+
+    /// What may be subscribed to. The account is its own, so nobody else hears its inboxes.
+    pub(crate) fn subscribe(&self) -> Vec<String> {
+        std::iter::once("_INBOX.>".to_owned()).chain(self.heard.iter().cloned()).collect()
+    }
+}
+
+impl Rights {
+    /// What a service may do; `None` for one that has an account of its own.
+    pub(crate) fn of(service: Service) -> Option<Self> {
+        let (facts, more): (&[&str], Vec<String>) = match service {
+            Service::Administrator => (
+                &["directory.*"],
+                [SAID, LOG]
+                    .iter()
+                    .flat_map(|stream| {
+                        ["STREAM.CREATE", "STREAM.UPDATE", "CONSUMER.NAMES"]
+                            .map(|verb| format!("$JS.API.{verb}.{stream}"))
+                    })
+                    .collect(),
+            ),
+            Service::Router => (
+                &[
+                    "refusal.*",
+                    "dispatch.*.*",
+                    "notice.>",
+                    "window.>",
+                    "finding.>",
+                    "escalation.>",
+                    "checkpoint.*",
+                ],
+                vec![format!("$JS.API.CONSUMER.NAMES.{LOG}")],
+            ),
+            Service::Notifier => (&["attempt.>"], vec![format!("$JS.ACK.{LOG}.notifier.>")]),
+            Service::Auditor => return None,
+        };
+        let reading = [SAID, LOG].into_iter().flat_map(|stream| {
+            [
+                format!("$JS.API.STREAM.INFO.{stream}"),
+                format!("$JS.API.STREAM.MSG.GET.{stream}"),
+                read_back(stream, "tocsin.>"),
+                format!("$JS.API.CONSUMER.CREATE.{stream}.>"),
+                format!("$JS.API.CONSUMER.DELETE.{stream}.*"),
+                format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.*"),
+            ]
+        });
+        let publish = facts.iter().map(|fact| format!("tocsin.{fact}")).chain(more).chain(reading).collect();
+        Some(Self { publish, subscribe: vec![format!("{}.>", inbox_prefix(service))] })
+    }
+}
+
+/// Services share an account, so each has answers come to a place of its own.
+pub(crate) fn inbox_prefix(service: Service) -> String {
+    format!("_INBOX_{service}")
+}

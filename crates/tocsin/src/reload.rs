@@ -1,0 +1,107 @@
+//! Making a running nats-server read its configuration anew.
+//!
+//! By a signal: `nats-server --signal reload=PID`, with the process id that the server wrote to its pid file. What
+//! became of it is read from the server's own log.
+
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use tocsin_ledger::server;
+use tocsin_provision::Bus;
+
+use crate::failure::Failure;
+
+/// How long a server may take to read its configuration.
+const READING: Duration = Duration::from_secs(30);
+/// Between two looks at its log.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What became of it.
+pub(crate) enum Reloaded {
+    /// The server with this process id goes by the new configuration.
+    Done(u32),
+    /// No server of this bus runs on this machine.
+    NotHere,
+}
+
+/// Makes the server of this bus read its configuration, if it runs on this machine.
+pub(crate) async fn reload(bus: &Bus) -> Result<Reloaded, Failure> {
+    let Some(id) = running(bus) else { return Ok(Reloaded::NotHere) };
+    let program = server::find()?;
+    let told = Command::new(&program).arg("-t").arg("--config").arg(bus.config()).output()?;
+    if !told.status.success() {
+        return Err(Failure::failed(format!(
+            "nats-server does not take {}, so the running one was left as it is: {}",
+            bus.config().display(),
+            String::from_utf8_lossy(&told.stderr).trim()
+        )));
+    }
+    // Twice: what an account that is new to the server imports is there only after the second (seen on 2.15.1).
+    for _ in 0..2 {
+        once(bus, &program, id).await?;
+    }
+    Ok(Reloaded::Done(id))
+}
+
+async fn once(bus: &Bus, program: &Path, id: u32) -> Result<(), Failure> {
+    let before = fs::metadata(bus.log()).map_or(0, |known| known.len());
+    let told = Command::new(program).arg("--signal").arg(format!("reload={id}")).output()?;
+    if !told.status.success() {
+        return Err(Failure::failed(format!(
+            "nats-server {id} could not be told to reload: {}; run as its user: {} --signal reload={id}",
+            String::from_utf8_lossy(&told.stderr).trim(),
+            program.display()
+        )));
+    }
+    let until = Instant::now() + READING;
+    loop {
+        let log = fs::read(bus.log()).unwrap_or_default();
+        let since = usize::try_from(before).ok().and_then(|before| log.get(before..)).unwrap_or(&log);
+        let since = String::from_utf8_lossy(since);
+        if since.contains("Reloaded server configuration") {
+            return Ok(());
+        }
+        if let Some(failed) = since.lines().find(|line| line.contains("Failed to reload")) {
+            return Err(Failure::failed(format!("the running nats-server {id} goes on as before: {failed}")));
+        }
+        if Instant::now() > until {
+            return Err(Failure::failed(format!(
+                "nats-server {id} was told to reload and its log {} does not say that it has: look there, and restart it if need be",
+                bus.log().display()
+            )));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// What to run where the server is.
+pub(crate) fn elsewhere(bus: &Bus) -> String {
+    format!(
+        "No nats-server of this bus runs here. Where it runs, bring {} there and run, twice:\n  nats-server --signal reload=PID   (PID stands in its pid file, here {})",
+        bus.accounts().display(),
+        bus.pid_file().display()
+    )
+}
+
+/// The process id of this bus's server, if it runs here. The file may be left of one that was killed, and its number may
+/// have gone to another program, which a signal would end.
+fn running(bus: &Bus) -> Option<u32> {
+    let id: u32 = fs::read_to_string(bus.pid_file()).ok()?.trim().parse().ok()?;
+    is_nats_server(id).then_some(id)
+}
+
+fn is_nats_server(id: u32) -> bool {
+    let arguments = if Path::new("/proc/self/cmdline").exists() {
+        fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default()
+    } else {
+        let told = Command::new("ps").args(["-o", "args=", "-p", &id.to_string()]).output();
+        told.map(|told| told.stdout).unwrap_or_default()
+    };
+    let arguments = String::from_utf8_lossy(&arguments);
+    let program = arguments.split(['\0', ' ', '\n']).next().unwrap_or_default();
+    Path::new(program).file_name().is_some_and(|name| name.to_string_lossy().contains("nats-server"))
+}
