@@ -198,18 +198,22 @@ pub fn provision(bus: &Bus, plan: &Plan<'_>) -> Result<Provisioned, Error> {
     for service in Service::ALL {
         let seed = bus.seed(service).ok();
         // Those in one account have their answers apart.
+        let signing = match (service, plan.seeds, &plan.document.checkpoint_key) {
+            (Service::Router, Some(dir), Some(key)) => seed_of(dir, "checkpoint_key", key),
+            _ => None,
+        };
         let prefix = match service {
             Service::Auditor => ("NATS_JS_API_PREFIX", AUDITOR_API.to_owned()),
             _ => ("NATS_INBOX_PREFIX", inbox_prefix(service)),
         };
         done.write(
             &bus.settings(service.name()),
-            &settings(bus, plan, service.name(), seed.as_deref(), Some(prefix))?,
+            &settings(bus, plan, service.name(), seed.as_deref(), signing.as_deref(), Some(prefix))?,
         )?;
     }
     for Body { id, key, .. } in &bodies {
         let seed = plan.seeds.zip(key.as_deref()).and_then(|(dir, key)| seed_of(dir, id, key));
-        done.write(&bus.settings(id), &settings(bus, plan, id, seed.as_deref(), None)?)?;
+        done.write(&bus.settings(id), &settings(bus, plan, id, seed.as_deref(), seed.as_deref(), None)?)?;
     }
     let needed = ["ca.pem", "server.pem", "server-key.pem"].map(|name| bus.0.join("tls").join(name));
     let missing = needed.into_iter().filter(|file| !is_there(file)).collect();
@@ -256,6 +260,7 @@ fn settings(
     plan: &Plan<'_>,
     id: &str,
     seed: Option<&Path>,
+    signing: Option<&Path>,
     prefix: Option<(&str, String)>,
 ) -> Result<String, Error> {
     let name = plan.names.first().map_or("127.0.0.1", String::as_str);
@@ -269,13 +274,11 @@ fn settings(
         let _ = writeln!(text, "{name}={value}");
     };
     match seed {
-        Some(seed) => {
-            set("NATS_NKEY", &render::path(seed)?);
-            if Service::named(id).is_none() {
-                set("TOCSIN_KEY", &render::path(seed)?);
-            }
-        }
+        Some(seed) => set("NATS_NKEY", &render::path(seed)?),
         None => set("# NATS_NKEY and TOCSIN_KEY", &format!("the seed file that {id} keeps")),
+    }
+    if let Some(signing) = signing {
+        set("TOCSIN_KEY", &render::path(signing)?);
     }
     let (certificate, key) = bus.client(id);
     set("NATS_CA", &render::path(&bus.ca())?);

@@ -61,6 +61,8 @@ impl Imports {
                 format!("tocsin.receipt.{id}.*.*.acknowledged"),
                 read_back(SAID, &format!("tocsin.receipt.{id}.>")),
                 read_back(LOG, &format!("tocsin.notice.{id}.>")),
+                // Of which its receipts are the witnesses.
+                read_back(LOG, "tocsin.checkpoint.*"),
                 format!("$JS.ACK.{LOG}.{desk}.>"),
             ]);
             rights.pulled.push(format!("$JS.API.CONSUMER.MSG.NEXT.{LOG}.{desk}"));
