@@ -27,7 +27,7 @@ pub(crate) struct Denial {
 
 impl Denial {
     /// Reads `Permissions Violation for Publish to "tocsin.x"`.
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let rest = text.strip_prefix("Permissions Violation for ")?;
         let (attempted, rest) = if let Some(rest) = rest.strip_prefix("Publish to ") {
             ("publishing", rest)

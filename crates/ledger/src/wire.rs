@@ -1,5 +1,8 @@
 //! What NATS carries, as entries; and our headers.
 
+#[cfg(test)]
+mod fuzz;
+
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};

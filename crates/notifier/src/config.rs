@@ -1,7 +1,11 @@
 //! The notifier's configuration as it stands in a file, and what is left of it once it has been checked.
 
+#[cfg(test)]
+mod fuzz;
+
 use std::{
     fmt,
+    io::Read as _,
     net::IpAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -192,13 +196,15 @@ impl Password {
     /// Reads a password file: its content without the line's end.
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
         const MAX: u64 = 4096;
-        let size = std::fs::metadata(path).map_err(|why| why.to_string())?.len();
-        if size > MAX {
+        // Not by the size that the file states: a device states none and has no end.
+        let mut text = String::new();
+        let opened = std::fs::File::open(path).map_err(|why| why.to_string())?;
+        opened.take(MAX + 1).read_to_string(&mut text).map_err(|why| why.to_string())?;
+        if text.len() as u64 > MAX {
             return Err(format!(
-                "it holds {size} bytes, which is no password: it must hold the password alone"
+                "it holds more than {MAX} bytes, which is no password: it must hold the password alone"
             ));
         }
-        let text = std::fs::read_to_string(path).map_err(|why| why.to_string())?;
         let password = text.trim_end_matches(['\r', '\n']);
         if password.is_empty() || password.contains(['\r', '\n', '\0']) {
             return Err("it must hold the password alone, on one line".to_owned());
@@ -409,6 +415,13 @@ mod tests {
                 read(&format!("name = 'a'\nhost = '{host}'\nport = 25\ntls = 'none'")).err().unwrap();
             assert!(refused.contains("relays.a.tls") && refused.contains("starttls"), "{host}: {refused}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_password_file_without_an_end_is_refused() {
+        let why = Password::read(Path::new("/dev/zero")).unwrap_err();
+        assert!(why.contains("more than 4096 bytes"), "{why}");
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! The configuration file of `tocsin up` and `tocsin notifier`.
 
+#[cfg(test)]
+mod fuzz;
+
 use std::{
     fs,
     path::{Path, PathBuf},

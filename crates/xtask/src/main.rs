@@ -1,12 +1,13 @@
-//! For developers and first-time users: `cargo xtask drill | test | bench`.
+//! For developers and first-time users: `cargo xtask drill | test | bench | fuzz`.
 //!
 //! The drill replays 25 June 2023 through the real parts; `test` is everything that a change must pass; `bench`
-//! measures ours beside the raw limit on the same work. It may touch whatever the parts it runs may touch, use NATS
+//! measures ours beside the raw limit on the same work; `fuzz` looks for bytes that break a parser. It may touch whatever the parts it runs may touch, use NATS
 //! and SMTP directly to measure against, and write under `target/` alone. Nothing depends on it.
 
 mod bench;
 mod drill;
 mod error;
+mod fuzz;
 mod nats;
 mod place;
 mod readme;
@@ -36,6 +37,8 @@ enum Task {
     Test(test::Options),
     /// Measure ours beside the raw limit on the same work.
     Bench(bench::Options),
+    /// Let chance and coverage look for bytes that break a parser.
+    Fuzz(fuzz::Options),
     /// What the bench measures in a process of its own.
     #[command(hide = true)]
     BenchMemory {
@@ -70,6 +73,7 @@ async fn run(task: Task) -> Result<(), Error> {
         Task::Drill(options) => drill::run(&options).await,
         Task::Test(options) => test::run(&options),
         Task::Bench(options) => bench::run(&options).await,
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::BenchMemory { incidents } => bench::memory_alone(incidents),
     }
 }

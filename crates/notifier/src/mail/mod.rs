@@ -47,7 +47,7 @@ pub struct Mail {
     pub message_id: String,
     /// The subject line.
     pub subject: String,
-    /// The whole mail, in ASCII.
+    /// The whole mail, in ASCII but for an address that is not.
     pub bytes: Vec<u8>,
 }
 

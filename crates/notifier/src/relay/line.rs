@@ -5,6 +5,9 @@
 //! the stage; its timeout covers the connecting alone; and a send that is given up in the middle returns its
 //! connection to the pool, where the late reply is then read as the answer to the next mail.
 
+#[cfg(test)]
+mod fuzz;
+
 use std::{
     future::Future,
     io,

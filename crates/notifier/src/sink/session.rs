@@ -1,5 +1,8 @@
 //! One line of the sink: RFC 5321 as far as a sender of mail needs it.
 
+#[cfg(test)]
+mod fuzz;
+
 use std::{io, mem, time::SystemTime};
 
 use bytes::Bytes;

@@ -16,6 +16,9 @@
 //! The signature holds subject and bytes together, so it is the file's checksum too: a file whose signature does not
 //! hold is damaged.
 
+#[cfg(test)]
+mod fuzz;
+
 use bytes::Bytes;
 use tocsin_ledger::{Position, Said};
 use tocsin_protocol::{AuthorKey, EventNumber, IncidentId, Signed, Subject, Timestamp};

@@ -15,7 +15,7 @@ use std::{
 use clap::ValueEnum;
 use counts::Counts;
 
-use crate::{error::Error, nats, place, readme};
+use crate::{error::Error, fuzz, nats, place, readme};
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -36,6 +36,8 @@ enum Step {
     Clippy,
     /// Unit, integration, documentation and end-to-end tests, and the rules of the architecture.
     Tests,
+    /// Every fuzz target for a moment, by chance.
+    Fuzz,
     /// The documentation of every crate, without a broken link.
     Doc,
     /// The commands of README.md, as a reader would paste them.
@@ -127,6 +129,7 @@ impl Step {
                 tests.env("NATS_SERVER", nats::server()?);
                 counted(tests, counts)
             }
+            Self::Fuzz => fuzz::short(),
             Self::Doc => {
                 let mut doc = cargo(&["doc", "--locked", "--workspace", "--no-deps"]);
                 doc.env("RUSTDOCFLAGS", "--deny warnings");
