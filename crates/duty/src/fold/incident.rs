@@ -162,6 +162,10 @@ impl Incident {
             Some(heard) if heard.voice == voice => Hearing::Again,
             Some(_) => Hearing::Other,
             None => {
+                // Two are what most ever say; a vector would make room for four.
+                if standing.heard.len() == standing.heard.capacity() {
+                    standing.heard.reserve_exact(2);
+                }
                 standing.heard.push(Heard { event, stage, time, voice });
                 Hearing::First
             }

@@ -316,7 +316,7 @@ impl Fold {
             Subject::Refusal { said } => self.owing.refused(*said),
             Subject::Dispatch { .. } => {
                 let dispatch: Dispatch = from_body("dispatch", &entry.body).ok()?;
-                self.dispatched(&Arc::new(dispatch));
+                self.dispatched(&Arc::new(self.sharing_names(dispatch)));
             }
             Subject::Notice { recipient, incident, event } => self.noticed(recipient, incident, *event),
             Subject::Due { incident, event, step } => self.closed(incident, *event, *step, entry.time)?,
@@ -339,6 +339,18 @@ impl Fold {
             Subject::Window { .. } | Subject::Attempt { .. } | Subject::Checkpoint { .. } => {}
         }
         Some(())
+    }
+
+    /// The same dispatch, its recipients' names shared with the directory: there are as many of them as duties.
+    fn sharing_names(&self, mut dispatch: Dispatch) -> Dispatch {
+        if let Some(directory) = self.directory_version(dispatch.directory) {
+            for recipient in dispatch.owed.iter_mut().flat_map(|owed| &mut owed.recipients) {
+                if let Some(known) = directory.recipient(recipient) {
+                    recipient.clone_from(&known.entry.id);
+                }
+            }
+        }
+        dispatch
     }
 
     fn dispatched(&mut self, dispatch: &Arc<Dispatch>) {
