@@ -1,5 +1,9 @@
 //! (b) Mails a second for overdue recipients, beside lettre alone to the same kind of sink over as many connections.
 //!
+//! Twice: to a relay that takes a millisecond over each mail, as any on a network takes at least, and to one that takes
+//! no time at all. Against the second, all that is measured is processor time, which the sink, the nats-server and ours
+//! share.
+//!
 //! Ours is measured from the moment at which the router begins to write the escalations until the sink has accepted
 //! the last mail: reading the work, asking whether there still is need, rendering, and writing down that each attempt
 //! has begun are in it. lettre's mails are rendered beforehand.
@@ -13,7 +17,7 @@ use lettre::{
 use tocsin_ledger::Ledger;
 use tocsin_notifier::{
     Config, Mail, Notifier, Told,
-    sink::{Sink, SinkOptions},
+    sink::{Behaviour, Sink, SinkOptions},
 };
 use tocsin_protocol::{
     Contact, Escalation, EscalationReason, Event, EventNumber, NewFact, PolicyId, Status, StepNumber, Stream,
@@ -33,9 +37,28 @@ const CONNECTIONS: usize = 4;
 /// The longest that one round may take.
 const ROUND_MOST: Duration = Duration::from_mins(3);
 
+/// How long the sink takes over each mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Relay {
+    /// A millisecond.
+    Networked,
+    /// No time.
+    Instant,
+}
+
+impl Relay {
+    fn takes(self) -> Duration {
+        match self {
+            Self::Networked => Duration::from_millis(1),
+            Self::Instant => Duration::ZERO,
+        }
+    }
+}
+
 /// Rounds of each kind, in mails a second.
 #[derive(Debug)]
 pub(super) struct Mails {
+    pub(super) relay: Relay,
     pub(super) count: usize,
     /// Until the sink has accepted the last mail.
     pub(super) ours: Spread,
@@ -45,10 +68,10 @@ pub(super) struct Mails {
 }
 
 /// Measures in turn: lettre, ours, lettre, ...
-pub(super) async fn measure(bus: &Bus, mails: usize, rounds: usize) -> Result<Mails, Error> {
+pub(super) async fn measure(bus: &Bus, relay: Relay, mails: usize, rounds: usize) -> Result<Mails, Error> {
     let world = World::new(mails)?;
     let ledger = bus.set_up(Account::Mail).await?;
-    let sink = sink().await?;
+    let sink = sink(relay).await?;
     let config = config(sink.address().port())?;
     let notifier =
         Notifier::new(bus.ledger(Account::Mail).await?, &config).attempt("make the bench's notifier")?;
@@ -56,8 +79,8 @@ pub(super) async fn measure(bus: &Bus, mails: usize, rounds: usize) -> Result<Ma
     let notifier = tokio::spawn(notifier.run(async { drop(stopped.await) }));
     let (mut ours, mut recorded, mut alone) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=rounds {
-        let said = Said::new(&ledger, &world, &format!("overdue-{round}")).await?;
-        let lettre = lettre_alone(&said, &world, &config, mails).await?;
+        let said = Said::new(&ledger, &world, &format!("overdue-{relay:?}-{round}").to_lowercase()).await?;
+        let lettre = lettre_alone(&said, &world, &config, relay).await?;
         let before = sink.counts().mails;
         let (handed, written) = notify(&ledger, &sink, &said, &world, before + mails as u64).await?;
         // The first round warms both sides.
@@ -70,6 +93,7 @@ pub(super) async fn measure(bus: &Bus, mails: usize, rounds: usize) -> Result<Ma
     drop(stop);
     notifier.await.attempt("stop the bench's notifier")?.attempt("run the bench's notifier")?;
     Ok(Mails {
+        relay,
         count: mails,
         ours: Spread::of(ours),
         recorded: Spread::of(recorded),
@@ -82,8 +106,12 @@ fn rate(mails: usize, within: Duration) -> f64 {
     mails as f64 / within.as_secs_f64()
 }
 
-async fn sink() -> Result<Sink, Error> {
-    Sink::start(SinkOptions::default()).await.attempt("start the bench's SMTP sink")
+async fn sink(relay: Relay) -> Result<Sink, Error> {
+    let sink = Sink::start(SinkOptions::default()).await.attempt("start the bench's SMTP sink")?;
+    if relay != Relay::Instant {
+        sink.script_all([Behaviour::Delay(relay.takes())]);
+    }
+    Ok(sink)
 }
 
 fn config(port: u16) -> Result<Config, Error> {
@@ -138,8 +166,9 @@ impl Said {
 ///
 /// Not its pooled transport: that leaves Nagle's algorithm on and writes the end of a mail by itself, so that each mail
 /// waits 40 ms for the far end's delayed ACK. To be quicker than that would prove nothing.
-async fn lettre_alone(said: &Said, world: &World, config: &Config, mails: usize) -> Result<Duration, Error> {
-    let sink = sink().await?;
+async fn lettre_alone(said: &Said, world: &World, config: &Config, relay: Relay) -> Result<Duration, Error> {
+    let sink = sink(relay).await?;
+    let mails = world.recipients.len();
     let letterhead = config.letterhead().attempt("configure the bench's mails")?;
     let mut waiting = Vec::with_capacity(mails);
     for escalation in said.escalations(world)? {
