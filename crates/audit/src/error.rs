@@ -16,6 +16,12 @@ pub enum Error {
         /// How many entries of `TOCSIN_SAID` were read.
         said: u64,
     },
+    /// A file that is no bundle.
+    #[error("this is no bundle that can be verified: {why}; make one with `tocsin audit export`")]
+    NoBundle {
+        /// What is wrong with it.
+        why: String,
+    },
     /// The streams could not be read.
     #[error("the streams could not be read for the report: {0}")]
     Ledger(#[from] tocsin_ledger::Error),

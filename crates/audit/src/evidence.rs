@@ -177,7 +177,7 @@ impl Evidence {
 }
 
 /// The incident that a subject names, however wrong the rest of it may be.
-fn named(subject: &str) -> Option<IncidentId> {
+pub(crate) fn named(subject: &str) -> Option<IncidentId> {
     let mut words = subject.split('.');
     let (root, kind) = (words.next()?, words.next()?);
     let said = root == Subject::ROOT && matches!(kind, "incident" | "receipt");

@@ -7,9 +7,13 @@
 //! Two timelinesses are kept apart throughout: the operator's (from the failure to the first event) and the recipients'
 //! (from the notice to the acknowledgement). Every figure keeps its denominator.
 //!
-//! It may touch the bus through `tocsin-ledger`, in [`read`] alone and only to read; everything else here is pure.
+//! A [`Bundle`] carries the entries to where there is no bus, and [`verify()`] says there what is proven of them, what is
+//! missing, and which was altered, trusting nobody who made it.
+//!
+//! It may touch the bus through `tocsin-ledger`, in [`read`], [`read_entries`] and [`read_covered`] alone and only to read; everything else here is pure.
 //! Nothing is written, and no clock is read.
 
+mod bundle;
 mod compute;
 mod error;
 mod evidence;
@@ -21,10 +25,13 @@ mod register;
 pub mod render;
 mod report;
 mod timeliness;
+mod verify;
 mod words;
 
+pub use bundle::{BUNDLE_VERSION, Bundle, FILE_MAX, LINE_MAX, Link, Proven};
 pub use error::Error;
 pub use evidence::{Evidence, Request, gather};
 pub use problem::{Problem, ProblemCode};
-pub use read::read;
+pub use read::{read, read_covered, read_entries};
 pub use report::*;
+pub use verify::{Fault, FaultCode, Verdict, verify};

@@ -85,6 +85,12 @@ impl Drop for Service {
     }
 }
 
+fn checkpoint_key(dir: &Path) -> String {
+    let public = fs::read_to_string(dir.join("keys/public.toml")).unwrap();
+    let line = public.lines().find_map(|line| line.strip_prefix("checkpoint_key = ")).unwrap();
+    line.trim_matches('"').to_owned()
+}
+
 fn event(publisher: &str) -> Event {
     let text = format!(
         r#"{{"incident": "x", "sequence": 1, "kind": "initial", "status": "test", "publisher": "{publisher}",
@@ -130,6 +136,30 @@ async fn a_bus_of_ones_own_comes_up_from_nothing_dispatches_and_leaves_nothing_r
     say_event(&ledger, &event("operator"), &SigningKey::from_seed(&seed).unwrap()).await.unwrap();
     let notice = "tocsin.notice.police-north.x.1".parse().unwrap();
     assert!(ledger.wait_for(&[notice], SOON).await.unwrap().is_some());
+
+    // What is taken away is verified elsewhere, with the file alone.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (key, file) = (checkpoint_key(dir.path()), elsewhere.path().join("x.bundle"));
+    let file = file.to_str().unwrap();
+    for export in [&["audit", "export", "--all", file][..], &["audit", "export", "x", file]] {
+        assert!(run(export).contains("Proofs are held against checkpoint"));
+        let verified = done(&mut tocsin(elsewhere.path(), &["audit", "verify", file, "--key", &key]));
+        let told = String::from_utf8(verified.stdout).unwrap();
+        assert!(told.contains("All is proven.") && told.contains("x: "), "{told}");
+    }
+    let altered = fs::read_to_string(file).unwrap().replacen(
+        "tocsin.notice.police-north",
+        "tocsin.notice.police-south",
+        1,
+    );
+    fs::write(file, altered).unwrap();
+    let verified = tocsin(elsewhere.path(), &["audit", "verify", file]).output().unwrap();
+    let told = String::from_utf8(verified.stdout).unwrap();
+    assert_eq!(verified.status.code(), Some(1), "{told}");
+    assert!(told.contains("(tocsin.notice.police-south.x.1) is not in the log"), "{told}");
+    fs::write(file, "{}").unwrap();
+    let verified = tocsin(elsewhere.path(), &["audit", "verify", file]).output().unwrap();
+    assert_eq!(verified.status.code(), Some(2), "it is no bundle");
 
     assert_eq!(up.terminate().code(), Some(0));
     let mut rest = String::new();

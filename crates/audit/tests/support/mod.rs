@@ -9,11 +9,11 @@ use bytes::Bytes;
 use tocsin_audit::{Report, Request, gather};
 use tocsin_duty::{Fold, Verdict};
 use tocsin_protocol::{
-    Area, AreaId, AreaScope, AttemptBegun, AttemptEnded, AttemptPhase, Category, ClockStart, Confidence,
-    Contact, DirectoryDocument, Entry, Event, EventKind, EventNumber, IncidentId, Outcome, OwedRule, Person,
-    Platform, PolicyDocument, Publisher, Receipt, ReceiptMethod, ReceiptStage, Recipient, RecipientId,
-    Requirement, Service, Signed, SignedDuration, SigningKey, Status, StepDocument, StepNumber, Stream,
-    Subject, Timestamp, Where, Window, to_body,
+    Area, AreaId, AreaScope, AttemptBegun, AttemptEnded, AttemptPhase, Category, Checkpoint, ClockStart,
+    Confidence, Contact, DirectoryDocument, Entry, Event, EventKind, EventNumber, IncidentId, Outcome,
+    OwedRule, Person, Platform, PolicyDocument, Publisher, Receipt, ReceiptMethod, ReceiptStage, Recipient,
+    RecipientId, Requirement, Service, Signed, SignedDuration, SigningKey, Status, StepDocument, StepNumber,
+    Stream, Subject, Timestamp, Where, Window, leaf, to_body, tree::Frontier,
 };
 
 pub(crate) const INCIDENT: &str = "bt-999-2023-06-25";
@@ -41,6 +41,8 @@ pub(crate) struct World {
     publisher: SigningKey,
     keys: BTreeMap<RecipientId, SigningKey>,
     said: u32,
+    /// The newest checkpoint, which desks repeat.
+    pub(crate) seen: Option<String>,
     pub(crate) status: Status,
 }
 
@@ -51,6 +53,11 @@ fn contact(role: &str, id: &str) -> Contact {
 fn seed(number: u8) -> SigningKey {
     // Keys are the same in every run, so that what is pictured is the same.
     SigningKey::from_seed(&encoded(number)).unwrap()
+}
+
+/// The key with which the router signs checkpoints.
+pub(crate) fn checkpoint_key() -> SigningKey {
+    seed(2)
 }
 
 fn encoded(number: u8) -> String {
@@ -96,7 +103,7 @@ impl World {
         let document = DirectoryDocument {
             name: "999 notification, a small picture of it".to_owned(),
             time_zone: "Europe/London".to_owned(),
-            checkpoint_key: None,
+            checkpoint_key: Some(checkpoint_key().public()),
             areas: vec![Area {
                 id: area.clone(),
                 name: "United Kingdom".to_owned(),
@@ -167,6 +174,7 @@ impl World {
             publisher,
             keys,
             said: 0,
+            seen: None,
             status: Status::Actual,
         };
         let body = to_body("directory", &document).unwrap();
@@ -285,7 +293,7 @@ impl World {
             control_room: None,
             on_behalf_of: None,
             note: None,
-            checkpoint: None,
+            checkpoint: self.seen.clone(),
         }
     }
 
@@ -370,6 +378,14 @@ impl World {
         self
     }
 
+    /// The router signs what both streams hold.
+    pub(crate) fn checkpoint(&mut self) -> &mut Self {
+        let fact = stated(&self.entries).fact(&checkpoint_key()).unwrap();
+        self.seen = Some(String::from_utf8(fact.body.to_vec()).unwrap());
+        self.write(Stream::Log, fact.subject.to_string(), None, fact.body);
+        self
+    }
+
     pub(crate) fn report(&self) -> Report {
         self.report_with(Request::default())
     }
@@ -382,4 +398,14 @@ impl World {
         assert_eq!(report, all, "the report of one incident is the same when all are gathered");
         report
     }
+}
+
+/// What a checkpoint states after these entries.
+pub(crate) fn stated(entries: &[Entry]) -> Checkpoint {
+    let of = |stream| {
+        let mut tree = Frontier::new();
+        entries.iter().filter(|e| e.stream == stream).filter_map(leaf).for_each(|leaf| tree.push(leaf));
+        tree.head()
+    };
+    Checkpoint { log: of(Stream::Log), said: of(Stream::Said) }
 }

@@ -13,6 +13,9 @@ pub const MAX_RECEIPT_BYTES: usize = 4 * 1024;
 /// The longest body of what our own services and the administrator write, in bytes: a message of NATS' larger size.
 const MAX_RECORD_BYTES: usize = 8 * 1024 * 1024;
 
+/// The longest line of a bundle, in bytes: a record in base64, and its proof.
+const MAX_BUNDLE_LINE_BYTES: usize = 16 * 1024 * 1024;
+
 /// The longest report, in bytes.
 const MAX_REPORT_BYTES: usize = 256 * 1024 * 1024;
 
@@ -72,6 +75,8 @@ kinds! {
     AttemptEnded = "attempt-ended", MAX_RECORD_BYTES;
     /// The audit's report of one incident. It is not on the bus.
     TimelinessReport = "timeliness-report", MAX_REPORT_BYTES;
+    /// One line of the audit's bundle. It is not on the bus.
+    BundleLine = "bundle-line", MAX_BUNDLE_LINE_BYTES;
 }
 
 impl Kind {

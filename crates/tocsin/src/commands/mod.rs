@@ -9,6 +9,7 @@ mod ack;
 mod desk;
 
 // The record.
+mod audit;
 mod incidents;
 mod refusals;
 mod report;
@@ -49,6 +50,7 @@ pub(crate) enum Command {
     Ack(ack::Args),
 
     // The record.
+    Audit(audit::Args),
     Incidents(incidents::Args),
     Refusals(refusals::Args),
     Report(report::Args),
@@ -77,6 +79,7 @@ impl Command {
             Self::Publish(_)
             | Self::Spool(_)
             | Self::Ack(_)
+            | Self::Audit(_)
             | Self::Incidents(_)
             | Self::Refusals(_)
             | Self::Report(_)
@@ -99,6 +102,7 @@ impl Command {
             Self::Ack(args) => ack::run(args).await,
 
             // The record.
+            Self::Audit(args) => audit::run(args).await,
             Self::Incidents(args) => incidents::run(args).await,
             Self::Refusals(args) => refusals::run(args).await,
             Self::Report(args) => report::run(args).await,

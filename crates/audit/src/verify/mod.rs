@@ -1,0 +1,125 @@
+//! Verifying a bundle: without a bus, and trusting nobody who made it.
+//!
+//! What is held against what:
+//!
+//! - Each entry, by its leaf, against the tree that the newest checkpoint states: a change of any part of it, or one put
+//!   in, fails there and is named. In a bundle of everything no leaf may be missing, nor a sequence where no window
+//!   stood.
+//! - Each checkpoint against the key, and its trees against those of the one before: history between two of them
+//!   cannot have changed.
+//! - Each checkpoint that a receipt repeats against those of the log. The recipient signed for it, and nobody else
+//!   holds that key: a log that no longer has it had its end erased, or was written anew.
+//! - Everything said against its author's key in the directory in force, and what the router wrote against the rules,
+//!   by the same fold and report as on the bus.
+
+mod fault;
+mod record;
+mod trees;
+mod witnesses;
+
+use std::collections::BTreeSet;
+
+use tocsin_protocol::{AuthorKey, Entry, Stream};
+
+pub use fault::{Fault, FaultCode};
+
+use crate::{
+    bundle::{Bundle, Proven, merged},
+    evidence::{Evidence, gather},
+};
+use fault::Faults;
+
+/// What is proven by a bundle, and what is not.
+#[derive(Debug)]
+pub struct Verdict {
+    /// What is proven, for people.
+    pub proven: Vec<String>,
+    /// What is not. Where this is empty, all is proven that a bundle of this sort can.
+    pub faults: Vec<Fault>,
+    /// What a bundle of this sort cannot prove, whatever is in it.
+    pub limits: Vec<String>,
+    /// The evidence gathered anew from the entries, for the report.
+    pub evidence: Evidence,
+}
+
+/// Verifies a bundle. `keys` are those with which checkpoints may be signed, as the reader knows them from elsewhere;
+/// without any, those that the bundle's own directories name are taken.
+pub fn verify(bundle: &Bundle, keys: &[AuthorKey]) -> Verdict {
+    let mut faults = Faults::default();
+    let (mut proven, mut limits) = (Vec::new(), Vec::new());
+    for (line, why) in &bundle.unreadable {
+        faults.add(FaultCode::Unreadable, format!("Line {line} of the file cannot be read: {why}"));
+    }
+    let own_keys;
+    let keys = if keys.is_empty() {
+        own_keys = crate::bundle::keys(bundle.entries.iter().map(|proven| &proven.entry));
+        limits.push(
+            "The key of the checkpoints is the bundle's own word: give it with --key as you know it from elsewhere."
+                .to_owned(),
+        );
+        &own_keys
+    } else {
+        keys
+    };
+    let ordered = in_order(bundle, &mut faults);
+    trees::judge(bundle, &ordered, keys, &mut faults, &mut proven);
+    witnesses::judge(bundle, &ordered, keys, &mut faults, &mut proven, &mut limits);
+    let entries: Vec<&Entry> = ordered.iter().map(|proven| &proven.entry).collect();
+    let evidence = gather(entries.iter().copied(), bundle.incident.as_ref());
+    record::judge(&entries, &evidence, &mut faults, &mut proven);
+    if bundle.newest.is_some() {
+        limits.push(
+            "When the newest checkpoint itself was written nothing vouches for yet; what it states is signed."
+                .to_owned(),
+        );
+    }
+    if bundle.incident.is_some() {
+        limits.push(
+            "That nothing of this incident was left out is not proven by a bundle of one incident: that takes --all."
+                .to_owned(),
+        );
+    }
+    limits.push(
+        "The authors' keys are those of the directories in the bundle: hold them against what you know of them."
+            .to_owned(),
+    );
+    Verdict { proven, faults: faults.finish(), limits, evidence }
+}
+
+/// The entries in their one order, each place once.
+fn in_order<'b>(bundle: &'b Bundle, faults: &mut Faults) -> Vec<&'b Proven> {
+    let mut streams = [Stream::Said, Stream::Log].map(|stream| {
+        bundle.entries.iter().filter(|proven| proven.entry.stream == stream).collect::<Vec<_>>()
+    });
+    for of_stream in &mut streams {
+        of_stream.sort_by_key(|proven| proven.entry.sequence);
+        let mut seen = BTreeSet::new();
+        of_stream.retain(|proven| {
+            let first = seen.insert(proven.entry.sequence);
+            if !first {
+                faults.of(FaultCode::Twice, &proven.entry, "takes a place that another line has taken.");
+            }
+            first
+        });
+    }
+    let [said, log] = streams;
+    let ordered = merged(said, log, |proven| &proven.entry);
+    let mut wanted = ordered.iter();
+    let misplaced = bundle.entries.iter().find(|found| {
+        let next = wanted.next();
+        next.is_none_or(|next| !std::ptr::eq(*next, *found))
+    });
+    // Where a place is taken twice all that follows is shifted, and that has been told.
+    if let Some(found) = misplaced.filter(|_| ordered.len() == bundle.entries.len()) {
+        faults.of(FaultCode::Order, &found.entry, "is not where the order of the streams puts it.");
+    }
+    ordered
+}
+
+/// How many of something, in words.
+fn counted(n: usize, what: &str) -> String {
+    match n {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    }
+}

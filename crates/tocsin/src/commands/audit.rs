@@ -1,0 +1,200 @@
+//! `tocsin audit`: takes the record to where there is no bus, and verifies it there.
+
+use std::{
+    fs::File,
+    io::{BufReader, BufWriter},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::Subcommand;
+use tocsin_audit::{
+    Bundle, FaultCode, Report, Request, Verdict,
+    render::{View, table},
+};
+use tocsin_protocol::{AuthorKey, IncidentId};
+
+use crate::{
+    bus,
+    failure::{Exit, Failure},
+    out,
+};
+
+/// How long a checkpoint is waited for that covers what stands. Routers write one when it has been quiet for a second.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Take the record away in one file, and verify such a file without a bus
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Write one incident, or everything, to one file, with the proofs that it stands in the log
+    #[command(after_help = "Examples:
+  tocsin audit export bt-cha-2023-06-25-0624 incident.bundle
+  tocsin audit export --all everything.bundle
+
+Only a bundle of everything can prove that nothing was left out. The file holds what both streams hold: guard it as
+you guard them. Its lines follow schemas/bundle-line.schema.json.")]
+    Export(Export),
+    /// Verify such a file: say what is proven, what is missing, and which entry was altered
+    ///
+    /// No bus is needed, and nobody who made the file is trusted. The report is computed anew from the entries.
+    #[command(after_help = "Examples:
+  tocsin audit verify everything.bundle
+  tocsin audit verify incident.bundle --report --key UDEXAMPLE...
+
+Exit codes: 0 all is proven, 1 it is not, 2 the file is no bundle.")]
+    Verify(Verify),
+}
+
+#[derive(Debug, clap::Args)]
+struct Export {
+    /// The incident, as `tocsin incidents` lists it; left out with --all
+    #[arg(value_name = "INCIDENT")]
+    incident_or_file: String,
+    /// The file to write
+    #[arg(value_name = "FILE", required_unless_present = "all", conflicts_with = "all")]
+    file: Option<PathBuf>,
+    /// Everything that both streams hold
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Verify {
+    /// The file
+    file: PathBuf,
+    /// The public key of the checkpoints, as you know it from elsewhere; more than one where it was changed. Without it
+    /// the bundle's own directories are believed
+    #[arg(long, value_name = "PUBLIC")]
+    key: Vec<String>,
+    /// Print the report of each incident too
+    #[arg(long)]
+    report: bool,
+}
+
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    match args.what {
+        What::Export(export) => write(export).await,
+        What::Verify(args) => verify(&args),
+    }
+}
+
+async fn write(Export { incident_or_file, file, all }: Export) -> Result<(), Failure> {
+    let (incident, file) = match file {
+        Some(file) if !all => {
+            let incident: IncidentId = incident_or_file.parse().map_err(|why| Failure::input(&why))?;
+            (Some(incident), file)
+        }
+        _ => (None, PathBuf::from(incident_or_file)),
+    };
+    let ledger = bus::command("audit").await?;
+    let entries = tocsin_audit::read_covered(&ledger, PATIENCE).await?;
+    let bundle = Bundle::of(&entries, incident.as_ref()).map_err(|why| match why {
+        tocsin_audit::Error::UnknownIncident { .. } => Failure::input(&why),
+        other => other.into(),
+    })?;
+    let cannot = |why: std::io::Error| {
+        Failure::failed(format!("cannot write the bundle to {}: {why}", file.display()))
+    };
+    let to = File::create(&file).map_err(cannot)?;
+    bundle.write(BufWriter::new(&to)).and_then(|()| to.sync_all()).map_err(cannot)?;
+    let covered = bundle.newest.map_or_else(
+        || "There is no checkpoint, so a bundle proves little: see `tocsin router --help`.".to_owned(),
+        |number| format!("Proofs are held against checkpoint {number}."),
+    );
+    let (entries, file) = (bundle.entries.len(), file.display());
+    out::line(&format!("{entries} entries are in {file}. {covered}\nNext: tocsin audit verify {file}"))
+}
+
+fn verify(args: &Verify) -> Result<(), Failure> {
+    let keys: Vec<AuthorKey> = args
+        .key
+        .iter()
+        .map(|key| AuthorKey::new(key))
+        .collect::<Result<_, _>>()
+        .map_err(|why| Failure::input(&why))?;
+    let bundle = read(&args.file)?;
+    let verdict = tocsin_audit::verify(&bundle, &keys);
+    out::text(&told(&bundle, &verdict))?;
+    let reports: Vec<Report> = verdict
+        .evidence
+        .incidents()
+        .filter_map(|incident| verdict.evidence.report(incident, Request::default()).ok())
+        .collect();
+    for report in &reports {
+        let text = if args.report { table(report, &View { replay: None }) } else { in_a_line(report) };
+        out::text(&text)?;
+    }
+    if verdict.faults.is_empty() { Ok(()) } else { Err(Failure::told(Exit::Failed)) }
+}
+
+fn read(file: &Path) -> Result<Bundle, Failure> {
+    let cannot = |why| Failure::wrong(format!("cannot read {}: {why}", file.display()));
+    let opened = File::open(file).map_err(cannot)?;
+    Bundle::read(BufReader::new(opened)).map_err(|why| Failure::wrong(format!("{}: {why}", file.display())))
+}
+
+fn told(bundle: &Bundle, verdict: &Verdict) -> String {
+    let of = bundle.incident.as_ref().map_or_else(|| "everything".to_owned(), |id| format!("incident {id}"));
+    let mut text = format!("A bundle of {of}: {} entries.\n", bundle.entries.len());
+    let mut section = |title: &str, lines: &mut dyn Iterator<Item = &String>| {
+        let mut lines = lines.peekable();
+        if lines.peek().is_some() {
+            text.push_str(title);
+            lines.for_each(|line| text.extend(["\n  ", line]));
+            text.push('\n');
+        }
+    };
+    section("\nProven", &mut verdict.proven.iter());
+    let is_missing =
+        |code| matches!(code, FaultCode::Missing | FaultCode::Uncovered | FaultCode::NoCheckpoint);
+    let (missing, wrong): (Vec<_>, Vec<_>) = verdict.faults.iter().partition(|fault| is_missing(fault.code));
+    section("\nNOT PROVEN: altered, put in, or written anew", &mut wrong.iter().map(|fault| &fault.text));
+    section("\nNOT PROVEN: missing", &mut missing.iter().map(|fault| &fault.text));
+    section("\nBeyond this bundle", &mut verdict.limits.iter());
+    text.push_str(if verdict.faults.is_empty() {
+        "\nAll is proven.\n\n"
+    } else {
+        "\nNot all is proven: see above.\n\n"
+    });
+    text
+}
+
+fn in_a_line(report: &Report) -> String {
+    let totals = &report.totals;
+    format!(
+        "{}: {} asked, {} in time, {} late, {} never; {} written to (recomputed; --report shows all)\n",
+        report.incident.id,
+        totals.asked,
+        totals.acknowledged_in_time,
+        totals.acknowledged_late,
+        totals.never,
+        totals.escalated
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::cli::Cli;
+
+    #[test]
+    fn an_export_is_of_an_incident_or_of_everything() {
+        for (line, taken) in [
+            (&["tocsin", "audit", "export", "x", "x.bundle"][..], true),
+            (&["tocsin", "audit", "export", "--all", "x.bundle"], true),
+            (&["tocsin", "audit", "export", "x"], false),
+            (&["tocsin", "audit", "export", "--all", "x", "x.bundle"], false),
+            (&["tocsin", "audit", "export"], false),
+        ] {
+            assert_eq!(Cli::try_parse_from(line).is_ok(), taken, "{line:?}");
+        }
+    }
+}
