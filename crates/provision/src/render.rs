@@ -14,8 +14,9 @@ const AUDITOR: &str = "AUDITOR";
 
 const WRITTEN: &str = "# Written by `tocsin provision` from the directory; run it again when that changes. What is changed here by hand is lost.";
 
-/// The largest message that a body may send, in bytes: the most that TOCSIN_SAID takes.
-const BODY_PAYLOAD: u32 = 64 * 1024;
+/// The largest message that a body may send, in bytes, before it is cut off: twice what TOCSIN_SAID takes, so that who
+/// sends a little too much is told so.
+const BODY_PAYLOAD: u32 = 128 * 1024;
 /// The most connections that a body may hold at a time, and subscriptions in each.
 const BODY_CONNECTIONS: u32 = 32;
 const BODY_SUBSCRIPTIONS: u32 = 256;

@@ -1,0 +1,262 @@
+//! A provisioned bus under attack, and a client that attacks it.
+
+use std::{
+    net::TcpListener,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_nats::{Client, ConnectOptions, Event, HeaderMap, Request, RequestErrorKind};
+use tempfile::TempDir;
+use tocsin_ledger::{
+    Connection, Ledger, Shape, Wait,
+    server::{self, Server, ServerOptions},
+};
+use tocsin_protocol::{DirectoryDocument, Entry, NewFact, Stream, Subject, from_body, to_body};
+use tocsin_provision::{Bus, Plan, Service, Tls, provision};
+use tocsin_tests::{Cast, until};
+
+/// A provisioned bus with a directory in force and a router.
+pub(super) struct Fort {
+    pub(super) dir: TempDir,
+    pub(super) bus: Bus,
+    pub(super) server: Server,
+    pub(super) cast: Cast,
+    pub(super) ledger: Ledger,
+    pub(super) router: tokio::task::JoinHandle<()>,
+}
+
+impl Fort {
+    pub(super) async fn start(cast: Cast) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let bus = Bus::at(std::fs::canonicalize(dir.path()).unwrap().join("bus"));
+        let fort = |cast: &Cast| write(&bus, &cast.document, port);
+        fort(&cast);
+        let options = ServerOptions {
+            binary: server::find().unwrap(),
+            store_dir: dir.path().join("run"),
+            config: None,
+            port: Some(port),
+        };
+        let server = Server::start_with(&options, &bus.config()).await.unwrap();
+        let ledger = Ledger::connect(&service(&bus, &server, Service::Administrator)).await.unwrap();
+        ledger.set_up(&Shape::default()).await.unwrap();
+        let body = to_body("directory", &cast.document).unwrap();
+        let fact = NewFact { subject: Subject::Directory { version: 1 }, body, schedule: None };
+        ledger.append(&fact, None).await.unwrap();
+        let recipients: Vec<_> = cast.document.recipients.iter().map(|r| r.id.clone()).collect();
+        ledger.ensure_desks(&recipients).await.unwrap();
+        let routing = Ledger::connect(&service(&bus, &server, Service::Router)).await.unwrap();
+        let router = tokio::spawn(async move {
+            tocsin_router::Router::new(routing).run(std::future::pending()).await.unwrap();
+        });
+        Self { dir, bus, server, cast, ledger, router }
+    }
+
+    /// Writes the bus anew for this directory, and has the server read it.
+    pub(super) fn reload(&self, document: &DirectoryDocument) {
+        write(&self.bus, document, self.server.port());
+        let reload = format!("reload={}", self.server.id().unwrap());
+        let program = server::find().unwrap();
+        assert!(std::process::Command::new(program).arg("--signal").arg(reload).status().unwrap().success());
+    }
+
+    /// A body's connection, as its programs make it.
+    pub(super) fn connection(&self, id: &str) -> Connection {
+        let (cert, key) = self.bus.client(id);
+        Connection {
+            name: id.to_owned(),
+            nkey_seed: Some(self.cast.key(id).seed().unwrap().into()),
+            ca: Some(self.bus.ca()),
+            cert: Some(cert),
+            key: Some(key),
+            wait: Wait::Fail(Duration::from_secs(10)),
+            ..Connection::to(&self.server.url())
+        }
+    }
+
+    pub(super) async fn attacker(&self, id: &str) -> Attacker {
+        let options = ConnectOptions::new().nkey(self.cast.key(id).seed().unwrap());
+        Attacker::connect(options, &self.server.url(), &self.bus, Some(id)).await.unwrap()
+    }
+
+    /// Everything on the bus that is not these bodies' own word, nor the router's about it.
+    pub(super) async fn foreign(&self, own: &[&str]) -> Vec<(u64, String, Vec<u8>)> {
+        let mut all = Vec::new();
+        for stream in [Stream::Said, Stream::Log] {
+            for Entry { sequence, subject, body, .. } in
+                self.ledger.entries(stream, &["tocsin.>".to_owned()]).await.unwrap()
+            {
+                let apart =
+                    ["tocsin.refusal.", "tocsin.checkpoint."].iter().any(|it| subject.starts_with(it));
+                if !own.iter().any(|own| subject.starts_with(own)) && !apart {
+                    all.push((sequence, subject, body.to_vec()));
+                }
+            }
+        }
+        all
+    }
+
+    /// The router's reason against what was said there.
+    pub(super) async fn refusal(&self, said: u64) -> String {
+        let subject = Subject::Refusal { said };
+        let entry = until("a refusal", async || {
+            self.ledger.last(&subject).await.unwrap().ok_or_else(|| "none".to_owned())
+        })
+        .await;
+        let refusal: tocsin_protocol::Refusal = from_body("refusal", &entry.body).unwrap();
+        refusal.code.as_str().to_owned()
+    }
+}
+
+fn write(bus: &Bus, document: &DirectoryDocument, port: u16) {
+    let (listen, names) = (format!("127.0.0.1:{port}"), ["127.0.0.1".to_owned()]);
+    let plan = Plan { document, listen: &listen, names: &names, tls: Tls::Development, seeds: None };
+    provision(bus, &plan).unwrap();
+}
+
+fn service(bus: &Bus, server: &Server, service: Service) -> Connection {
+    let (cert, key) = bus.client(service.name());
+    Connection {
+        name: service.name().to_owned(),
+        nkey_seed_file: Some(bus.seed(service).unwrap()),
+        inbox_prefix: Some(format!("_INBOX_{service}")),
+        ca: Some(bus.ca()),
+        cert: Some(cert),
+        key: Some(key),
+        wait: Wait::UntilConnected,
+        ..Connection::to(&server.url())
+    }
+}
+
+/// What came of one request.
+#[derive(Debug, Clone)]
+pub(super) enum Seen {
+    /// Permissions deny it.
+    Denied,
+    /// JetStream's own refusal.
+    Refused(String),
+    /// Nobody is there for this account.
+    Nobody,
+    /// No answer.
+    Silence,
+    /// An answer.
+    Answer(Vec<u8>),
+}
+
+impl Seen {
+    /// What stopped it, if something did.
+    pub(super) fn stopped_by(&self) -> Option<String> {
+        match self {
+            Self::Denied => Some("nats-server: permissions of the user".to_owned()),
+            Self::Refused(why) => Some(format!("nats-server: {why}")),
+            Self::Nobody => Some("nats-server: nobody is there for this account".to_owned()),
+            Self::Silence | Self::Answer(_) => None,
+        }
+    }
+}
+
+/// A client with none of our manners.
+pub(super) struct Attacker {
+    pub(super) client: Client,
+    events: Arc<Mutex<Vec<String>>>,
+}
+
+impl Attacker {
+    /// Connects, with the certificate of somebody or without one.
+    pub(super) async fn connect(
+        options: ConnectOptions,
+        url: &str,
+        bus: &Bus,
+        certificate: Option<&str>,
+    ) -> Result<Self, String> {
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&events);
+        let mut options = options
+            .add_root_certificates(bus.ca())
+            .require_tls(true)
+            .max_reconnects(1)
+            .connection_timeout(Duration::from_secs(5))
+            .event_callback(move |event: Event| {
+                told.lock().unwrap().push(event.to_string());
+                std::future::ready(())
+            });
+        if let Some(id) = certificate {
+            let (cert, key): (PathBuf, PathBuf) = bus.client(id);
+            options = options.add_client_certificate(cert, key);
+        }
+        match options.connect(url).await {
+            Ok(client) => Ok(Self { client, events }),
+            Err(why) => Err(why.to_string()),
+        }
+    }
+
+    /// One request, and what came of it.
+    pub(super) async fn ask(&self, subject: &str, headers: Option<HeaderMap>, body: &[u8]) -> Seen {
+        self.events.lock().unwrap().clear();
+        let mut request = Request::new().payload(body.to_vec().into()).timeout(Some(Duration::from_secs(3)));
+        if let Some(headers) = headers {
+            request = request.headers(headers);
+        }
+        tokio::select! {
+            answer = self.client.send_request(subject.to_owned(), request) => match answer {
+                Ok(message) => {
+                    if let Some(status) = message.status.filter(|status| status.as_u16() != 200) {
+                        let why = message.description.unwrap_or_default();
+                        return Seen::Refused(format!("{} {why}", status.as_u16()));
+                    }
+                    let answer: serde_json::Value = serde_json::from_slice(&message.payload).unwrap_or_default();
+                    match &answer["error"] {
+                        serde_json::Value::Null => Seen::Answer(message.payload.to_vec()),
+                        error => Seen::Refused(format!(
+                            "{} ({})", error["description"].as_str().unwrap_or_default(), error["err_code"]
+                        )),
+                    }
+                }
+                Err(why) => match why.kind() {
+                    RequestErrorKind::NoResponders => Seen::Nobody,
+                    RequestErrorKind::MaxPayloadExceeded => {
+                        Seen::Refused("larger than the account's max_payload".to_owned())
+                    }
+                    _ if self.was_cut_off() => Seen::Refused("the connection is closed".to_owned()),
+                    _ => Seen::Silence,
+                },
+            },
+            () = self.denied(subject) => Seen::Denied,
+        }
+    }
+
+    /// Publishes, with any subject for the answer, and gives time for all of it to be done.
+    pub(super) async fn shout(&self, subject: &str, reply: &str, headers: Option<HeaderMap>, body: &[u8]) {
+        let body = bytes::Bytes::copy_from_slice(body);
+        let (subject, reply) = (subject.to_owned(), reply.to_owned());
+        let headers = headers.unwrap_or_default();
+        self.client.publish_with_reply_and_headers(subject, reply, headers, body).await.unwrap();
+        self.client.flush().await.unwrap();
+    }
+
+    fn was_cut_off(&self) -> bool {
+        self.events.lock().unwrap().iter().any(|event| event.contains("disconnected"))
+    }
+
+    async fn denied(&self, subject: &str) {
+        loop {
+            let denied = |event: &String| event.contains("ermissions Violation") && event.contains(subject);
+            if self.events.lock().unwrap().iter().any(denied) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Subscribes, and says whether it was let.
+    pub(super) async fn listen(&self, subject: &str) -> Option<async_nats::Subscriber> {
+        self.events.lock().unwrap().clear();
+        let subscriber = self.client.subscribe(subject.to_owned()).await.unwrap();
+        self.client.flush().await.unwrap();
+        let told = tokio::time::timeout(Duration::from_millis(300), self.denied(subject)).await;
+        told.is_err().then_some(subscriber)
+    }
+}

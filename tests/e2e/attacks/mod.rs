@@ -1,0 +1,393 @@
+//! Every attack that we can think of, by those inside and by strangers, on a bus as it is provisioned.
+
+mod fort;
+mod others;
+mod table;
+
+use std::time::Duration;
+
+use async_nats::{ConnectOptions, HeaderMap};
+use fort::{Attacker, Fort, Seen};
+use table::Table;
+use tocsin_ledger::Ledger;
+use tocsin_protocol::{EventKind, ReceiptStage, to_body};
+use tocsin_tests::{Cast, event, receipt, seconds, signed_headers, until};
+
+const AGENCY: &str = "A recipient (`a`) against another (`b`), the publishers and the services";
+const PUBLISHER: &str = "A publisher (`control-room`) against another (`operator`) and the recipients";
+const STRANGER: &str = "A stranger";
+const SHARED: &str = "For comparison: one shared account with the narrowest permissions that work";
+
+fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in pairs {
+        map.insert(*name, *value);
+    }
+    map
+}
+
+/// Stopped, when something refused it.
+fn refused(seen: &Seen) -> Result<String, String> {
+    seen.stopped_by().ok_or_else(|| format!("it was answered: {seen:?}"))
+}
+
+/// Attacks that must be refused at once: what, subject, body.
+async fn at_the_door(
+    table: &mut Table,
+    who: &'static str,
+    attacker: &Attacker,
+    attacks: &[(&str, &str, &str)],
+) {
+    for (attack, subject, body) in attacks {
+        let seen = attacker.ask(subject, None, body.as_bytes()).await;
+        table.add(who, format!("{attack}: `{subject}`"), refused(&seen));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_attack_is_stopped_or_told() {
+    let cast = Cast::new(&[seconds(600.0), seconds(1200.0)]).required(&["a", "b"]);
+    let mut fort = Fort::start(cast).await;
+    let operator = Ledger::connect(&fort.connection("operator")).await.unwrap();
+    say(&operator, &fort, "operator", "x", 1).await;
+    until("b's notice", async || {
+        let notice = "tocsin.notice.b.x.1".parse().unwrap();
+        fort.ledger.last(&notice).await.unwrap().ok_or_else(String::new)
+    })
+    .await;
+    let mut table = Table::default();
+    agency(&mut table, &fort).await;
+    others::publisher(&mut table, &fort, &operator).await;
+    others::stranger(&mut table, &mut fort).await;
+    others::shared(&mut table).await;
+
+    // After all this the bus does what it is for.
+    let b = Ledger::connect(&fort.connection("b")).await.unwrap();
+    let mut notices = b.notices(&"b".parse().unwrap()).await.unwrap();
+    say(&operator, &fort, "operator", "x", 2).await;
+    for number in 1..=2 {
+        let held = tokio::time::timeout(Duration::from_mins(1), notices.next()).await.unwrap().unwrap();
+        assert_eq!(held.entry.subject, format!("tocsin.notice.b.x.{number}"));
+        held.settle().await.unwrap();
+    }
+    assert!(!fort.router.is_finished(), "the router has fallen");
+    fort.router.abort();
+    let known =
+        ["flood its own subjects", "read why others were refused", "read whom another's incident reaches"];
+    for open in table.open() {
+        assert!(
+            known.iter().any(|known| open.starts_with(known)) || open.starts_with("have the broker"),
+            "{open}"
+        );
+    }
+    table.hold();
+}
+
+async fn say(ledger: &Ledger, fort: &Fort, publisher: &str, incident: &str, number: u32) {
+    let kind = if number == 1 { EventKind::Initial } else { EventKind::Update };
+    let mut event = event(incident, number, kind);
+    event.publisher = publisher.parse().unwrap();
+    let (subject, body) = (event.subject(), to_body("event", &event).unwrap());
+    let signed = fort.cast.key(publisher).sign(&subject.to_string(), &body).unwrap();
+    ledger.say(&subject, &signed, body).await.unwrap();
+}
+
+/// What a recipient has no right to: what, the subject and the request.
+const AT_THE_DOOR: &[(&str, &str, &str)] = &[
+    ("read another's notice", "$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.notice.b.x.1", ""),
+    ("read another's notice by a wildcard", "$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.notice.*.x.1", ""),
+    (
+        "read by sequence under a subject of its own",
+        "$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.notice.a.x.1",
+        r#"{"seq":1}"#,
+    ),
+    (
+        "read by a subject in the request",
+        "$JS.API.DIRECT.GET.TOCSIN_LOG",
+        r#"{"last_by_subj":"tocsin.notice.b.x.1"}"#,
+    ),
+    ("read by sequence", "$JS.API.STREAM.MSG.GET.TOCSIN_LOG", r#"{"seq":1}"#),
+    ("read another's receipts", "$JS.API.DIRECT.GET.TOCSIN_SAID.tocsin.receipt.b.x.1.delivered", ""),
+    ("read a publisher's events", "$JS.API.DIRECT.GET.TOCSIN_SAID.tocsin.incident.operator.x.1", ""),
+    ("read the directory, with everybody's contacts", "$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.directory.1", ""),
+    ("pull another's notices", "$JS.API.CONSUMER.MSG.NEXT.TOCSIN_LOG.desk_b", r#"{"batch":1}"#),
+    ("settle another's notices", "$JS.ACK.TOCSIN_LOG.desk_b.1.1.1.1.0", "+ACK"),
+    ("make a consumer on another's notices", "$JS.API.CONSUMER.CREATE.TOCSIN_LOG.n.tocsin.notice.b.>", "{}"),
+    (
+        "make a consumer that delivers onto the log",
+        "$JS.API.CONSUMER.CREATE.TOCSIN_LOG.n",
+        r#"{"stream_name":"TOCSIN_LOG","config":{"name":"n","deliver_subject":"tocsin.directory.9","ack_policy":"none"}}"#,
+    ),
+    ("make a consumer by the old call", "$JS.API.CONSUMER.DURABLE.CREATE.TOCSIN_LOG.n", "{}"),
+    ("change its own consumer", "$JS.API.CONSUMER.CREATE.TOCSIN_LOG.desk_a", "{}"),
+    ("remove another's consumer", "$JS.API.CONSUMER.DELETE.TOCSIN_LOG.desk_b", ""),
+    (
+        "pause another's consumer",
+        "$JS.API.CONSUMER.PAUSE.TOCSIN_LOG.desk_b",
+        r#"{"pause_until":"2099-01-01T00:00:00Z"}"#,
+    ),
+    ("list consumers", "$JS.API.CONSUMER.NAMES.TOCSIN_LOG", ""),
+    ("look at another's consumer", "$JS.API.CONSUMER.INFO.TOCSIN_LOG.desk_b", ""),
+    ("purge", "$JS.API.STREAM.PURGE.TOCSIN_LOG", ""),
+    ("delete a stream", "$JS.API.STREAM.DELETE.TOCSIN_SAID", ""),
+    ("delete a message", "$JS.API.STREAM.MSG.DELETE.TOCSIN_SAID", r#"{"seq":1}"#),
+    ("change a stream", "$JS.API.STREAM.UPDATE.TOCSIN_SAID", "{}"),
+    (
+        "make a stream over the same subjects",
+        "$JS.API.STREAM.CREATE.MINE",
+        r#"{"name":"MINE","subjects":["tocsin.>"]}"#,
+    ),
+    ("look at a stream", "$JS.API.STREAM.INFO.TOCSIN_LOG", ""),
+    ("list streams", "$JS.API.STREAM.NAMES", ""),
+    ("take a snapshot", "$JS.API.STREAM.SNAPSHOT.TOCSIN_LOG", r#"{"deliver_subject":"_INBOX.x"}"#),
+    ("have a stream's leader step down", "$JS.API.STREAM.LEADER.STEPDOWN.TOCSIN_LOG", ""),
+    ("ask for the account's figures", "$JS.API.INFO", ""),
+    ("ask the system account", "$SYS.REQ.SERVER.PING", ""),
+    ("forge another's receipt", "tocsin.receipt.b.x.1.acknowledged", "{}"),
+    ("forge an event", "tocsin.incident.operator.x.2", "{}"),
+    ("forge a notice", "tocsin.notice.b.y.1", "{}"),
+    ("pre-empt a dispatch", "tocsin.dispatch.y.1", "{}"),
+    ("put a directory in force", "tocsin.directory.2", "{}"),
+    ("close a window early", "tocsin.due.x.1.1", "{}"),
+    ("forge a finding", "tocsin.finding.x.1.1", "{}"),
+    ("forge a refusal", "tocsin.refusal.2", "{}"),
+    ("forge a checkpoint", "tocsin.checkpoint.1", "{}"),
+    ("forge an attempt", "tocsin.attempt.b.x.1.1.1.ended", "{}"),
+    ("wake another's desk", "tocsin.wake.b.x.9", "{}"),
+    ("wake its own desk with words of its own", "tocsin.wake.a.x.9", "{}"),
+    ("answer in a service's place", "_INBOX_router.x", "{}"),
+    ("say a receipt of a form that is none", "tocsin.receipt.a.x.1.believed", "{}"),
+];
+
+async fn agency(table: &mut Table, fort: &Fort) {
+    let a = fort.attacker("a").await;
+    at_the_door(table, AGENCY, &a, AT_THE_DOOR).await;
+
+    for subject in [
+        "tocsin.wake.b.>",
+        "tocsin.wake.*.>",
+        "tocsin.>",
+        ">",
+        "$JS.>",
+        "_INBOX_router.>",
+        "tocsin.receipt.b.>",
+    ] {
+        let heard = a.listen(subject).await;
+        let outcome = if heard.is_none() {
+            Ok("nats-server: permissions of the user".to_owned())
+        } else {
+            Err("it was let".to_owned())
+        };
+        table.add(AGENCY, format!("listen: `{subject}`"), outcome);
+    }
+    let mut inboxes = a.listen("_INBOX.>").await.unwrap();
+    say_receipt(fort, "b", "x", 1).await;
+    let heard = tokio::time::timeout(Duration::from_millis(300), inboxes.next_message()).await;
+    table.add(
+        AGENCY,
+        "listen to the answers that others get: `_INBOX.>`",
+        match heard {
+            Err(_) => Ok("its own account: it hears its own alone".to_owned()),
+            Ok(()) => Err("it heard something".to_owned()),
+        },
+    );
+
+    by_headers(table, &a).await;
+    replies(table, fort, &a).await;
+    said(table, fort, &a).await;
+    exhaust(table, fort, &a).await;
+}
+
+/// Has the stream do what its headers would let it.
+async fn by_headers(table: &mut Table, a: &Attacker) {
+    let own = "tocsin.receipt.a.x.1.delivered";
+    for (attack, pairs) in [
+        ("erase the stream by a roll-up", &[("Nats-Rollup", "all")][..]),
+        ("erase a subject by a roll-up", &[("Nats-Rollup", "sub")]),
+        (
+            "have the broker write another's receipt later",
+            &[("Nats-Schedule", "@every 1s"), ("Nats-Schedule-Target", "tocsin.receipt.b.x.1.acknowledged")],
+        ),
+        ("cancel a schedule", &[("Nats-Scheduler", "tocsin.window.x.1.1"), ("Nats-Schedule-Next", "purge")]),
+        ("let a receipt vanish", &[("Nats-TTL", "1s")]),
+        ("make it a counter", &[("Nats-Incr", "+1")]),
+        ("hold the stream with a batch", &[("Nats-Batch-Id", "n"), ("Nats-Batch-Sequence", "1")]),
+        (
+            "bind it to another's subject",
+            &[
+                ("Nats-Expected-Last-Subject-Sequence", "9"),
+                ("Nats-Expected-Last-Subject-Sequence-Subject", "tocsin.receipt.b.x.1.delivered"),
+            ],
+        ),
+        ("send it to another stream", &[("Nats-Expected-Stream", "TOCSIN_LOG")]),
+    ] {
+        let seen = a.ask(own, Some(headers(pairs)), b"{}").await;
+        let names: Vec<_> = pairs.iter().map(|(name, _)| format!("`{name}`")).collect();
+        table.add(AGENCY, format!("{attack}: {}", names.join(", ")), refused(&seen));
+    }
+    for (attack, size) in [("a message of 65 KiB", 65), ("a message of 1 MiB", 1024)] {
+        let seen = a.ask(own, None, &vec![b'x'; size * 1024]).await;
+        table.add(AGENCY, attack, refused(&seen));
+    }
+}
+
+trait NextMessage {
+    async fn next_message(&mut self);
+}
+
+impl NextMessage for async_nats::Subscriber {
+    async fn next_message(&mut self) {
+        use futures_util::StreamExt as _;
+        let _ = self.next().await;
+    }
+}
+
+async fn say_receipt(fort: &Fort, recipient: &str, incident: &str, number: u32) {
+    let ledger = Ledger::connect(&fort.connection(recipient)).await.unwrap();
+    let receipt = receipt(recipient, incident, number, ReceiptStage::Delivered);
+    let (subject, body) = (receipt.subject(), to_body("receipt", &receipt).unwrap());
+    let signed = fort.cast.key(recipient).sign(&subject.to_string(), &body).unwrap();
+    ledger.say(&subject, &signed, body).await.unwrap();
+}
+
+/// Has the broker's answers go where it has no right to publish.
+async fn replies(table: &mut Table, fort: &Fort, a: &Attacker) {
+    let before = fort.foreign(&["tocsin.receipt.a."]).await;
+    let own = "tocsin.receipt.a.x.2.delivered";
+    let forged = to_body("directory", &fort.cast.document).unwrap();
+    let Seen::Answer(_) = a.ask(own, None, &forged).await else { panic!("its own word is not stored") };
+    let read = format!("$JS.API.DIRECT.GET.TOCSIN_SAID.{own}");
+    for target in [
+        "tocsin.directory.2",
+        "tocsin.dispatch.y.1",
+        "tocsin.notice.b.y.1",
+        "tocsin.due.x.1.1",
+        "tocsin.refusal.99",
+        "tocsin.checkpoint.99",
+        "tocsin.receipt.b.x.1.acknowledged",
+        "tocsin.incident.operator.y.1",
+        "tocsin.wake.b.y.1",
+        "$JS.API.STREAM.PURGE.TOCSIN_LOG",
+        "$JS.API.CONSUMER.DELETE.TOCSIN_LOG.desk_b",
+    ] {
+        for (request, body) in [
+            (own, "{}"),
+            (read.as_str(), ""),
+            ("$JS.API.CONSUMER.MSG.NEXT.TOCSIN_LOG.desk_a", r#"{"batch":1,"no_wait":true}"#),
+        ] {
+            a.shout(request, target, None, body.as_bytes()).await;
+        }
+        // Whatever those did was done before this is answered.
+        a.ask(&read, None, b"").await;
+        let after = fort.foreign(&["tocsin.receipt.a."]).await;
+        let apart = ["tocsin.refusal.99", "tocsin.checkpoint.99"];
+        let stands =
+            apart.contains(&target) && fort.ledger.last(&target.parse().unwrap()).await.unwrap().is_some();
+        let outcome = if after == before && !stands {
+            Ok("its own account: an answer stays where it was asked for".to_owned())
+        } else {
+            Err("the answer was stored there".to_owned())
+        };
+        table.add(AGENCY, format!("have answers to its requests put there: `{target}`"), outcome);
+    }
+}
+
+/// What it may say, and what becomes of it when it is not true.
+async fn said(table: &mut Table, fort: &Fort, a: &Attacker) {
+    let stored = |seen: Seen| match seen {
+        Seen::Answer(body) => {
+            serde_json::from_slice::<serde_json::Value>(&body).unwrap()["seq"].as_u64().unwrap()
+        }
+        other => panic!("its own word is not stored: {other:?}"),
+    };
+    let b = receipt("b", "x", 1, ReceiptStage::Acknowledged);
+    let (theirs, body) = (b.subject().to_string(), to_body("receipt", &b).unwrap());
+    let signed = fort.cast.key("b").sign(&theirs, &body).unwrap();
+    let own_old = receipt("a", "x", 1, ReceiptStage::Acknowledged);
+    let own_body = to_body("receipt", &own_old).unwrap();
+    let own_signed = fort.cast.key("a").sign(&own_old.subject().to_string(), &own_body).unwrap();
+    let posing = fort.cast.key("b").sign("tocsin.receipt.a.x.1.acknowledged", b"{}").unwrap();
+    let untold = receipt("a", "z", 7, ReceiptStage::Acknowledged);
+    let untold_body = to_body("receipt", &untold).unwrap();
+    let untold_signed = fort.cast.key("a").sign(&untold.subject().to_string(), &untold_body).unwrap();
+    for (attack, subject, headers, body) in [
+        (
+            "another's signed word on a subject of its own",
+            "tocsin.receipt.a.x.1.acknowledged",
+            Some(signed_headers(&signed)),
+            &body[..],
+        ),
+        (
+            "its own signed word on another subject of its own",
+            "tocsin.receipt.a.y.1.acknowledged",
+            Some(signed_headers(&own_signed)),
+            &own_body[..],
+        ),
+        (
+            "words under another's key",
+            "tocsin.receipt.a.x.1.acknowledged",
+            Some(signed_headers(&posing)),
+            b"{}",
+        ),
+        ("words without a signature", "tocsin.receipt.a.x.1.acknowledged", None, b"{}"),
+        ("bytes that are no JSON", "tocsin.receipt.a.x.1.acknowledged", None, b"\xff\x00{"),
+        ("an incident of a name that is none", "tocsin.receipt.a.NOT_AN_ID.1.acknowledged", None, b"{}"),
+        (
+            "an acknowledgement of what it was never told of",
+            "tocsin.receipt.a.z.7.acknowledged",
+            Some(signed_headers(&untold_signed)),
+            &untold_body[..],
+        ),
+    ] {
+        let sequence = stored(a.ask(subject, headers, body).await);
+        table.add(
+            AGENCY,
+            attack,
+            Ok(format!("the router: refused ({}), and nothing follows", fort.refusal(sequence).await)),
+        );
+    }
+    let id = headers(&[("Nats-Msg-Id", "tocsin.receipt.b.x.1.acknowledged")]);
+    stored(a.ask("tocsin.receipt.a.x.3.delivered", Some(id), b"{}").await);
+    let victim = Ledger::connect(&fort.connection("b")).await.unwrap();
+    let kept = victim.say(&b.subject(), &signed, body).await;
+    table.add(
+        AGENCY,
+        "have another's word taken for a duplicate: `Nats-Msg-Id`",
+        match kept {
+            Ok(_) => Ok("honest clients send no id; the window is 100 ms".to_owned()),
+            Err(why) => Err(why.to_string()),
+        },
+    );
+}
+
+/// Uses what it may use, and more of it than anybody needs.
+async fn exhaust(table: &mut Table, fort: &Fort, a: &Attacker) {
+    let mut held = Vec::new();
+    let refused = loop {
+        let options = ConnectOptions::new().nkey(fort.cast.key("a").seed().unwrap());
+        match Attacker::connect(options, &fort.server.url(), &fort.bus, Some("a")).await {
+            Ok(_) if held.len() > 64 => break Err("more than 64 were let".to_owned()),
+            Ok(one) => held.push(one),
+            Err(_) => break Ok("nats-server: the account's max_connections".to_owned()),
+        }
+    };
+    table.add(AGENCY, "open connections without end", refused);
+    drop(held);
+
+    let before = Ledger::connect(&fort.connection("b")).await.unwrap();
+    for number in 0..2_000_u32 {
+        let subject = format!("tocsin.receipt.a.flood.{}.delivered", number + 1);
+        a.client.publish(subject, "x".repeat(1024).into()).await.unwrap();
+    }
+    a.client.flush().await.unwrap();
+    let alive = before.last(&"tocsin.notice.b.x.1".parse().unwrap()).await.is_ok();
+    table.add(AGENCY, "flood its own subjects with 2,000 receipts of things that are not", if alive {
+        Err("each is stored and refused, as NATS has no limit on rates in its configuration: others are served meanwhile, each message is at most 64 KiB, and the disk's alarm and `tocsin keys revoke` are what ends it".to_owned())
+    } else {
+        Err("others are not served".to_owned())
+    });
+    let seen = a.ask("$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.refusal.*", None, b"").await;
+    table.add(AGENCY, "read why others were refused: `tocsin.refusal.<n>`", seen.stopped_by().ok_or_else(|| {
+        "refusals stand under a number, not a name, and everybody must see their own; they tell subject and reason, never the words".to_owned()
+    }));
+}
