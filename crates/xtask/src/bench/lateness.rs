@@ -1,6 +1,10 @@
 //! (e) How late a finding stands behind its `due_at`: the broker closes the window, the router reads both streams to
 //! their end and writes what it found. Both times are the broker's.
 //!
+//! nats-server 2.15.1 looks for schedules that are due a quarter of a second after it last found some, so windows that
+//! crowd are closed up to 250 ms late (seen: every 100 ms one, median 130 ms). Here they stand further apart than that,
+//! as those of different incidents do.
+//!
 //! Windows close at a steady pace, each of an incident of its own with a few silent recipients. Each finding so also
 //! makes escalations, as it would.
 
@@ -22,7 +26,7 @@ const RECIPIENTS: usize = 4;
 /// From publication to the close of the window.
 const WINDOW: SignedDuration = SignedDuration::from_secs(2);
 /// Between two publications, and so between two closings.
-const PACE: Duration = Duration::from_millis(100);
+const PACE: Duration = Duration::from_millis(400);
 /// The longest wait for the last finding.
 const MOST: Duration = Duration::from_mins(1);
 

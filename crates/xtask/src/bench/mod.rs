@@ -77,7 +77,7 @@ const FULL: Sizes = Sizes {
     mails: (1000, 5),
     replay: (1_000_000, 3),
     memory: 3000,
-    windows: 300,
+    windows: 200,
 };
 
 const QUICK: Sizes =
