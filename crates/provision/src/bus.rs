@@ -6,7 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tocsin_protocol::{AuthorKey, DirectoryDocument};
+use tocsin_ledger::Connection;
+use tocsin_protocol::{AuthorKey, DirectoryDocument, SigningKey};
 
 use crate::{
     error::Error,
@@ -120,6 +121,44 @@ impl Bus {
     /// A user's settings, as variables of its environment.
     pub fn settings(&self, id: &str) -> PathBuf {
         self.0.join(format!("env/{id}.env"))
+    }
+
+    /// How a service reaches its bus, at this URL.
+    ///
+    /// # Errors
+    /// When its seed is not here.
+    pub fn service(&self, service: Service, url: &str) -> Result<Connection, Error> {
+        let (inbox_prefix, api_prefix) = match service {
+            Service::Auditor => (None, Some(AUDITOR_API.to_owned())),
+            _ => (Some(inbox_prefix(service)), None),
+        };
+        Ok(Connection {
+            nkey_seed_file: Some(self.seed(service)?),
+            inbox_prefix,
+            api_prefix,
+            ..self.connection(service.name(), url)
+        })
+    }
+
+    /// How a body reaches its bus, at this URL.
+    ///
+    /// # Errors
+    /// Never for a key made or read here; the signature follows the library's.
+    pub fn body(&self, id: &str, key: &SigningKey, url: &str) -> Result<Connection, Error> {
+        let seed =
+            key.seed().map_err(|why| Error::Unfit { file: PathBuf::from(id), why: why.to_string() })?;
+        Ok(Connection { nkey_seed: Some(seed.into()), ..self.connection(id, url) })
+    }
+
+    fn connection(&self, id: &str, url: &str) -> Connection {
+        let (cert, key) = self.client(id);
+        Connection {
+            name: id.to_owned(),
+            ca: Some(self.ca()),
+            cert: Some(cert),
+            key: Some(key),
+            ..Connection::to(url)
+        }
     }
 
     fn services_file(&self) -> PathBuf {

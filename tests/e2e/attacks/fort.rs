@@ -65,16 +65,7 @@ impl Fort {
 
     /// A body's connection, as its programs make it.
     pub(super) fn connection(&self, id: &str) -> Connection {
-        let (cert, key) = self.bus.client(id);
-        Connection {
-            name: id.to_owned(),
-            nkey_seed: Some(self.cast.key(id).seed().unwrap().into()),
-            ca: Some(self.bus.ca()),
-            cert: Some(cert),
-            key: Some(key),
-            wait: Wait::Fail(Duration::from_secs(10)),
-            ..Connection::to(&self.server.url())
-        }
+        self.bus.body(id, &self.cast.key(id), &self.server.url()).unwrap()
     }
 
     pub(super) async fn attacker(&self, id: &str) -> Attacker {
@@ -118,17 +109,7 @@ fn write(bus: &Bus, document: &DirectoryDocument, port: u16) {
 }
 
 fn service(bus: &Bus, server: &Server, service: Service) -> Connection {
-    let (cert, key) = bus.client(service.name());
-    Connection {
-        name: service.name().to_owned(),
-        nkey_seed_file: Some(bus.seed(service).unwrap()),
-        inbox_prefix: Some(format!("_INBOX_{service}")),
-        ca: Some(bus.ca()),
-        cert: Some(cert),
-        key: Some(key),
-        wait: Wait::UntilConnected,
-        ..Connection::to(&server.url())
-    }
+    Connection { wait: Wait::UntilConnected, ..bus.service(service, &server.url()).unwrap() }
 }
 
 /// What came of one request.

@@ -18,12 +18,14 @@ use super::{
     clock::shortened,
     parts::stopped,
     people::{Answer, Behaviour},
+    way::Way,
 };
 use crate::error::Error;
 
 /// How long a desk may take to connect.
 const CONNECTING: Duration = Duration::from_secs(30);
-/// The most connections that the desks hold; beyond it some share one, as a process may open only so many files.
+/// The most connections that the desks hold; beyond it some share one, as a process may open only so many
+/// files. On a guarded bus each has its own.
 const CONNECTIONS: usize = 400;
 /// How many desks are opened at once.
 const AT_ONCE: usize = 16;
@@ -88,7 +90,7 @@ struct Common {
 /// # Errors
 /// When one cannot be opened.
 pub(crate) async fn open(
-    url: &str,
+    way: &Way,
     seats: Vec<Seat>,
     sink: &Arc<Sink>,
     speed: i32,
@@ -96,8 +98,8 @@ pub(crate) async fn open(
 ) -> Result<(JoinSet<()>, Notes), Error> {
     let notes = Notes::default();
     let common = Common { sink: Arc::clone(sink), notes: notes.clone(), speed, stop };
-    let shared = seats.len().min(CONNECTIONS);
-    let connecting = seats.iter().take(shared).map(|seat| connect(url, &seat.recipient));
+    let shared = if way.is_guarded() { seats.len() } else { seats.len().min(CONNECTIONS) };
+    let connecting = seats.iter().take(shared).map(|seat| connect(way, seat));
     let ledgers: Vec<Ledger> = stream::iter(connecting).buffered(AT_ONCE).try_collect().await?;
     let opening = seats.into_iter().enumerate().map(|(at, seat)| {
         let ledger = ledgers[at % shared].clone();
@@ -121,10 +123,12 @@ pub(crate) async fn open(
     Ok((desks, notes))
 }
 
-async fn connect(url: &str, recipient: &RecipientId) -> Result<Ledger, Error> {
-    let mut connection = Connection::to(url);
-    connection.name = format!("desk {recipient}");
-    connection.wait = Wait::Fail(CONNECTING);
+async fn connect(way: &Way, Seat { recipient, key, .. }: &Seat) -> Result<Ledger, Error> {
+    let connection = Connection {
+        name: format!("desk {recipient}"),
+        wait: Wait::Fail(CONNECTING),
+        ..way.body(recipient.as_str(), key)?
+    };
     Ledger::connect(&connection)
         .await
         .map_err(|why| Error::part(format!("connect the desk of {recipient}"), why))

@@ -21,6 +21,7 @@ mod screen;
 mod split;
 mod verdict;
 mod view;
+mod way;
 mod world;
 
 pub(crate) use run::run;
@@ -35,6 +36,7 @@ Examples:
   cargo xtask drill                     under a minute
   cargo xtask drill --seed 7            other people are silent
   cargo xtask drill --recipients 300    300 synthetic recipients beside the directory's
+  cargo xtask drill --secure            over a guarded bus: TLS, and a login for each
   cargo xtask drill --speed 1           an exercise with the real windows: an hour and a half
 
 Leaves target/drill/report.{html,json,csv} and target/drill/mail/*.eml. The exit code is 1 when a required recipient
@@ -49,6 +51,9 @@ pub(crate) struct Options {
     /// How many synthetic recipients to add to the directory's.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = most_recipients)]
     pub(crate) recipients: usize,
+    /// Over a bus as `tocsin provision` writes it: TLS, and a login and rights of its own for each.
+    #[arg(long)]
+    pub(crate) secure: bool,
 }
 
 /// More than these would be a bench, not a drill.

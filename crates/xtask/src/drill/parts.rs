@@ -9,20 +9,23 @@ use std::{
 };
 
 use tocsin_ledger::{
-    Connection, Ledger, Shape, Wait,
+    Connection, Ledger, Shape,
     server::{Server, ServerOptions},
 };
 use tocsin_notifier::{
     Config, Notifier, RelayConfig, Retry, Tls,
     sink::{Sink, SinkOptions},
 };
-use tocsin_protocol::{NewFact, RecipientId, SignedDuration, Subject, Window, to_body};
+use tocsin_protocol::{NewFact, RecipientId, SignedDuration, SigningKey, Subject, Window, to_body};
+use tocsin_provision::Service;
 use tocsin_router::Router;
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
+    day::PUBLISHER,
     desks::{self, Notes, Seat},
     people::Behaviour,
+    way::Way,
     world::World,
 };
 use crate::error::Error;
@@ -55,7 +58,7 @@ impl Home {
             Err(fs::TryLockError::Error(why)) => return Err(Error::io(cannot("lock", &lock), why)),
         }
         let home = Self(dir.to_owned());
-        for left in [home.store(), home.mail(), home.spool()] {
+        for left in [home.store(), home.mail(), home.spool(), home.bus()] {
             match fs::remove_dir_all(&left) {
                 Err(why) if why.kind() != io::ErrorKind::NotFound => {
                     return Err(Error::io(cannot("remove", &left), why));
@@ -78,6 +81,11 @@ impl Home {
     /// The broker's store and log.
     pub(crate) fn store(&self) -> PathBuf {
         self.0.join("store")
+    }
+
+    /// The configuration of a guarded bus.
+    pub(crate) fn bus(&self) -> PathBuf {
+        self.0.join("bus")
     }
 
     /// The mails.
@@ -104,6 +112,7 @@ impl Home {
 /// The running parts.
 pub(crate) struct Parts {
     server: Server,
+    way: Way,
     stop: watch::Sender<bool>,
     services: JoinSet<(&'static str, Result<(), Error>)>,
     desks: JoinSet<()>,
@@ -125,13 +134,11 @@ impl Parts {
         home: &Home,
         world: World,
         mut people: BTreeMap<RecipientId, Behaviour>,
-        speed: i32,
+        (speed, secure): (i32, bool),
     ) -> Result<Self, Error> {
         let options = ServerOptions { binary, store_dir: home.store(), config: None, port: None };
-        let server = Server::start(&options)
-            .await
-            .map_err(|why| Error::part("start a nats-server of our own", why))?;
-        let ledger = connect(&server, "administrator").await?;
+        let (server, way) = Way::open(&options, home, &world.document, secure).await?;
+        let ledger = connect(&way, Service::Administrator).await?;
         let ids: Vec<_> = world.document.recipients.iter().map(|recipient| recipient.id.clone()).collect();
         ledger.set_up(&Shape::default()).await.map_err(|why| Error::part("set up both streams", why))?;
         apply(&ledger, &world).await?;
@@ -144,12 +151,12 @@ impl Parts {
         let sink = Arc::new(Sink::start(sink).await.map_err(|why| Error::io("start an SMTP server", why))?);
         let (stop, stopping) = watch::channel(false);
         let mut services = JoinSet::new();
-        let router = Router::new(connect(&server, "router").await?);
+        let router = Router::new(connect(&way, Service::Router).await?);
         let until = stopped(stopping.clone());
         services.spawn(async move {
             ("router", router.run(until).await.map_err(|why| Error::part("run the router", why)))
         });
-        let notifier = Notifier::new(connect(&server, "notifier").await?, &mail(sink.address().port()))
+        let notifier = Notifier::new(connect(&way, Service::Notifier).await?, &mail(sink.address().port()))
             .map_err(|why| Error::part("make a notifier", why))?;
         let until = stopped(stopping.clone());
         services.spawn(async move {
@@ -160,21 +167,24 @@ impl Parts {
                 let behaviour = people.remove(&recipient);
                 Seat { contacts: entry.contacts.clone(), behaviour, recipient, key }
             });
-        let (desks, notes) = desks::open(&server.url(), seats.collect(), &sink, speed, stopping).await?;
-        Ok(Self { server, stop, services, desks, ledger, sink, notes })
+        let (desks, notes) = desks::open(&way, seats.collect(), &sink, speed, stopping).await?;
+        Ok(Self { server, way, stop, services, desks, ledger, sink, notes })
     }
 
-    /// How a client reaches the broker.
-    pub(crate) fn connection(&self) -> Connection {
-        Connection { name: "publisher".to_owned(), ..Connection::to(&self.server.url()) }
+    /// How the publisher reaches the broker.
+    ///
+    /// # Errors
+    /// Never for a key made here.
+    pub(crate) fn connection(&self, key: &SigningKey) -> Result<Connection, Error> {
+        Ok(Connection { name: "publisher".to_owned(), ..self.way.body(PUBLISHER, key)? })
     }
 
-    /// A further connection.
+    /// A connection of somebody who reads and writes nothing.
     ///
     /// # Errors
     /// When there is none.
-    pub(crate) async fn connect(&self, name: &str) -> Result<Ledger, Error> {
-        connect(&self.server, name).await
+    pub(crate) async fn auditor(&self) -> Result<Ledger, Error> {
+        connect(&self.way, Service::Auditor).await
     }
 
     /// Whether the nats-server still runs, which it should to the end.
@@ -233,13 +243,10 @@ pub(super) async fn stopped(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-async fn connect(server: &Server, name: &str) -> Result<Ledger, Error> {
-    let connection = Connection {
-        name: format!("drill {name}"),
-        wait: Wait::UntilConnected,
-        ..Connection::to(&server.url())
-    };
-    Ledger::connect(&connection).await.map_err(|why| Error::part(format!("connect the {name}"), why))
+async fn connect(way: &Way, service: Service) -> Result<Ledger, Error> {
+    Ledger::connect(&way.service(service)?)
+        .await
+        .map_err(|why| Error::part(format!("connect the {service}"), why))
 }
 
 /// Puts the directory in force.

@@ -97,19 +97,20 @@ async fn drill(
         println!("{line}");
     }
     let starting = Instant::now();
-    let mut parts = Parts::start(binary, home, world, cast.people.clone(), options.speed).await?;
+    let mut parts =
+        Parts::start(binary, home, world, cast.people.clone(), (options.speed, options.secure)).await?;
     println!("Everything is ready after {:.1} s. The day begins.\n", starting.elapsed().as_secs_f64());
 
     let clock = Clock::new(Timestamp::now() + BREATH, options.speed, &stretches()?);
     let operator = Operator {
-        connection: parts.connection(),
+        connection: parts.connection(&publisher)?,
         home: home.clone(),
         key: publisher,
         clock: clock.clone(),
         by_area,
     };
     let mut conductor = Spawned(tokio::spawn(operator.work()));
-    let follower = parts.connect("screen").await?;
+    let follower = parts.auditor().await?;
     let follow = follower.follow().await.map_err(|why| Error::part("follow both streams", why))?;
     let mut watch = Watch { follow, clock: &clock, last: Vec::new(), left_out: 0 };
     let pressed = watch.until_over(&mut progress, &mut screen, &mut parts, &mut conductor.0).await?;
