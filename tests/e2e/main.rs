@@ -13,3 +13,4 @@ mod duties;
 mod killed;
 mod relays;
 mod strangers;
+mod tampered;

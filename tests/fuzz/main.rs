@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a promise that does not hold ends the test")]
 
+mod bundle;
 mod bus;
 mod desk;
 mod directory;

@@ -14,6 +14,9 @@ pub const PUBLISHER: &str = "operator";
 /// Our own services, where the bus asks who they are.
 pub(crate) const SERVICES: &str = "services";
 
+/// The routers' key for checkpoints.
+const CHECKPOINTS: &str = "checkpoint_key";
+
 /// A number of seconds.
 pub fn seconds(seconds: f64) -> SignedDuration {
     SignedDuration::from_secs_f64(seconds)
@@ -72,6 +75,18 @@ impl Cast {
         cast.new_key(SERVICES);
         cast.publisher(PUBLISHER, AreaScope::All)
             .publisher("control-room", AreaScope::These(vec![AreaId::new("north").unwrap()]))
+    }
+
+    /// Lets the routers sign checkpoints.
+    #[must_use]
+    pub fn signing(mut self) -> Self {
+        self.document.checkpoint_key = Some(self.new_key(CHECKPOINTS));
+        self
+    }
+
+    /// The key with which routers sign checkpoints, where they do.
+    pub(crate) fn checkpoint_key(&self) -> Option<SigningKey> {
+        self.seeds.get(CHECKPOINTS).map(|seed| SigningKey::from_seed(seed).unwrap())
     }
 
     /// Adds a publisher.

@@ -147,10 +147,9 @@ impl World {
 
     /// A router in this process.
     pub async fn router_here(&self) -> Here {
-        let ledger = self.connect("router").await;
-        Here::start("router", |stop| async move {
-            tocsin_router::Router::new(ledger).run(async { drop(stop.await) }).await
-        })
+        let router = tocsin_router::Router::new(self.connect("router").await);
+        let router = router.signing(self.cast.checkpoint_key()).unwrap();
+        Here::start("router", |stop| async move { router.run(async { drop(stop.await) }).await })
     }
 
     /// A notifier in this process.
