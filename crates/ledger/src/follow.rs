@@ -6,7 +6,7 @@
 //! there: whatever LOG held before SAID's end was asked is then known to have all of its past, and so is all of SAID.
 //! What LOG took in between waits for the next round, which follows at once.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tocsin_protocol::{Entry, Stream, Timestamp};
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -15,6 +15,8 @@ use crate::{Error, reader::Reader, shared::Shared};
 
 /// Entries of each stream that are read ahead.
 const AHEAD: usize = 4096;
+/// When nothing has come for this long that should, it is asked whether it is there at all.
+const STALLED: Duration = Duration::from_secs(3);
 /// The most entries that one call gives.
 const AT_ONCE: usize = 4096;
 
@@ -90,10 +92,24 @@ impl Follow {
             tokio::select! {
                 came = self.said.wait(), if said_lacks => came?,
                 came = self.log.wait(), if log_lacks => came?,
+                () = tokio::time::sleep(STALLED) => {
+                    self.shorten(round).await?;
+                    return Ok(Read { entries, caught_up: false });
+                }
                 // One of them lacks something whenever nothing could be given and the round is not complete.
                 else => return Ok(Read { entries, caught_up: false }),
             }
         }
+    }
+
+    /// Takes back the ends of a round to what is there. Where the last entries of a stream were purged, which only an
+    /// administrator or a stolen service key can do, its end is a sequence that nobody can read.
+    async fn shorten(&mut self, round: Round) -> Result<(), Error> {
+        let said_end = round.said_end.min(self.shared.last_there(Stream::Said).await?);
+        let log_end = round.log_end.min(self.shared.last_there(Stream::Log).await?);
+        self.floor = self.floor.min(log_end);
+        self.round = Some(Round { said_end, log_end, log_whole: round.log_whole.min(log_end) });
+        Ok(())
     }
 
     /// Whether all has been given that this round vouches for. What LOG holds beyond that waits for the next.

@@ -68,6 +68,13 @@ impl Shared {
         }
     }
 
+    /// The sequence of the last entry that can be read; 0 for none.
+    pub(crate) async fn last_there(&self, stream: Stream) -> Result<u64, Error> {
+        let wanted = Wanted::Last { last_by_subj: ">" };
+        let stored = self.leader_read(stream, wanted, &mut self.patience()).await?;
+        Ok(stored.map_or(0, |stored| stored.into_entry(stream).sequence))
+    }
+
     /// Asks any replica for a message, in the words of the leader's request. `None` when no stream answers there.
     async fn direct_read(
         &self,

@@ -107,6 +107,19 @@ async fn a_broker_that_stands_still_is_waited_for() {
     assert_eq!(so_many(&mut follow, 1).await.len(), 1);
 }
 
+#[tokio::test]
+async fn a_log_whose_last_entries_were_purged_is_followed_all_the_same() {
+    let bus = Bus::start().await;
+    let facts: Vec<_> = (1..=3).map(|event| notice("a", event)).collect();
+    bus.ledger.append_all(&facts, None).await.unwrap();
+    let log = crate::support::raw(&bus.server).await.get_stream("TOCSIN_LOG").await.unwrap();
+    log.purge().filter("tocsin.notice.a.x.3").await.unwrap();
+    let mut follow = bus.ledger.follow().await.unwrap();
+    assert_eq!(subjects(&to_the_end(&mut follow).await), ["tocsin.notice.a.x.1", "tocsin.notice.a.x.2"]);
+    bus.ledger.append(&notice("a", 4), None).await.unwrap();
+    assert_eq!(subjects(&so_many(&mut follow, 1).await), ["tocsin.notice.a.x.4"]);
+}
+
 /// Says `HPUB` with any header block, as no client library would.
 async fn publish_raw(port: u16, subject: &str, headers: &[u8], body: &[u8]) {
     let mut line = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
