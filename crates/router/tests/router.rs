@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, time::Instant};
 
 use bytes::Bytes;
 use support::{Bus, SOON, event, here};
-use tocsin_protocol::{Finding, RefusalCode, SigningKey, Stream, Subject, from_body, to_body};
+use tocsin_protocol::{Finding, RefusalCode, SigningKey, Subject, from_body, to_body};
 
 fn finding(entry: &tocsin_protocol::Entry) -> Finding {
     from_body("finding", &entry.body).unwrap()
@@ -170,10 +170,10 @@ async fn a_flood_of_what_is_refused_delays_no_dispatch_for_long_and_ends_refused
     bus.publish(&event("a", 1, "here")).await;
     bus.fact("tocsin.dispatch.a.1").await;
     raw.flush().await.unwrap();
-    raw.publish("tocsin.incident.operator.last.1", Bytes::new()).await.unwrap();
-    raw.flush().await.unwrap();
-    let last = bus.ledger.last_matching(Stream::Said, "tocsin.incident.operator.last.1").await.unwrap();
-    bus.refusal(last.expect("it was said").sequence).await;
+    // What is flushed is with the broker, and not yet in the stream; what is acknowledged is.
+    let jetstream = async_nats::jetstream::new(raw);
+    let last = jetstream.publish("tocsin.incident.operator.last.1", Bytes::new()).await.unwrap();
+    bus.refusal(last.await.unwrap().sequence).await;
     router.stop().await;
     assert_eq!(bus.log("tocsin.refusal.*").await.len(), JUNK + 1);
     assert!(bus.fold().await.follows().is_empty(), "every one is refused");
