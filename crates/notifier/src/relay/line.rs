@@ -11,9 +11,11 @@ mod fuzz;
 use std::{
     future::Future,
     io,
+    panic::AssertUnwindSafe,
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
 use lettre::transport::smtp::{
     authentication::{Credentials, Mechanism},
     client::{AsyncSmtpConnection, TlsParameters},
@@ -209,9 +211,13 @@ impl Limit {
         self,
         talk: impl Future<Output = Result<T, lettre::transport::smtp::Error>>,
     ) -> Result<T, Failure> {
+        // lettre 0.11.23 panics over a greeting with a line of blanks (ServerInfo::from_response). One relay's words must
+        // not keep a mail from the next relay.
+        let talk = AssertUnwindSafe(talk).catch_unwind();
         let why = match tokio::time::timeout_at(self.deadline, talk).await {
-            Ok(Ok(done)) => return Ok(done),
-            Ok(Err(error)) => reason(&error),
+            Ok(Ok(Ok(done))) => return Ok(done),
+            Ok(Ok(Err(error))) => reason(&error),
+            Ok(Err(_)) => Why::Lost("the relay's reply is not one of SMTP".to_owned()),
             Err(_) => Why::Late(self.whole),
         };
         Err(Failure { stage: self.stage, why })

@@ -69,6 +69,7 @@ fn whatever_a_relay_answers_is_judged() {
         "\x01220-a\r\n220 b\r\n250 relay\r\n451 4.7.1 later\r\n",
         "\x0f220 relay\r\n250 relay\r\n250 ok\r\n250 ok\r\n354 go on\r\n421 4.3.2 closing\r\n",
         "\x0f554 5.7.1 not you\r\n",
+        "\x0f220 relay\r\n250-relay\r\n250-  \r\n250 ok\r\n",
     ];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let runtime = AssertUnwindSafe(runtime);
