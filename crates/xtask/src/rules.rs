@@ -46,7 +46,14 @@ const HARNESS: &str = "tocsin-fuzz";
 
 /// Which of ours each of ours may stand on; the last three wire the others together, and nothing stands on them.
 fn arrows() -> BTreeMap<&'static str, Vec<&'static str>> {
-    let services = ["tocsin-publisher", "tocsin-router", "tocsin-notifier", "tocsin-desk", "tocsin-audit"];
+    let services = [
+        "tocsin-publisher",
+        "tocsin-router",
+        "tocsin-notifier",
+        "tocsin-desk",
+        "tocsin-audit",
+        "tocsin-console",
+    ];
     let ground = ["tocsin-protocol", "tocsin-duty", "tocsin-ledger"];
     let mut arrows = BTreeMap::from([
         (HARNESS, Vec::new()),

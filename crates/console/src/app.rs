@@ -1,0 +1,44 @@
+//! What every page stands on.
+
+use std::sync::Arc;
+
+use tocsin_ledger::Ledger;
+
+use crate::{config::Config, hands::Hands, model::Model};
+
+/// What the handlers share. Cloning it is cheap.
+#[derive(Clone)]
+pub struct App(Arc<Shared>);
+
+struct Shared {
+    config: Config,
+    ledger: Ledger,
+    model: Model,
+    hands: Hands,
+}
+
+impl App {
+    pub(crate) fn new(config: Config, ledger: Ledger, model: Model, hands: Hands) -> Self {
+        Self(Arc::new(Shared { config, ledger, model, hands }))
+    }
+
+    /// How it serves.
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Both streams, to say a receipt on.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.0.ledger
+    }
+
+    /// What is known.
+    pub(crate) fn model(&self) -> &Model {
+        &self.0.model
+    }
+
+    /// What other services do for it.
+    pub(crate) fn hands(&self) -> &Hands {
+        &self.0.hands
+    }
+}

@@ -1,0 +1,71 @@
+//! The service: model and listener.
+
+use std::{future::Future, net::SocketAddr};
+
+use axum::Router;
+use tocsin_ledger::Ledger;
+use tokio::net::TcpListener;
+
+use crate::{
+    api,
+    app::App,
+    assets,
+    config::Config,
+    error::Error,
+    feed,
+    hands::Hands,
+    live,
+    model::{self, Model},
+    operate, page, session,
+};
+
+/// A console that listens and does not serve yet.
+pub struct Console {
+    app: App,
+    follower: model::Follower,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Console {
+    /// Takes the address. The ledger should wait for ever ([`tocsin_ledger::Wait::UntilConnected`]): a page must be
+    /// served, and say that it is deaf, while the bus is away.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] and [`Error::File`] for a configuration that cannot be used, [`Error::Listen`].
+    pub async fn bind(ledger: Ledger, config: Config, hands: Hands) -> Result<Self, Error> {
+        let address = config.listen;
+        let listen = |source| Error::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let (model, follower) = Model::new(ledger.clone());
+        Ok(Self { app: App::new(config, ledger, model, hands), follower, listener, address })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` is ready.
+    ///
+    /// # Errors
+    /// [`Error::Serve`] when the listener breaks, [`Error::Ledger`] when the streams cannot be read at all.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        let routes = Router::new()
+            .merge(page::routes())
+            .merge(session::routes())
+            .merge(live::routes())
+            .merge(operate::routes())
+            .merge(feed::routes())
+            .merge(assets::routes())
+            .nest("/api/v1", api::routes())
+            .with_state(self.app);
+        // Open event streams never end by themselves, so a shutdown does not wait for them.
+        tokio::select! {
+            served = async { axum::serve(self.listener, routes).await } => served.map_err(|source| Error::Serve { source }),
+            followed = self.follower.run() => followed,
+            () = shutdown => Ok(()),
+        }
+    }
+}
