@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tocsin_protocol::{Entry, NewFact, RecipientId, Signed, Stream, Subject};
 
 use crate::{
-    Appended, Connection, Error, Follow, Notices, Said, Shape, Work, WorkOptions, read::Wanted,
+    Appended, Connection, Error, Follow, Notices, Said, Shape, Touch, Work, WorkOptions, read::Wanted,
     shared::Shared,
 };
 
@@ -164,6 +164,15 @@ impl Ledger {
     /// [`Error::NoStream`], [`Error::Denied`], [`Error::Refused`].
     pub async fn work(&self, options: &WorkOptions) -> Result<Work, Error> {
         Work::new(&self.0, options).await
+    }
+
+    /// The ends of both streams and the broker's own time, answered within this time or not at all: whoever shows the
+    /// record knows by it that they still hear the bus, and how far behind they are.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] when there is no answer in time, [`Error::NoStream`], [`Error::Denied`].
+    pub async fn touch(&self, within: Duration) -> Result<Touch, Error> {
+        self.0.touch(within).await
     }
 
     /// Whether there is a connection to the broker at this moment.

@@ -37,4 +37,5 @@ pub use ledger::Ledger;
 pub use notices::{Held, Notices};
 pub use outcome::{Appended, Position, Said};
 pub use shape::{MINIMUM_SERVER, Shape};
+pub use streams::Touch;
 pub use work::{Item, Work, WorkOptions};

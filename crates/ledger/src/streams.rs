@@ -1,10 +1,12 @@
 //! Both streams as they must be: made, and held against what is there.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tocsin_protocol::{Stream, Subject};
+use tocsin_protocol::{Stream, Subject, Timestamp};
 
-use crate::{Error, Shape, api::code, shared::Shared};
+use crate::{Error, Shape, api::code, patience::Patience, shared::Shared};
 
 /// The largest message of `TOCSIN_SAID`, headers included: an event's 48 KiB and room for a signature.
 const SAID_MESSAGE_MOST: i64 = 64 * 1024;
@@ -168,6 +170,20 @@ const COMPARED: [&str; 22] = [
 struct StreamInfo {
     config: Map<String, Value>,
     state: State,
+    /// The broker's time of the answer.
+    #[serde(default)]
+    ts: Option<Timestamp>,
+}
+
+/// What one look at the broker tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touch {
+    /// The broker's clock, where its answer tells it.
+    pub broker_time: Option<Timestamp>,
+    /// The last sequence of `TOCSIN_SAID`.
+    pub said_end: u64,
+    /// The last sequence of `TOCSIN_LOG`.
+    pub log_end: u64,
 }
 
 #[derive(Deserialize)]
@@ -209,6 +225,26 @@ impl Shared {
     /// The last sequence of a stream as its leader knows it.
     pub(crate) async fn end(&self, stream: Stream) -> Result<u64, Error> {
         Ok(self.info(stream).await?.state.last_seq)
+    }
+
+    /// The ends of both streams, and the broker's own time: asked once, and answered within this time or not at all.
+    pub(crate) async fn touch(&self, within: Duration) -> Result<Touch, Error> {
+        let ask = async |stream: Stream| {
+            let attempted = format!("touching stream {}", stream.name());
+            let verb = format!("STREAM.INFO.{}", stream.name());
+            let mut patience = Patience::up_to(within);
+            let info: StreamInfo = self
+                .api_within(&attempted, &verb, &json!({}), &mut patience)
+                .await?
+                .map_err(|error| error.told(&attempted, stream, self))?;
+            Ok::<_, Error>(info)
+        };
+        let (said, log) = tokio::try_join!(ask(Stream::Said), ask(Stream::Log))?;
+        Ok(Touch {
+            broker_time: [said.ts, log.ts].into_iter().flatten().max(),
+            said_end: said.state.last_seq,
+            log_end: log.state.last_seq,
+        })
     }
 
     async fn info(&self, stream: Stream) -> Result<StreamInfo, Error> {

@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use async_nats::jetstream::stream;
 use tocsin_ledger::{Connection, Error, Ledger, Shape};
 
-use crate::support::{Bus, raw};
+use crate::support::{Bus, DEADLINE, notice, raw, within};
 
 #[tokio::test]
 async fn setting_up_twice_is_setting_up_once() {
@@ -85,4 +87,20 @@ async fn a_server_without_jetstream_is_told() {
     child.wait().unwrap();
     let error = verified.unwrap_err();
     assert!(matches!(error, Error::NoJetStream { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_touch_tells_the_ends_and_the_brokers_time_and_a_broker_that_is_held_up_does_not_answer() {
+    let bus = Bus::start().await;
+    let touch = bus.ledger.touch(DEADLINE).await.unwrap();
+    assert_eq!((touch.said_end, touch.log_end), (0, 0));
+    bus.ledger.append(&notice("a", 1), None).await.unwrap();
+    let later = bus.ledger.touch(DEADLINE).await.unwrap();
+    assert_eq!((later.said_end, later.log_end), (0, 1));
+    assert!(later.broker_time.unwrap() >= touch.broker_time.unwrap(), "{later:?} after {touch:?}");
+    bus.server.pause().unwrap();
+    let error = bus.ledger.touch(Duration::from_millis(300)).await.unwrap_err();
+    assert!(matches!(error, Error::Unknown { .. }), "{error}");
+    bus.server.resume().unwrap();
+    within("the broker answers again", bus.ledger.touch(DEADLINE)).await.unwrap();
 }
