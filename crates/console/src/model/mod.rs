@@ -1,25 +1,46 @@
 //! What is known: both streams, folded into what the pages show.
+//!
+//! Whether something counts is judged by [`tocsin_duty::Fold`] alone; what is kept beside it here is what people read.
+//! Nothing here reads a clock to decide: a window is closed when the broker has closed it.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+mod hearing;
+mod incident;
+mod moment;
+mod sight;
+mod standing;
+mod state;
+mod tally;
 
-use tocsin_duty::Fold;
+use std::{
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    time::{Duration, Instant},
+};
+
 use tocsin_ledger::Ledger;
+use tocsin_protocol::Timestamp;
 use tokio::sync::watch;
 
 use crate::error::Error;
+
+pub use hearing::{Ear, Hearing};
+pub use incident::{Closed, Incident, Refused, Said};
+pub use moment::{Moment, What};
+pub use sight::Sight;
+pub use standing::{Acknowledgement, Attempt, Duty, Glance, Mail, Post, Standing, State as DutyState};
+pub use state::State;
+pub use tally::Tally;
+
+/// How often the bus is asked whether it is there.
+const TOUCH_EVERY: Duration = Duration::from_secs(1);
+/// How long its answer is waited for.
+const TOUCH_WITHIN: Duration = Duration::from_millis(1_500);
 
 /// What is known, for as many readers as there are pages.
 #[derive(Clone)]
 pub struct Model {
     state: Arc<RwLock<State>>,
     revision: watch::Receiver<u64>,
-}
-
-/// What is known at one moment.
-#[derive(Default)]
-pub struct State {
-    /// Both streams, folded.
-    pub fold: Fold,
+    ear: watch::Receiver<Ear>,
 }
 
 /// Keeps a model up to date.
@@ -27,14 +48,17 @@ pub struct Follower {
     ledger: Ledger,
     state: Arc<RwLock<State>>,
     revision: watch::Sender<u64>,
+    ear: watch::Sender<Ear>,
 }
 
 impl Model {
     /// A model that knows nothing yet, and who keeps it up to date.
     pub fn new(ledger: Ledger) -> (Self, Follower) {
         let state = Arc::new(RwLock::new(State::default()));
-        let (sender, receiver) = watch::channel(0);
-        (Self { state: Arc::clone(&state), revision: receiver }, Follower { ledger, state, revision: sender })
+        let (revision, revisions) = watch::channel(0);
+        let (ear, ears) = watch::channel(Ear::new(Instant::now()));
+        let model = Self { state: Arc::clone(&state), revision: revisions, ear: ears };
+        (model, Follower { ledger, state, revision, ear })
     }
 
     /// What is known now. Hold it briefly and never across an await.
@@ -47,23 +71,62 @@ impl Model {
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.revision.clone()
     }
+
+    /// Whether the bus is heard.
+    pub fn ear(&self) -> Ear {
+        *self.ear.borrow()
+    }
+
+    /// Tells, once a second, whether the bus is heard.
+    pub fn ears(&self) -> watch::Receiver<Ear> {
+        self.ear.clone()
+    }
+
+    /// The broker's time now: the one clock.
+    pub fn now(&self) -> Timestamp {
+        self.ear().now()
+    }
 }
 
 impl Follower {
     pub(crate) async fn run(self) -> Result<(), Error> {
+        tokio::try_join!(self.follow(), self.listen())?;
+        Ok(())
+    }
+
+    async fn follow(&self) -> Result<(), Error> {
         let mut follow = self.ledger.follow().await?;
         loop {
             let read = follow.next().await?;
             if read.entries.is_empty() {
                 continue;
             }
-            {
+            let revision = {
                 let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-                for entry in &read.entries {
-                    state.fold.apply(entry);
-                }
+                state.take(&read.entries);
+                state.revision()
+            };
+            self.revision.send_replace(revision);
+        }
+    }
+
+    /// An open connection proves little: a broker may be held up behind it. So it is asked.
+    async fn listen(&self) -> Result<(), Error> {
+        loop {
+            let asked_at = Instant::now();
+            let touched = self.ledger.touch(TOUCH_WITHIN).await;
+            let read = {
+                let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+                (state.fold.said_through(), state.fold.log_through())
+            };
+            self.ear.send_modify(|ear| match &touched {
+                Ok(touch) => ear.heard(touch, read, asked_at, Instant::now()),
+                Err(_) => ear.not_heard(),
+            });
+            if let Err(error) = touched {
+                tracing::warn!(%error, "the bus does not answer: every page says so");
             }
-            self.revision.send_modify(|revision| *revision += 1);
+            tokio::time::sleep(TOUCH_EVERY.saturating_sub(asked_at.elapsed())).await;
         }
     }
 }

@@ -1,0 +1,100 @@
+//! Both streams, folded into what is shown.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use tocsin_duty::{Fold, Verdict};
+use tocsin_protocol::{Dispatch, Entry, EventNumber, IncidentId, Subject, Timestamp, from_body};
+
+use super::incident::Incident;
+
+/// What is known at one moment.
+#[derive(Default)]
+pub struct State {
+    /// Both streams, folded: the rules, the directory in force, and what counts.
+    pub fold: Fold,
+    incidents: BTreeMap<IncidentId, Incident>,
+    /// Dispatches that the skew of two brokers' clocks put before their event.
+    early: HashMap<(IncidentId, EventNumber), (Timestamp, Dispatch)>,
+    /// Those whose counts are to be made anew.
+    stale: BTreeSet<IncidentId>,
+}
+
+impl State {
+    /// How much of both streams is known: it only grows, and is the same for every console that has read the same.
+    pub fn revision(&self) -> u64 {
+        self.fold.said_through() + self.fold.log_through()
+    }
+
+    /// An incident.
+    pub fn incident(&self, id: &IncidentId) -> Option<&Incident> {
+        self.incidents.get(id)
+    }
+
+    /// Every incident, by identifier.
+    pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.values()
+    }
+
+    /// Takes in entries in the order of the ledger.
+    pub fn take<'a>(&mut self, entries: impl IntoIterator<Item = &'a Entry>) {
+        for entry in entries {
+            self.apply(entry);
+        }
+        for id in std::mem::take(&mut self.stale) {
+            if let Some(incident) = self.incidents.get_mut(&id) {
+                incident.count();
+            }
+        }
+    }
+
+    fn apply(&mut self, entry: &Entry) {
+        let verdict = self.fold.apply(entry);
+        let revision = self.revision();
+        match verdict {
+            Verdict::Event(event) => {
+                let id = event.incident.clone();
+                let number = event.sequence;
+                let incident = self.incidents.entry(id.clone()).or_insert_with(|| Incident::new(&event));
+                incident.said(*event, entry.sequence, entry.time, revision);
+                if let Some((at, dispatch)) = self.early.remove(&(id.clone(), number)) {
+                    incident.dispatched(dispatch, at, revision);
+                }
+                self.stale.insert(id);
+            }
+            Verdict::Receipt(receipt) => {
+                let id = receipt.incident.clone();
+                if let Some(incident) = self.incidents.get_mut(&id) {
+                    incident.receipt(*receipt, entry.time, revision);
+                    self.stale.insert(id);
+                }
+            }
+            Verdict::Refused(refusal) => {
+                let Ok(subject) = entry.subject.parse::<Subject>() else { return };
+                if let Some(incident) = subject.incident().and_then(|id| self.incidents.get_mut(id)) {
+                    incident.refused(&subject, refusal, entry.time, revision);
+                }
+            }
+            Verdict::Recorded(Subject::Dispatch { incident, event }) => {
+                let Ok(dispatch) = from_body::<Dispatch>("dispatch", &entry.body) else { return };
+                match self.incidents.get_mut(&incident) {
+                    Some(known) if known.event(event).is_some() => {
+                        known.dispatched(dispatch, entry.time, revision);
+                        self.stale.insert(incident);
+                    }
+                    _ => {
+                        self.early.entry((incident, event)).or_insert((entry.time, dispatch));
+                    }
+                }
+            }
+            Verdict::Recorded(subject) => {
+                let Some(id) = subject.incident().cloned() else { return };
+                if let Some(incident) = self.incidents.get_mut(&id)
+                    && incident.log(subject, &entry.body, entry.time, revision).is_some()
+                {
+                    self.stale.insert(id);
+                }
+            }
+            Verdict::Repeated | Verdict::Trusted | Verdict::Foreign => {}
+        }
+    }
+}
