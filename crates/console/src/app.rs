@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tocsin_ledger::Ledger;
 
-use crate::{config::Config, hands::Hands, model::Model};
+use crate::{config::Config, hands::Hands, model::Model, session::Sessions};
 
 /// What the handlers share. Cloning it is cheap.
 #[derive(Clone)]
@@ -15,11 +15,18 @@ struct Shared {
     ledger: Ledger,
     model: Model,
     hands: Hands,
+    sessions: Sessions,
 }
 
 impl App {
-    pub(crate) fn new(config: Config, ledger: Ledger, model: Model, hands: Hands) -> Self {
-        Self(Arc::new(Shared { config, ledger, model, hands }))
+    pub(crate) fn new(
+        config: Config,
+        ledger: Ledger,
+        model: Model,
+        hands: Hands,
+        sessions: Sessions,
+    ) -> Self {
+        Self(Arc::new(Shared { config, ledger, model, hands, sessions }))
     }
 
     /// How it serves.
@@ -40,5 +47,10 @@ impl App {
     /// What other services do for it.
     pub(crate) fn hands(&self) -> &Hands {
         &self.0.hands
+    }
+
+    /// Who has signed in.
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.0.sessions
     }
 }

@@ -1,11 +1,15 @@
 //! The `[console]` of the configuration.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
+use jiff::SignedDuration;
 use serde::Deserialize;
 
 /// How the console serves. Every field has a default but the accounts, without which nobody could sign in.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Where it listens. Beyond loopback it belongs behind a proxy that does TLS.
@@ -17,8 +21,44 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Who may sign in: a file made by `tocsin account`.
     pub accounts: PathBuf,
+    /// The file of the key with which cookies are signed; it is made where it is not there. With one, sessions outlive a
+    /// restart, and several consoles that share it share their sessions. Left out: a new key at each start.
+    #[serde(default)]
+    pub cookie_key: Option<PathBuf>,
+    /// How long a session lasts at most: a shift, for a display on the wall.
+    #[serde(default = "shift")]
+    pub session_max: SignedDuration,
+    /// How long a session lasts while no page of it is open.
+    #[serde(default = "pause")]
+    pub session_idle: SignedDuration,
+    /// The proxies that are believed about whose request they pass on (`X-Forwarded-For`), beside any on this machine.
+    #[serde(default)]
+    pub proxies: Vec<IpAddr>,
+}
+
+impl Config {
+    /// The configuration that names its accounts and nothing else.
+    pub fn of(accounts: PathBuf) -> Self {
+        Self {
+            listen: loopback(),
+            public_url: None,
+            accounts,
+            cookie_key: None,
+            session_max: shift(),
+            session_idle: pause(),
+            proxies: Vec::new(),
+        }
+    }
 }
 
 fn loopback() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 8911))
+}
+
+fn shift() -> SignedDuration {
+    SignedDuration::from_hours(12)
+}
+
+fn pause() -> SignedDuration {
+    SignedDuration::from_hours(1)
 }

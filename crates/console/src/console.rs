@@ -16,7 +16,8 @@ use crate::{
     hands::Hands,
     live,
     model::{self, Model},
-    operate, page, session,
+    operate, page,
+    session::{self, Sessions},
 };
 
 /// A console that listens and does not serve yet.
@@ -38,8 +39,9 @@ impl Console {
         let listen = |source| Error::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        let sessions = Sessions::open(&config, address)?;
         let (model, follower) = Model::new(ledger.clone());
-        Ok(Self { app: App::new(config, ledger, model, hands), follower, listener, address })
+        Ok(Self { app: App::new(config, ledger, model, hands, sessions), follower, listener, address })
     }
 
     /// Where it listens.
@@ -52,20 +54,25 @@ impl Console {
     /// # Errors
     /// [`Error::Serve`] when the listener breaks, [`Error::Ledger`] when the streams cannot be read at all.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let routes = Router::new()
-            .merge(page::routes())
-            .merge(session::routes())
-            .merge(live::routes())
-            .merge(operate::routes())
-            .merge(feed::routes())
-            .merge(assets::routes())
-            .nest("/api/v1", api::routes())
-            .with_state(self.app);
+        let service = router(self.app).into_make_service_with_connect_info::<SocketAddr>();
         // Open event streams never end by themselves, so a shutdown does not wait for them.
         tokio::select! {
-            served = async { axum::serve(self.listener, routes).await } => served.map_err(|source| Error::Serve { source }),
+            served = async { axum::serve(self.listener, service).await } => served.map_err(|source| Error::Serve { source }),
             followed = self.follower.run() => followed,
             () = shutdown => Ok(()),
         }
     }
+}
+
+/// All that it serves.
+pub(crate) fn router(app: App) -> Router {
+    let routes = Router::new()
+        .merge(page::routes())
+        .merge(session::routes())
+        .merge(live::routes())
+        .merge(operate::routes())
+        .merge(feed::routes())
+        .merge(assets::routes())
+        .nest("/api/v1", api::routes());
+    session::guarded(routes, &app).with_state(app)
 }

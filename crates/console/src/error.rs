@@ -26,6 +26,14 @@ pub enum Error {
         /// What is wrong, and what to do.
         why: String,
     },
+    /// An account cannot be made or changed as asked.
+    #[error("account {account:?}: {why}")]
+    Account {
+        /// Its name.
+        account: String,
+        /// What is wrong, and what to do.
+        why: String,
+    },
     /// The address cannot be listened on.
     #[error("listen on {address}: {source}; is another console running? choose another with `listen`")]
     Listen {

@@ -27,4 +27,4 @@ pub use config::Config;
 pub use console::Console;
 pub use error::Error;
 pub use hands::*;
-pub use session::{Sees, Visitor};
+pub use session::{Account, AccountName, Accounts, PASSWORD_MIN, Posted, Refusal, Sees, Visitor};

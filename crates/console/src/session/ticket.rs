@@ -1,0 +1,92 @@
+//! What a signed cookie holds.
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
+
+use super::accounts::AccountName;
+
+/// Apart from anything else that is ever signed with the same key.
+const SESSION: &str = "session-1";
+const BROWSER: &str = "browser-1";
+
+/// A session: whose, since when, and which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ticket {
+    pub(super) account: AccountName,
+    /// When they signed in, in seconds since 1970.
+    pub(super) issued: i64,
+    /// Random, in hexadecimal.
+    pub(super) id: String,
+    /// Of the account's hash when they signed in.
+    pub(super) fingerprint: String,
+}
+
+impl Ticket {
+    pub(super) fn new(account: AccountName, fingerprint: String, now: i64) -> Self {
+        Self { account, issued: now, id: HEXLOWER.encode(&rand::random::<[u8; 16]>()), fingerprint }
+    }
+
+    pub(super) fn write(&self) -> String {
+        let Self { account, issued, id, fingerprint } = self;
+        format!("{SESSION}|{account}|{issued}|{id}|{fingerprint}")
+    }
+
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let mut parts = text.split('|');
+        if parts.next() != Some(SESSION) {
+            return None;
+        }
+        let account = parts.next()?.parse().ok()?;
+        let issued = parts.next()?.parse().ok()?;
+        let (id, fingerprint) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+        parts.next().is_none().then_some(Self { account, issued, id, fingerprint })
+    }
+
+    /// What a form of this session must bring along. The identifier is in no page, and cannot be had back from this.
+    pub(super) fn csrf(&self) -> String {
+        let digest = Sha256::digest(["tocsin form", &self.id].join("\n"));
+        HEXLOWER.encode(digest.get(..16).unwrap_or_default())
+    }
+}
+
+/// A browser in which somebody has signed in to this account before. Guesses made elsewhere do not lock it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Browser {
+    pub(super) account: AccountName,
+    pub(super) id: String,
+}
+
+impl Browser {
+    pub(super) fn new(account: AccountName) -> Self {
+        Self { account, id: HEXLOWER.encode(&rand::random::<[u8; 16]>()) }
+    }
+
+    pub(super) fn write(&self) -> String {
+        format!("{BROWSER}|{}|{}", self.account, self.id)
+    }
+
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let (account, id) = text.strip_prefix(BROWSER)?.strip_prefix('|')?.split_once('|')?;
+        Some(Self { account: account.parse().ok()?, id: id.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_is_read_back_as_it_was_written_and_nothing_else_is_one() {
+        let ticket = Ticket::new("pol-kent.control".parse().unwrap(), "f".to_owned(), 1_700_000_000);
+        assert_eq!(Ticket::read(&ticket.write()), Some(ticket.clone()));
+        assert!(!ticket.csrf().contains(&ticket.id));
+        let browser = Browser::new("pol-kent.control".parse().unwrap());
+        assert_eq!(Browser::read(&browser.write()), Some(browser.clone()));
+        for bad in
+            ["", "session-1", "session-1|a|x|b|c", "session-1|a|1|b", "session-1|a|1|b|c|d", &browser.write()]
+        {
+            assert_eq!(Ticket::read(bad), None, "{bad}");
+        }
+        assert_eq!(Browser::read(&ticket.write()), None);
+    }
+}
