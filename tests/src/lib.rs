@@ -17,6 +17,7 @@
     reason = "a test's world: what it cannot do without ends the test"
 )]
 
+pub mod browser;
 mod cast;
 pub mod checker;
 mod desk;
@@ -29,6 +30,7 @@ mod stranger;
 mod wait;
 mod world;
 
+pub use browser::Browser;
 pub use cast::{Cast, PUBLISHER, seconds};
 pub use desk::{Gate, Manner, RunningDesk};
 pub use finish::{Finished, Service};

