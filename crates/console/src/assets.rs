@@ -19,6 +19,7 @@ pub(crate) fn routes() -> Router<App> {
             "/assets/console.js",
             get(async || file("text/javascript; charset=utf-8", include_str!("../assets/console.js"))),
         )
+        .route("/assets/icon.svg", get(async || file("image/svg+xml", include_str!("../assets/icon.svg"))))
 }
 
 fn file(media_type: &'static str, text: &'static str) -> impl IntoResponse {

@@ -1,5 +1,8 @@
 //! The pages.
 
+pub(crate) mod frame;
+pub(crate) mod words;
+
 use axum::Router;
 
 use crate::app::App;
