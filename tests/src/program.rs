@@ -25,7 +25,7 @@ impl Program {
         name: &str,
         arguments: &[&str],
         nats_url: &str,
-        login: Option<&str>,
+        login: Option<&Path>,
         directory: &Path,
     ) -> Self {
         let log = directory.join(format!("{name}.log"));
@@ -34,7 +34,7 @@ impl Program {
             .args(arguments)
             .env("NATS_URL", nats_url)
             // An empty one counts as none.
-            .env("NATS_NKEY", login.unwrap_or_default())
+            .env("NATS_NKEY", login.unwrap_or(Path::new("")))
             .env("RUST_LOG", "info,async_nats=error")
             .env("RUST_BACKTRACE", "1")
             .stdin(Stdio::null())

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
@@ -173,7 +173,11 @@ impl World {
 
     fn program(&self, name: &str, arguments: &[&str]) -> Program {
         let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
-        let login = self.login(SERVICES);
+        let login = self.login(SERVICES).map(|seed| {
+            let file = self.directory.path().join("services.nk");
+            keep_secret(&file, &seed);
+            file
+        });
         Program::start(
             &format!("{number}-{name}"),
             arguments,
@@ -190,7 +194,7 @@ impl World {
             let account = match (number, password) {
                 (0, Some(password)) => {
                     let file = self.directory.path().join("password");
-                    std::fs::write(&file, password).unwrap();
+                    keep_secret(&file, password);
                     format!(", username = 'tocsin', password_file = '{}'", file.display())
                 }
                 _ => String::new(),
@@ -344,6 +348,13 @@ impl World {
         }
         text
     }
+}
+
+/// Writes a file that its owner alone may read.
+fn keep_secret(file: &Path, text: &str) {
+    std::fs::write(file, text).unwrap();
+    #[cfg(unix)]
+    std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
 }
 
 /// A connection that outlives the broker, as a service's does.

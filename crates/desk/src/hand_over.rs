@@ -150,7 +150,6 @@ impl Desk {
             event = %arrived.read.notice.event,
             program = %program.path.display(),
             ended = ?handed.ended,
-            output = %clean::line(&handed.output, 500),
             "handed over"
         );
         handed

@@ -9,7 +9,7 @@ use std::{
 use async_nats::ConnectOptions;
 use tocsin_protocol::SigningKey;
 
-use crate::Error;
+use crate::{Error, secret};
 
 /// Where nats-server listens by default.
 const DEFAULT_URL: &str = "nats://127.0.0.1:4222";
@@ -92,10 +92,11 @@ impl Connection {
     }
 
     /// The connection that the environment names: `NATS_URL` (else `nats://127.0.0.1:4222`), `NATS_NKEY` (a seed
-    /// file's path, or the seed), `NATS_CREDS`, `NATS_CA`, `NATS_CERT`, `NATS_KEY`, `NATS_INBOX_PREFIX`, `NATS_JS_API_PREFIX`.
+    /// file), `NATS_CREDS`, `NATS_CA`, `NATS_CERT`, `NATS_KEY`, `NATS_INBOX_PREFIX`, `NATS_JS_API_PREFIX`. None of them
+    /// may hold a secret: an environment is shown to who lists processes, and handed on to those that are started.
     ///
     /// # Errors
-    /// [`Error::Setting`] when two of them exclude each other or one is not text.
+    /// [`Error::Setting`] when two of them exclude each other, one is not text, or the URL holds a login.
     pub fn from_env() -> Result<Self, Error> {
         from_variables(|name| match env::var(name) {
             Ok(value) if value.is_empty() => Ok(None),
@@ -140,7 +141,7 @@ impl Connection {
             options = options.nkey(seed);
         }
         if let Some(creds) = &self.creds {
-            let text = read("creds", creds)?;
+            let text = secret::read(creds)?;
             // What is wrong with it is not repeated: it may quote the secret.
             options = options.credentials(&text).map_err(|_| Error::Setting {
                 setting: "creds",
@@ -148,14 +149,16 @@ impl Connection {
             })?;
         }
         if let Some(ca) = &self.ca {
-            read("ca", ca)?;
-            options = options.add_root_certificates(ca.clone()).require_tls(true);
+            let ca = secret::find(ca);
+            read("ca", &ca)?;
+            options = options.add_root_certificates(ca).require_tls(true);
         }
         match (&self.cert, &self.key) {
             (Some(cert), Some(key)) => {
-                read("cert", cert)?;
-                read("key", key)?;
-                options = options.add_client_certificate(cert.clone(), key.clone()).require_tls(true);
+                let (cert, key) = (secret::find(cert), secret::find(key));
+                read("cert", &cert)?;
+                secret::read(&key)?;
+                options = options.add_client_certificate(cert, key).require_tls(true);
             }
             (None, None) => {}
             _ => {
@@ -175,7 +178,7 @@ impl Connection {
                 let why = "both a seed file and a seed are given: give one of them".to_owned();
                 return Err(Error::Setting { setting: "nkey_seed", why });
             }
-            (Some(file), None) => read("nkey_seed_file", file)?,
+            (Some(file), None) => secret::read(file)?,
             (None, Some(Seed(seed))) => seed.clone(),
             (None, None) => return Ok(None),
         };
@@ -199,20 +202,19 @@ fn from_variables(
     mut variable: impl FnMut(&'static str) -> Result<Option<String>, Error>,
 ) -> Result<Connection, Error> {
     let mut connection = Connection::to(variable("NATS_URL")?.as_deref().unwrap_or(DEFAULT_URL));
-    if let Some(nkey) = variable("NATS_NKEY")? {
-        if nkey.starts_with("SU") && !nkey.contains(['/', '.']) {
-            connection.nkey_seed = Some(Seed(nkey));
-        } else {
-            connection.nkey_seed_file = Some(nkey.into());
-        }
+    if connection.url.contains('@') {
+        let why =
+            "it holds a login: name a seed file in NATS_NKEY or a credentials file in NATS_CREDS".to_owned();
+        return Err(Error::Setting { setting: "NATS_URL", why });
     }
+    connection.nkey_seed_file = variable("NATS_NKEY")?.map(PathBuf::from);
     connection.creds = variable("NATS_CREDS")?.map(PathBuf::from);
     connection.ca = variable("NATS_CA")?.map(PathBuf::from);
     connection.cert = variable("NATS_CERT")?.map(PathBuf::from);
     connection.key = variable("NATS_KEY")?.map(PathBuf::from);
     connection.inbox_prefix = variable("NATS_INBOX_PREFIX")?;
     connection.api_prefix = variable("NATS_JS_API_PREFIX")?;
-    if connection.creds.is_some() && connection.nkey_seed.is_some() | connection.nkey_seed_file.is_some() {
+    if connection.creds.is_some() && connection.nkey_seed_file.is_some() {
         let why = "NATS_NKEY is set as well: set one of them".to_owned();
         return Err(Error::Setting { setting: "NATS_CREDS", why });
     }
@@ -242,15 +244,26 @@ mod tests {
         assert_eq!(connection.url, "tls://bus.example");
         assert_eq!(connection.nkey_seed_file, Some("/etc/tocsin/seed".into()));
         assert_eq!(from(&[]).unwrap().url, DEFAULT_URL);
-        assert!(from(&[("NATS_NKEY", "SUAX"), ("NATS_CREDS", "a")]).is_err());
+        assert!(from(&[("NATS_NKEY", "a.nk"), ("NATS_CREDS", "a")]).is_err());
     }
 
     #[test]
-    fn a_seed_is_never_shown() {
-        let connection = from(&[("NATS_NKEY", "SUAEXAMPLE")]).unwrap();
-        assert!(!format!("{connection:?}").contains("EXAMPLE"));
+    fn a_seed_comes_from_a_file_alone_and_is_never_shown() {
+        let seed = SigningKey::generate().seed().unwrap();
+        let connection = from(&[("NATS_NKEY", &seed)]).unwrap();
+        let Err(error) = connection.options() else { panic!("a seed in the environment was taken") };
+        assert!(!error.to_string().contains(&seed[10..20]), "{error}");
+        let mut connection = Connection::to(DEFAULT_URL);
+        connection.nkey_seed = Some(seed[..50].to_owned().into());
+        assert!(!format!("{connection:?}").contains(&seed[10..20]));
         let Err(error) = connection.options() else { panic!("a seed that is none was taken") };
-        assert!(!error.to_string().contains("EXAMPLE"));
+        assert!(!error.to_string().contains(&seed[10..20]), "{error}");
+    }
+
+    #[test]
+    fn a_login_in_the_url_is_refused_and_not_repeated() {
+        let why = from(&[("NATS_URL", "tls://user:hidden@bus.example")]).unwrap_err().to_string();
+        assert!(why.contains("NATS_NKEY") && !why.contains("hidden"), "{why}");
     }
 
     #[test]

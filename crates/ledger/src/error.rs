@@ -26,6 +26,14 @@ pub enum Error {
         /// What is wrong with it and how to mend it; never a secret.
         why: String,
     },
+    /// A file with a secret that cannot be read, or must not be used.
+    #[error("cannot take a secret from {file}: {why}")]
+    Secret {
+        /// The file, unless a secret was given in its place.
+        file: String,
+        /// What is wrong with it and how to mend it; never a secret.
+        why: String,
+    },
     /// The broker is too old.
     #[error(
         "nats-server {name} is version {found}, but Tocsin needs {wanted} or newer (schedules and atomic batches): upgrade it; tested with 2.15.1"

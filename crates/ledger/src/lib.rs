@@ -20,6 +20,7 @@ mod pull;
 mod read;
 mod reader;
 mod say;
+pub mod secret;
 pub mod server;
 mod shape;
 mod shared;

@@ -5,7 +5,6 @@ mod fuzz;
 
 use std::{
     fmt,
-    io::Read as _,
     net::IpAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -193,18 +192,12 @@ pub(crate) struct Account {
 pub(crate) struct Password(String);
 
 impl Password {
-    /// Reads a password file: its content without the line's end.
+    /// Reads a password file that others may not read, or a credential of systemd: its content without the line's end.
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
-        const MAX: u64 = 4096;
-        // Not by the size that the file states: a device states none and has no end.
-        let mut text = String::new();
-        let opened = std::fs::File::open(path).map_err(|why| why.to_string())?;
-        opened.take(MAX + 1).read_to_string(&mut text).map_err(|why| why.to_string())?;
-        if text.len() as u64 > MAX {
-            return Err(format!(
-                "it holds more than {MAX} bytes, which is no password: it must hold the password alone"
-            ));
-        }
+        let text = tocsin_ledger::secret::read(path).map_err(|why| match why {
+            tocsin_ledger::Error::Secret { why, .. } => why,
+            other => other.to_string(),
+        })?;
         let password = text.trim_end_matches(['\r', '\n']);
         if password.is_empty() || password.contains(['\r', '\n', '\0']) {
             return Err("it must hold the password alone, on one line".to_owned());
@@ -421,7 +414,7 @@ mod tests {
     #[test]
     fn a_password_file_without_an_end_is_refused() {
         let why = Password::read(Path::new("/dev/zero")).unwrap_err();
-        assert!(why.contains("more than 4096 bytes"), "{why}");
+        assert!(why.contains("more than"), "{why}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod attempt;
 mod config;
 mod error;
 mod events;
+mod log;
 mod mail;
 mod notifier;
 mod post;

@@ -13,6 +13,7 @@ use crate::{
     attempt::{Choice, History, Next, Which, next},
     config::{Letterhead, Retry},
     events::Events,
+    log::{shown, without_addresses},
     mail::{Mail, Told, one_line},
     relay::{Pass, Relay},
     standing::Standing,
@@ -151,10 +152,12 @@ impl Post {
                         (Outcome::Accepted | Outcome::Permanent | Outcome::StoodDown, true) => {
                             return Ok(Then::Done);
                         }
-                        (Outcome::Unknown, true) => return Ok(self.pause(case, &tried, &ended.reply)),
+                        (Outcome::Unknown, true) => {
+                            return Ok(self.pause(case, &tried, &shown(ended.code, &ended.reply)));
+                        }
                         (Outcome::Temporary | Outcome::RelayFault, true) => {
                             history.ended(attempt, ended.outcome, &ended.relay);
-                            last = ended.reply;
+                            last = shown(ended.code, &ended.reply);
                         }
                     }
                 }
@@ -184,7 +187,7 @@ impl Post {
         mail: &mut Option<Mail>,
     ) -> Result<Option<(Outcome, String)>, tocsin_ledger::Error> {
         let refused = |why: String| {
-            tracing::error!(subject = %case.entry.subject, error = %why, "no mail can come of this escalation; its next contact is written to");
+            tracing::error!(subject = %case.entry.subject, error = %without_addresses(&why), "no mail can come of this escalation; its next contact is written to");
             Some((Outcome::Permanent, one_line(&why, 500)))
         };
         let escalation = match &case.escalation {
@@ -223,12 +226,9 @@ impl Post {
                 event = %escalation.event,
                 step = %escalation.step,
                 status = %escalation.status,
-                phone = escalation.to.phone.as_deref().map_or_else(|| "none in the directory".to_owned(), |phone| one_line(phone, 100)),
                 failures = case.deliveries,
                 last = %last,
-                "ESCALATION FAILS: no relay confirms the mail to {} ({}). Telephone them now, and mend the relays",
-                one_line(&escalation.recipient_name, 200),
-                one_line(&escalation.to.role, 200),
+                "ESCALATION FAILS: no relay confirms the mail. Telephone the recipient now (`tocsin directory show --json` has its numbers), and mend the relays",
             );
         }
         let pause = self.retry.pause(case.deliveries);
@@ -278,7 +278,7 @@ fn fact<T: serde::Serialize>(which: &Which, attempt: u32, phase: AttemptPhase, b
 }
 
 fn tell(case: &Case<'_>, attempt: u32, ended: &AttemptEnded) {
-    let (subject, relay, reply) = (&case.entry.subject, &ended.relay, &ended.reply);
+    let (subject, relay, reply) = (&case.entry.subject, &ended.relay, shown(ended.code, &ended.reply));
     match ended.outcome {
         Outcome::Accepted => {
             tracing::info!(%subject, attempt, %relay, %reply, "escalation handed over");

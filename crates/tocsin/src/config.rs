@@ -66,7 +66,11 @@ impl Config {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|why| why.to_string().trim_end().to_owned())
+        toml::from_str(text).map_err(|why| {
+            // Without the line's own words, which may be a password in the wrong place.
+            let before = why.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            format!("line {}: {}", before.matches('\n').count() + 1, why.message())
+        })
     }
 }
 
@@ -85,13 +89,15 @@ mod tests {
     #[test]
     fn a_field_that_is_none_is_told_by_its_line() {
         let why = Config::parse("[bus]\nstore = \"x\"\nprot = 4222\n").unwrap_err();
-        insta::assert_snapshot!(why, @r"
-        TOML parse error at line 3, column 1
-          |
-        3 | prot = 4222
-          | ^^^^
-        unknown field `prot`, expected `store` or `port`
-        ");
+        assert_eq!(why, "line 3: unknown field `prot`, expected `store` or `port`");
+    }
+
+    #[test]
+    fn a_password_in_the_configuration_is_refused_and_not_repeated() {
+        let text = include_str!("../../../deploy/tocsin.toml");
+        let text = text.replacen("tls = \"starttls\"", "password = \"hidden\" #", 1);
+        let why = Config::parse(&text).unwrap_err();
+        assert!(why.contains("password_file") && !why.contains("hidden"), "{why}");
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::io::IsTerminal as _;
 
 use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    EnvFilter, filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use crate::{commands::Manner, failure::Failure};
 
@@ -16,6 +19,12 @@ pub(crate) struct Logging {
     /// How to write the log on stderr
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: Format,
+}
+
+/// Whatever is asked for, what a library tells at its loudest is left out: whole messages, with people's names, addresses
+/// and numbers in them (async-nats prints each). Ours tells identifiers alone.
+fn is_fit(about: &Metadata<'_>) -> bool {
+    *about.level() <= Level::DEBUG || about.target().starts_with("tocsin")
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -39,10 +48,11 @@ pub(crate) fn start(logging: &Logging, manner: Manner) -> Result<(), Failure> {
             "the log filter {filter:?} cannot be used: {why}; write it as info or tocsin_router=debug"
         ))
     })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(filter).with(filter_fn(is_fit));
     let started = match logging.log_format {
-        Format::Text => log.with_ansi(std::io::stderr().is_terminal()).try_init(),
-        Format::Json => log.json().try_init(),
+        Format::Text => registry.with(log.with_ansi(std::io::stderr().is_terminal())).try_init(),
+        Format::Json => registry.with(log.json()).try_init(),
     };
     started.map_err(|why| Failure::failed(format!("cannot start the log: {why}")))
 }

@@ -18,7 +18,7 @@ It waits for a bus that is away. SIGTERM ends it once the append under way is do
 pub(crate) struct Args {
     /// The seed file of the key with which it signs checkpoints: the directory's `checkpoint_key`, the same for every
     /// router. Without one it signs none
-    #[arg(long, value_name = "FILE", env = "TOCSIN_KEY")]
+    #[arg(long, value_name = "FILE", env = "TOCSIN_KEY", hide_env_values = true)]
     key: Option<PathBuf>,
 }
 
