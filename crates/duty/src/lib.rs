@@ -12,5 +12,5 @@ mod fold;
 mod worsening;
 
 pub use directory::*;
-pub use fold::{Batch, Fold, Trust, Verdict};
+pub use fold::{Batch, Fold, Trust, Verdict, serves};
 pub use worsening::worsening;

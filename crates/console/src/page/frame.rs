@@ -60,7 +60,7 @@ impl Frame {
             account: visitor.account.clone(),
             sees: seen(state, &visitor.sees),
             publishes: matches!(visitor.sees, Sees::Publisher(_)),
-            csrf: String::new(),
+            csrf: visitor.csrf(),
         };
         Self { who: Some(who), exercise, ..Self::around(state, app, place) }
     }
@@ -108,39 +108,39 @@ impl Frame {
         &self.zone
     }
 
-    fn is_at(&self, place: &str) -> bool {
+    pub(crate) fn is_at(&self, place: &str) -> bool {
         self.place == place
     }
 
     /// What the page must be marked with: nothing where it is about something real, or about no incident.
-    fn mark(&self) -> Option<Status> {
+    pub(crate) fn mark(&self) -> Option<Status> {
         self.about.filter(|status| *status != Status::Actual)
     }
 
-    fn mark_word(&self) -> &'static str {
+    pub(crate) fn mark_word(&self) -> &'static str {
         if self.about == Some(Status::Test) { "TEST" } else { "EXERCISE" }
     }
 
-    fn mark_words(&self) -> &'static str {
+    pub(crate) fn mark_words(&self) -> &'static str {
         match self.about {
             Some(Status::Test) => "This is a technical test. Nothing has failed.",
             _ => "This is not a real incident. Act as the exercise asks; do not tell the public.",
         }
     }
 
-    fn title_mark(&self) -> String {
+    pub(crate) fn title_mark(&self) -> String {
         self.mark().map(|_| format!("{}: ", self.mark_word())).unwrap_or_default()
     }
 
-    fn deaf_words(&self) -> String {
+    pub(crate) fn deaf_words(&self) -> String {
         deaf_words(self.hearing, &self.zone)
     }
 
-    fn now_text(&self) -> String {
+    pub(crate) fn now_text(&self) -> String {
         self.now.to_string()
     }
 
-    fn now_words(&self) -> String {
+    pub(crate) fn now_words(&self) -> String {
         self.zone.both(self.now)
     }
 }

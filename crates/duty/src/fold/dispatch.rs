@@ -215,7 +215,8 @@ fn calls_here(directory: &Directory, recipient: &Recipient, event: &Event) -> Op
     Some(here.fold(first, u64::saturating_add))
 }
 
-fn serves(directory: &Directory, recipient: &Recipient, area: &AreaId) -> bool {
+/// Whether an area is one that a recipient serves, or within one.
+pub fn serves(directory: &Directory, recipient: &Recipient, area: &AreaId) -> bool {
     let mut at = Some(area);
     while let Some(here) = at {
         if recipient.areas.contains(here) {

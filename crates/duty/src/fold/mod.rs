@@ -18,6 +18,7 @@ use std::{
     sync::Arc,
 };
 
+pub use dispatch::serves;
 use incident::{EventState, Hearing, Incident, Open, voice};
 use judge::{Objection, Valid};
 use owing::Owing;

@@ -1,0 +1,160 @@
+//! One incident's page.
+
+mod part;
+mod situation;
+mod timeline;
+mod wall;
+
+use askama::Template;
+use axum::{
+    extract::{Path, Query, State as Extracted},
+    response::Response,
+};
+use serde::Deserialize;
+use tocsin_protocol::{IncidentId, Timestamp};
+
+pub(crate) use situation::course;
+
+use super::{
+    absent,
+    fragment::Fragment,
+    frame::{Frame, html},
+    names::Names,
+    words::Zone,
+};
+use crate::{
+    app::App,
+    model::{Incident, Sight, State},
+    session::{Sees, Visitor},
+};
+
+/// How many moments a page shows where not all are asked for.
+const MOMENTS_SHOWN: usize = 60;
+
+/// An incident as somebody sees it at a moment.
+pub(crate) struct View<'a> {
+    incident: &'a Incident,
+    sight: Sight<'a>,
+    names: Names,
+    zone: &'a Zone,
+    now: Timestamp,
+    revision: u64,
+}
+
+impl<'a> View<'a> {
+    /// An incident as somebody sees it; none where for them it is not there.
+    pub(crate) fn of(
+        state: &'a State,
+        sees: &Sees,
+        id: &IncidentId,
+        zone: &'a Zone,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let (incident, sight) = state.seen(sees, id)?;
+        Some(Self {
+            incident,
+            sight,
+            names: Names::of(state, incident),
+            zone,
+            now,
+            revision: state.revision(),
+        })
+    }
+
+    /// The pieces of the page that changed after `since`.
+    pub(crate) fn fragments(&self, since: u64) -> Vec<Fragment> {
+        let mut pieces = Vec::new();
+        if self.incident.changed <= since {
+            return pieces;
+        }
+        if self.incident.shared_changed > since {
+            pieces.extend(situation::title(self));
+            pieces.extend(situation::situation(self));
+        }
+        match self.sight {
+            Sight::Whole => wall::fragments(self, since, &mut pieces),
+            Sight::Own(standing) if standing.changed.max(self.incident.shared_changed) > since => {
+                pieces.push(part::own(self, standing));
+            }
+            Sight::Own(_) => {}
+        }
+        pieces.extend(timeline::fragments(self, since));
+        pieces
+    }
+}
+
+/// What a page is asked to show.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Wanted {
+    show: Option<String>,
+    timeline: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "incident/page.html")]
+struct Page {
+    frame: Frame,
+    id: IncidentId,
+    headline: String,
+    title: String,
+    own: Option<String>,
+    situation: String,
+    wall: Option<WallPart>,
+    missing: bool,
+    moments: Vec<String>,
+    earlier: usize,
+}
+
+struct WallPart {
+    summary: String,
+    wall: String,
+}
+
+pub(super) async fn show(
+    Extracted(app): Extracted<App>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Query(wanted): Query<Wanted>,
+) -> Response {
+    let page = {
+        let state = app.model().read();
+        let frame = Frame::on(&state, &app, &visitor, "board");
+        id.parse().ok().and_then(|id| page(&state, frame, &visitor.sees, &id, &wanted))
+    };
+    match page {
+        Some(page) => html(&page),
+        None => absent(&app, &visitor),
+    }
+}
+
+fn page(state: &State, frame: Frame, sees: &Sees, id: &IncidentId, wanted: &Wanted) -> Option<Page> {
+    let zone = frame.zone().clone();
+    let view = View::of(state, sees, id, &zone, frame.now())?;
+    let headline = view.incident.newest()?.event.headline.clone();
+    let mut pieces = view.fragments(0);
+    let mut take = |key: &str| {
+        let at = pieces.iter().position(|piece| piece.key == key)?;
+        Some(pieces.swap_remove(at).html)
+    };
+    let title = take("title")?;
+    let situation = take("situation")?;
+    let own = take("own");
+    let wall = take("wall").and_then(|wall| Some(WallPart { summary: take("summary")?, wall }));
+    let mut moments: Vec<_> = timeline::fragments(&view, 0).map(|moment| moment.html).collect();
+    let shown = if wanted.timeline.is_some() { usize::MAX } else { MOMENTS_SHOWN };
+    let earlier = moments.len().saturating_sub(shown);
+    moments.truncate(shown);
+    let live = format!("/live/incidents/{id}?since={}", view.revision);
+    Some(Page {
+        frame: frame.about(view.incident.status).live(live),
+        id: id.clone(),
+        headline,
+        title,
+        own,
+        situation,
+        wall,
+        missing: wanted.show.as_deref() == Some("missing"),
+        moments,
+        earlier,
+    })
+}

@@ -1,0 +1,148 @@
+//! What happened, in words.
+
+use askama::Template;
+
+use super::{View, part};
+use crate::{
+    model::{Moment, What},
+    page::{fragment::Fragment, words},
+};
+
+#[derive(Template)]
+#[template(path = "incident/moment.html")]
+struct Line {
+    key: String,
+    class: &'static str,
+    at: String,
+    clock: String,
+    words: String,
+}
+
+/// The moments after `since` that they see, the newest first.
+pub(super) fn fragments(view: &View<'_>, since: u64) -> impl Iterator<Item = Fragment> {
+    view.incident
+        .moments
+        .iter()
+        .rev()
+        .take_while(move |moment| moment.revision > since)
+        .filter(|moment| view.sight.takes_in_moment(moment))
+        .map(|moment| line(view, moment))
+}
+
+fn line(view: &View<'_>, moment: &Moment) -> Fragment {
+    let key = format!("m-{}", moment.revision);
+    let (class, words) = tell(view, moment);
+    let line = Line {
+        key: key.clone(),
+        class,
+        at: moment.at.to_string(),
+        clock: view.zone.second(moment.at, view.now),
+        words,
+    };
+    Fragment::new(key, moment.revision, &line)
+}
+
+fn tell(view: &View<'_>, moment: &Moment) -> (&'static str, String) {
+    let incident = view.incident;
+    match &moment.what {
+        What::Said(number) => {
+            let event = incident.event(*number).map(|said| &said.event);
+            let kind = event.map_or("Said", |event| words::kind(event.kind));
+            let headline = event.map(|event| event.headline.as_str()).unwrap_or_default();
+            ("event", format!("{kind} (event {number}): {headline}"))
+        }
+        What::Dispatched(number) => {
+            let said = incident.event(*number);
+            let Some((said, (_, dispatch))) = said.and_then(|said| Some((said, said.dispatch.as_ref()?)))
+            else {
+                return ("", format!("Event {number} dispatched"));
+            };
+            let asked = if dispatch.acknowledge { "" } else { "; no acknowledgement is needed" };
+            let anew = if dispatch.worsened.is_empty() {
+                String::new()
+            } else {
+                format!("; an acknowledgement is needed anew: {}", dispatch.worsened.join(", "))
+            };
+            ("", format!("Event {number} dispatched to {} recipients{asked}{anew}", said.owed))
+        }
+        What::AllNoticed(number) => {
+            let owed = incident.event(*number).map_or(0, |said| said.owed);
+            ("", format!("All {owed} notices of event {number} are on the bus"))
+        }
+        What::Acknowledged(recipient, number) => {
+            let name = view.names.name(recipient);
+            let standing = incident.standing(recipient);
+            let acknowledgement =
+                standing.and_then(|s| s.acknowledgements.iter().find(|a| a.receipt.event == *number));
+            let by = acknowledgement.map(|a| part::by(a, None)).unwrap_or_default();
+            ("", format!("{name} acknowledged event {number}, {by}"))
+        }
+        What::Found(number, step) => {
+            let window = incident.event(*number).and_then(|said| said.windows.get(step));
+            let Some((_, finding)) = window.and_then(|window| window.finding.as_ref()) else {
+                return ("", format!("Window {step} of event {number} closed"));
+            };
+            let silent: Vec<_> = finding.silent.iter().map(|id| view.names.name(id)).collect();
+            if silent.is_empty() {
+                let words = format!(
+                    "Window {step} of event {number} closed: all {} had acknowledged in time",
+                    finding.required
+                );
+                return ("", words);
+            }
+            let lifted = finding
+                .stopped_by
+                .as_ref()
+                .map_or("", |_| "; the incident had ended, so nobody is escalated to");
+            let words = format!(
+                "Window {step} of event {number} closed: {} of {} had acknowledged in time; silent: {}{lifted}",
+                finding.acknowledged,
+                finding.required,
+                some(&silent)
+            );
+            (if finding.stopped_by.is_some() { "" } else { "bad" }, words)
+        }
+        What::Escalated(recipient, number, step) => {
+            let name = view.names.name(recipient);
+            let role = incident
+                .standing(recipient)
+                .and_then(|s| {
+                    s.mails.iter().find(|m| m.escalation.event == *number && m.escalation.step == *step)
+                })
+                .map(|mail| mail.escalation.to.role.clone())
+                .unwrap_or_default();
+            ("", format!("{name} escalated to, event {number} step {step}: mail owed to {role}"))
+        }
+        What::Mailed(recipient, number, step, attempt, outcome) => {
+            let name = view.names.name(recipient);
+            let bad =
+                !matches!(outcome, tocsin_protocol::Outcome::Accepted | tocsin_protocol::Outcome::StoodDown);
+            let words = format!(
+                "Mail to {name}, event {number} step {step}, attempt {attempt}: {}",
+                words::outcome(*outcome)
+            );
+            (if bad { "bad" } else { "" }, words)
+        }
+        What::Refused(said, _) => {
+            let refused = incident.refusals.iter().find(|refused| refused.refusal.said == *said);
+            let words = refused.map_or_else(String::new, |refused| {
+                format!(
+                    "Refused, does not count: {} ({}): {}",
+                    refused.refusal.subject,
+                    refused.refusal.code.as_str(),
+                    refused.refusal.reasons.join("; ")
+                )
+            });
+            ("bad", words)
+        }
+    }
+}
+
+/// Some of a list, and how many more.
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    match names.len() {
+        0..=SHOWN => names.join(", "),
+        all => format!("{} and {} more", names[..SHOWN].join(", "), all - SHOWN),
+    }
+}
