@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use tocsin_protocol::{IncidentId, PublisherId, RecipientId};
+use tocsin_protocol::{IncidentId, PublisherId, RecipientId, Timestamp};
 
 /// What other services do for the console; each may be missing, and the page then says so.
 #[derive(Clone, Default)]
@@ -62,12 +62,18 @@ pub struct Document {
 /// One mail as it was sent.
 #[derive(Debug, Clone)]
 pub struct Mail {
+    /// Its place among all that were taken, from 1.
+    pub number: u64,
+    /// When it was taken.
+    pub at: Timestamp,
     /// To whom it was owed.
     pub recipient: Option<RecipientId>,
+    /// The addresses that it went to.
+    pub to: Vec<String>,
     /// Its subject line.
     pub subject: String,
-    /// The whole message, as it went over the wire.
-    pub message: Bytes,
+    /// Its plain text.
+    pub text: String,
 }
 
 /// Why it could not be done, in words for the person at the page: what was attempted, and how to mend it.

@@ -25,6 +25,8 @@ pub(crate) struct Frame {
     /// Whether an incident that they see is an exercise or test and not over.
     pub(crate) exercise: bool,
     hearing: Hearing,
+    /// Whether the mails that were sent can be read here.
+    pub(crate) mails: bool,
     /// Where the page's changes come from, if it is one that changes.
     pub(crate) live: Option<String>,
     now: Timestamp,
@@ -45,7 +47,7 @@ pub(crate) struct Who {
 
 impl Frame {
     /// Around a page of somebody who has signed in. `place` is which of the header's links it belongs to: `board`,
-    /// `publish`, `audit`, or nothing.
+    /// `publish`, `audit`, `mails`, or nothing.
     pub(crate) fn of(app: &App, visitor: &Visitor, place: &'static str) -> Self {
         let state = app.model().read();
         Self::on(&state, app, visitor, place)
@@ -79,6 +81,7 @@ impl Frame {
             about: None,
             exercise: false,
             hearing: ear.hearing,
+            mails: app.hands().mailbox.is_some(),
             live: None,
             now: ear.now(),
             zone_word: zone.name().to_owned(),
@@ -215,6 +218,7 @@ mod tests {
             about: None,
             exercise: false,
             hearing: Hearing::Well,
+            mails: false,
             live: None,
             now: "2023-06-25T05:24:00Z".parse().unwrap(),
             zone_word: "Europe/London".to_owned(),

@@ -4,6 +4,7 @@ mod board;
 pub(crate) mod fragment;
 pub(crate) mod frame;
 mod incident;
+mod mails;
 pub(crate) mod names;
 pub(crate) mod words;
 
@@ -17,7 +18,10 @@ pub(crate) use board::View as BoardView;
 pub(crate) use incident::View as IncidentView;
 
 pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/", get(board::show)).route("/incidents/{id}", get(incident::show))
+    Router::new()
+        .route("/", get(board::show))
+        .route("/incidents/{id}", get(incident::show))
+        .merge(mails::routes())
 }
 
 #[derive(Template)]
