@@ -8,9 +8,11 @@
 //! be tested without a socket.
 
 mod directory;
+mod doors;
 mod fold;
 mod worsening;
 
 pub use directory::*;
+pub use doors::{Shut, Signer, check_link};
 pub use fold::{Batch, Fold, Trust, Verdict, serves};
 pub use worsening::worsening;

@@ -57,6 +57,12 @@ pub enum Error {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// A link of a mail that is none, or is not signed by the key that it should be. What it was is not shown.
+    #[error("the link does not hold: {why}")]
+    Link {
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// A seed file's content that is no seed. What it was is not shown.
     #[error("this is no NKey seed (58 characters that begin with SU): make one with `tocsin keys new ID`")]
     Seed,

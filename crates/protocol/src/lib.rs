@@ -15,6 +15,7 @@ mod fact;
 mod header;
 mod id;
 mod leaf;
+mod link;
 pub mod schema;
 mod sign;
 mod subject;
@@ -27,6 +28,7 @@ pub use fact::*;
 pub use header::*;
 pub use id::{AreaId, IncidentId, PolicyId, PublisherId, RecipientId};
 pub use leaf::{is_window, leaf};
+pub use link::{Link, MAX_LINK_BYTES, SignedLink};
 pub use sign::{AuthorKey, Signed, SigningKey};
 pub use subject::{AttemptPhase, EventNumber, ReceiptStage, StepNumber, Subject};
 

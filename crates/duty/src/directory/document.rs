@@ -14,8 +14,11 @@ use super::{
     structure::Unread,
 };
 
-/// The name of the key that is the router's: no identifier has an underscore, so no body can have it.
+/// The names of the keys that are our own services': no identifier has an underscore, so no body can have one.
 pub(super) const CHECKPOINT_KEY: &str = "checkpoint_key";
+pub(super) const CONSOLE_KEY: &str = "console_key";
+pub(super) const LINK_KEY: &str = "link_key";
+const SERVICE_KEYS: [&str; 3] = [CHECKPOINT_KEY, CONSOLE_KEY, LINK_KEY];
 
 /// What was read, and where each entry stands.
 pub(super) struct Read<'r, 't> {
@@ -42,15 +45,14 @@ pub(super) fn read<'r, 't>(
     let mut reader = Reader::of_file(directory, "the directory".to_owned(), faults);
     let name = reader.need("name", "\"Whose directory this is\"");
     let time_zone = reader.need("time_zone", "\"Europe/London\"");
-    let checkpoint_key = reader.may(CHECKPOINT_KEY);
+    let [checkpoint_key, console_key, link_key] = SERVICE_KEYS.map(|name| reader.may(name));
     let areas = reader.values("areas").unwrap_or_default();
     let publishers = reader.values("publishers").unwrap_or_default();
     let recipients = reader.values("recipients").unwrap_or_default();
     let named = reader.values("policies").unwrap_or_default();
-    let mut unread = Unread {
-        any: name.is_none() || time_zone.is_none() || checkpoint_key.is_none(),
-        ..Unread::default()
-    };
+    let keys_unread = [&checkpoint_key, &console_key, &link_key].into_iter().any(Option::is_none);
+    let mut unread =
+        Unread { any: name.is_none() || time_zone.is_none() || keys_unread, ..Unread::default() };
     unread.any |= reader.finish().is_none();
 
     let (areas, area_origins, ids) = section(directory, "area", areas, area, faults);
@@ -68,6 +70,8 @@ pub(super) fn read<'r, 't>(
             name: name.unwrap_or_default(),
             time_zone: time_zone.unwrap_or_default(),
             checkpoint_key: checkpoint_key.flatten(),
+            console_key: console_key.flatten(),
+            link_key: link_key.flatten(),
             areas,
             publishers,
             recipients,
@@ -134,6 +138,7 @@ fn recipient(mut reader: Reader<'_, '_, '_>) -> Option<Recipient> {
     let areas = reader.need_list("areas", "[\"west-mercia\"]");
     let neighbours = reader.list("neighbours");
     let key = reader.may("key");
+    let console: Option<Option<bool>> = reader.may("console");
     let contacts = contacts(&mut reader);
     let valid_from = reader.day("valid_from");
     let valid_to = reader.day("valid_to");
@@ -147,6 +152,7 @@ fn recipient(mut reader: Reader<'_, '_, '_>) -> Option<Recipient> {
         areas: areas?,
         neighbours: neighbours?,
         key: key?,
+        console: console?.unwrap_or(true),
         contacts: contacts?,
         valid_from: valid_from?,
         valid_to: valid_to?,
@@ -299,8 +305,12 @@ impl<'r> Read<'r, '_> {
         let publishers = self.document.publishers.iter_mut().map(|entry| (entry.id.as_str(), &mut entry.key));
         let recipients = self.document.recipients.iter_mut().map(|entry| (entry.id.as_str(), &mut entry.key));
         let mut strangers = keys.clone();
-        let router = std::iter::once((CHECKPOINT_KEY, &mut self.document.checkpoint_key));
-        for (id, own) in publishers.chain(recipients).chain(router) {
+        let services = [
+            (CHECKPOINT_KEY, &mut self.document.checkpoint_key),
+            (CONSOLE_KEY, &mut self.document.console_key),
+            (LINK_KEY, &mut self.document.link_key),
+        ];
+        for (id, own) in publishers.chain(recipients).chain(services) {
             let Some(key) = keys.get(id) else { continue };
             strangers.remove(id);
             match own {
@@ -335,7 +345,7 @@ impl<'r> Read<'r, '_> {
         let Some(&(source, entry)) = origins.get(place.index) else { return (self.directory.file, 1) };
         if let ([Step::Field(name)], None) = (&place.path[..], entry)
             && !source.root.get_ref().contains_key(name.as_str())
-            && let Some(found) = self.keys.get(name).filter(|_| name == CHECKPOINT_KEY)
+            && let Some(found) = self.keys.get(name).filter(|_| SERVICE_KEYS.contains(&name.as_str()))
         {
             return *found;
         }

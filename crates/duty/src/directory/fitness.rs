@@ -75,6 +75,13 @@ fn top(document: &DirectoryDocument, found: &mut Vec<Found>) {
             shown(zone)
         )));
     }
+    if document.link_key.is_some() && document.console_key.is_none() {
+        found.push(place.clone().field("link_key").warning(
+            "there is a link_key and no console_key, so that no link of a mail counts: the console signs what comes by \
+             one; `tocsin keys new --directory FILE --out keys` makes both"
+                .to_owned(),
+        ));
+    }
     if document.policies.is_empty() {
         found.push(
             place.field("policies").warning(
@@ -303,6 +310,14 @@ fn keys(document: &DirectoryDocument, duties: &[Vec<&PolicyDocument>], found: &m
     }
     for (index, (recipient, duties)) in document.recipients.iter().zip(duties).enumerate() {
         if let (None, Some(policy)) = (&recipient.key, duties.first()) {
+            if document.console_key.is_some() && recipient.console {
+                found.push(Place::new(Section::Recipients, index).warning(format!(
+                    "recipient {} has no key: it can acknowledge on the console's page or by a mail's link, and at no \
+                     desk of its own: {MEND}",
+                    recipient.id
+                )));
+                continue;
+            }
             missing.push(Place::new(Section::Recipients, index).error(format!(
                 "recipient {} may be required under policy {} and has no key, so that its acknowledgement would not \
                  count: {MEND}",

@@ -35,6 +35,8 @@ pub struct Directory {
     version: u64,
     document: DirectoryDocument,
     checkpoint_key: Option<AuthorKey>,
+    console_key: Option<AuthorKey>,
+    link_key: Option<AuthorKey>,
     areas: AreaTree,
     publishers: BTreeMap<PublisherId, KnownPublisher>,
     recipients: Vec<KnownRecipient>,
@@ -107,8 +109,18 @@ impl Directory {
             .map(|entry| entry.neighbours.iter().filter_map(|id| places.get(id).copied()).collect())
             .collect();
         let areas = AreaTree::new(&document.areas);
-        let checkpoint_key = key(&document.checkpoint_key);
-        Ok(Self { version, document, checkpoint_key, areas, publishers, recipients, places, neighbours })
+        Ok(Self {
+            version,
+            checkpoint_key: key(&document.checkpoint_key),
+            console_key: key(&document.console_key),
+            link_key: key(&document.link_key),
+            document,
+            areas,
+            publishers,
+            recipients,
+            places,
+            neighbours,
+        })
     }
 
     /// Its version.
@@ -134,6 +146,16 @@ impl Directory {
     /// The key with which the router signs checkpoints; without one there are none.
     pub fn checkpoint_key(&self) -> Option<&AuthorKey> {
         self.checkpoint_key.as_ref()
+    }
+
+    /// The key with which the console signs what is acknowledged on its pages; without one nothing is.
+    pub fn console_key(&self) -> Option<&AuthorKey> {
+        self.console_key.as_ref()
+    }
+
+    /// The key with which the notifier signs the links of its mails; without one none counts.
+    pub fn link_key(&self) -> Option<&AuthorKey> {
+        self.link_key.as_ref()
     }
 
     /// A publisher, if it is listed.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tocsin_protocol::{Area, AreaId, AreaScope, AuthorKey, DirectoryDocument, PolicyDocument, RecipientId};
 
 use super::{
-    document::CHECKPOINT_KEY,
+    document::{CHECKPOINT_KEY, CONSOLE_KEY, LINK_KEY},
     fault::{Found, Place, Section},
 };
 
@@ -177,17 +177,22 @@ fn keys(document: &DirectoryDocument, found: &mut Vec<Found>) {
     let recipients = document.recipients.iter().enumerate().map(|(index, recipient)| {
         (Section::Recipients, index, recipient.id.as_str(), recipient.key.as_deref())
     });
-    let router = (Section::Top, 0, CHECKPOINT_KEY, document.checkpoint_key.as_deref());
+    let services = [
+        (Section::Top, 0, CHECKPOINT_KEY, document.checkpoint_key.as_deref()),
+        (Section::Top, 0, CONSOLE_KEY, document.console_key.as_deref()),
+        (Section::Top, 0, LINK_KEY, document.link_key.as_deref()),
+    ];
     let mut holders = BTreeMap::new();
-    for (section, index, id, key) in publishers.chain(recipients).chain([router]) {
+    for (section, index, id, key) in publishers.chain(recipients).chain(services) {
         let Some(key) = key else { continue };
-        let field = if section == Section::Top { CHECKPOINT_KEY } else { "key" };
+        let field = if section == Section::Top { id } else { "key" };
         let place = Place::new(section, index).field(field);
+        let make = if section == Section::Top { "--directory FILE --out keys" } else { id };
         if let Err(why) = AuthorKey::new(key) {
-            found.push(place.error(format!("{id}: {why}: make one with `tocsin keys new {id}`")));
+            found.push(place.error(format!("{id}: {why}: make one with `tocsin keys new {make}`")));
         } else if let Some(holder) = holders.insert(key, id).filter(|holder| *holder != id) {
             found.push(place.error(format!(
-                "{id} has the key of {holder}: each body needs its own, so make one with `tocsin keys new {id}`"
+                "{id} has the key of {holder}: each needs its own, so make one with `tocsin keys new {make}`"
             )));
         }
     }

@@ -86,8 +86,8 @@ pub(super) enum Hearing {
     First,
     /// The same fact said again: a retry.
     Again,
-    /// Another fact stands there.
-    Other,
+    /// Another fact stands there, since this time.
+    Other(Timestamp),
 }
 
 /// Ed25519 signatures are deterministic, so the same fact said again carries the same one.
@@ -156,11 +156,11 @@ impl Incident {
     ) -> Hearing {
         let place = self.place(recipient) as usize;
         let Some(standing) = self.standings.get_mut(place) else {
-            return Hearing::Other;
+            return Hearing::Other(time);
         };
         match standing.heard.iter().find(|heard| heard.event == event && heard.stage == stage) {
             Some(heard) if heard.voice == voice => Hearing::Again,
-            Some(_) => Hearing::Other,
+            Some(heard) => Hearing::Other(heard.time),
             None => {
                 // Two are what most ever say; a vector would make room for four.
                 if standing.heard.len() == standing.heard.capacity() {

@@ -8,7 +8,10 @@ use tocsin_protocol::{
 };
 
 use super::{Fold, incident::Incident};
-use crate::directory::Directory;
+use crate::{
+    directory::{Directory, KnownRecipient},
+    doors::{self, Shut, Signer},
+};
 
 /// The longest part of a hostile subject that is repeated in a refusal.
 const SUBJECT_SHOWN: usize = 200;
@@ -34,6 +37,12 @@ impl Objection {
     pub(super) fn into_refusal(self, entry: &Entry) -> Refusal {
         let subject = entry.subject.chars().take(SUBJECT_SHOWN).collect();
         Refusal { said: entry.sequence, subject, code: self.code, reasons: self.reasons }
+    }
+}
+
+impl From<Shut> for Objection {
+    fn from(Shut { code, why }: Shut) -> Self {
+        Self::new(code, why)
     }
 }
 
@@ -89,12 +98,13 @@ pub(super) fn valid(fold: &Fold, entry: &Entry) -> Result<Valid, Objection> {
                     format!("recipient {recipient} is not in directory {}", directory.version()),
                 )
             })?;
-            let signed = signed_by(known.key.as_ref(), &format!("recipient {recipient}"), entry)?;
+            let (signer, signed) = signed_receipt(directory, known, entry)?;
             let receipt =
                 schema::check_receipt(&entry.body).map_err(|problems| unreadable(entry, &problems))?;
             if receipt.subject() != subject {
                 return Err(mismatch(&receipt.subject(), entry));
             }
+            doors::open(directory, known, signer, &receipt, entry.time)?;
             Ok(Valid::Receipt(Box::new(receipt), signed.clone()))
         }
         _ => Err(Objection::new(
@@ -102,6 +112,20 @@ pub(super) fn valid(fold: &Fold, entry: &Entry) -> Result<Valid, Objection> {
             format!("{subject} is not for others to say: events and receipts only"),
         )),
     }
+}
+
+/// Whose key signed a receipt: the console's, where it is that which is named, else it must be the recipient's.
+fn signed_receipt<'e>(
+    directory: &Directory,
+    known: &KnownRecipient,
+    entry: &'e Entry,
+) -> Result<(Signer, &'e Signed), Objection> {
+    let named = entry.signed.as_ref().map(|signed| signed.key.as_str());
+    if let Some(console) = directory.console_key().filter(|key| Some(key.as_str()) == named) {
+        return Ok((Signer::Console, signed_by(Some(console), "the console", entry)?));
+    }
+    let author = format!("recipient {}", known.entry.id);
+    Ok((Signer::Recipient, signed_by(known.key.as_ref(), &author, entry)?))
 }
 
 fn signed_by<'e>(key: Option<&AuthorKey>, author: &str, entry: &'e Entry) -> Result<&'e Signed, Objection> {

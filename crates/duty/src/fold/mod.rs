@@ -222,9 +222,13 @@ impl Fold {
                 ) {
                     Hearing::First => Ok(Verdict::Receipt(receipt)),
                     Hearing::Again => Ok(Verdict::Repeated),
-                    Hearing::Other => Err(Objection::new(
+                    Hearing::Other(first) => Err(Objection::new(
                         RefusalCode::AlreadySaid,
-                        "this recipient has said so already, in other words: the first counts",
+                        format!(
+                            "already {} for recipient {} at {first}, in other words: the first counts",
+                            receipt.stage.as_str(),
+                            receipt.recipient
+                        ),
                     )),
                 }
             }

@@ -2,7 +2,7 @@
 
 use tocsin_duty::{Gravity, check};
 
-use crate::story::{DIRECTORY, POLICY, texts};
+use crate::story::{DIRECTORY, POLICY, key, texts};
 
 fn told(directory: &str, policy: &str) -> Vec<String> {
     let (document, faults) = check(&texts(directory, policy));
@@ -46,6 +46,17 @@ fn each_fault_is_told_by_file_and_line_with_what_to_do() {
             "time_zone = \"Europe/London\"\ncheckpoint_key = \"UX\"",
             "checkpoint_key: key \"UX\" is not an NKey",
         ),
+        (
+            "time_zone = \"Europe/London\"",
+            "time_zone = \"Europe/London\"\nconsole_key = \"UX\"",
+            "console_key: key \"UX\" is not an NKey",
+        ),
+        (
+            "time_zone = \"Europe/London\"",
+            "time_zone = \"Europe/London\"\nlink_key = 5",
+            "directory.toml:4: the directory: link_key",
+        ),
+        ("id = \"ofcom\"", "id = \"ofcom\", console = \"never\"", "recipient ofcom: console"),
         ("name = \"Two counties\"", "nmae = \"Two counties\"", "nmae"),
         ("within = \"kent\"", "within = \"medway\"", "medway"),
     ];
@@ -81,6 +92,38 @@ fn a_directory_without_keys_says_how_to_make_them() {
     without.keys = None;
     let faults: Vec<_> = check(&without).1.iter().map(ToString::to_string).collect();
     assert!(faults.iter().any(|fault| fault.contains("tocsin keys new --directory")), "{faults:#?}");
+}
+
+#[test]
+fn who_may_use_the_page_needs_no_key_and_is_told_what_that_means() {
+    let (console, link) = (key("console_key").public(), key("link_key").public());
+    let mut texts = texts(DIRECTORY, POLICY);
+    let keys = texts.keys.as_mut().unwrap();
+    keys.text = keys.text.lines().filter(|line| !line.starts_with("ofcom")).collect::<Vec<_>>().join("\n");
+    assert!(check(&texts).0.is_none(), "without a console nothing that it says would count");
+    let keys = texts.keys.as_mut().unwrap();
+    keys.text += &format!("\nconsole_key = \"{console}\"\nlink_key = \"{link}\"");
+    let (document, faults) = check(&texts);
+    let document = document.unwrap();
+    assert_eq!((document.console_key, document.link_key), (Some(console), Some(link)));
+    let told: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    assert!(
+        told.len() == 1 && told[0].contains("recipient ofcom has no key: it can acknowledge on the console"),
+        "{told:?}"
+    );
+    texts.directory.text =
+        texts.directory.text.replacen("id = \"ofcom\"", "id = \"ofcom\", console = false", 1);
+    assert!(check(&texts).0.is_none(), "it can neither use its own key nor the page");
+}
+
+#[test]
+fn a_link_key_alone_is_of_no_use() {
+    let alone = format!("link_key = \"{}\"\npolicies =", key("link_key").public());
+    let faults = told(&DIRECTORY.replacen("policies =", &alone, 1), POLICY);
+    assert!(
+        faults.len() == 1 && faults[0].contains("warning: there is a link_key and no console_key"),
+        "{faults:?}"
+    );
 }
 
 #[test]

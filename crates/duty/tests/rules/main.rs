@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod dispatches;
+mod doors;
 mod files;
 mod findings;
 mod refusals;

@@ -51,14 +51,26 @@ recipients = [
 
 /// One key for each body, the same in every test of a run.
 static KEYS: LazyLock<BTreeMap<&str, SigningKey>> = LazyLock::new(|| {
-    ["bt", "ofcom", "kent-police", "kent-fire", "essex-police", "kent-lrf", "stranger"]
-        .map(|id| (id, SigningKey::generate()))
-        .into()
+    [
+        "bt",
+        "ofcom",
+        "kent-police",
+        "kent-fire",
+        "essex-police",
+        "kent-lrf",
+        "stranger",
+        "console_key",
+        "link_key",
+        "old_link",
+    ]
+    .map(|id| (id, SigningKey::generate()))
+    .into()
 });
 
 /// The texts of a directory, with everybody's key.
 pub(crate) fn texts(directory: &str, policy: &str) -> Texts {
-    let keys = KEYS.iter().filter(|(id, _)| **id != "stranger");
+    let apart = ["stranger", "console_key", "link_key", "old_link"];
+    let keys = KEYS.iter().filter(|(id, _)| !apart.contains(*id));
     let keys: Vec<_> = keys.map(|(id, key)| format!("{id} = \"{}\"", key.public())).collect();
     let text = |file: &str, text: &str| Text { file: file.to_owned(), text: text.to_owned() };
     Texts {
@@ -67,6 +79,11 @@ pub(crate) fn texts(directory: &str, policy: &str) -> Texts {
         keys: Some(text("keys.toml", &keys.join("\n"))),
         today: Some("2023-06-25".parse().unwrap()),
     }
+}
+
+/// The key of somebody.
+pub(crate) fn key(id: &str) -> &'static SigningKey {
+    &KEYS[id]
 }
 
 pub(crate) struct Story {
@@ -91,6 +108,13 @@ impl Story {
         let body = to_body("directory", &document).unwrap();
         story.log(0, "tocsin.directory.1", body);
         story
+    }
+
+    /// Puts another directory in force.
+    pub(crate) fn apply(&mut self, second: i64, version: u64, directory: &str) -> Verdict {
+        let (document, faults) = check(&texts(directory, POLICY));
+        let document = document.unwrap_or_else(|| panic!("{faults:?}"));
+        self.log(second, &format!("tocsin.directory.{version}"), to_body("directory", &document).unwrap())
     }
 
     pub(crate) fn at(&self, second: i64) -> Timestamp {

@@ -84,6 +84,8 @@ fn document(keys: &Keys) -> DirectoryDocument {
         name: "a world".into(),
         time_zone: "Europe/London".into(),
         checkpoint_key: None,
+        console_key: None,
+        link_key: None,
         areas: vec![tocsin_protocol::Area {
             id: id::<AreaId>("here"),
             name: "Here".into(),
@@ -108,6 +110,7 @@ fn document(keys: &Keys) -> DirectoryDocument {
                 areas: vec![id::<AreaId>("here")],
                 neighbours: vec![],
                 key: Some(key.public()),
+                console: true,
                 contacts: [("duty", contact("duty", n)), ("senior", contact("senior", n))]
                     .map(|(word, contact)| (word.to_owned(), contact))
                     .into(),
@@ -265,6 +268,7 @@ impl World {
             on_behalf_of: None,
             note: None,
             checkpoint: None,
+            link: None,
         };
         self.say(&receipt.subject(), to_body("receipt", &receipt).unwrap(), author);
     }

@@ -19,6 +19,13 @@ pub struct DirectoryDocument {
     /// The public NKey with which the router signs checkpoints. Without one there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint_key: Option<String>,
+    /// The public NKey with which the console signs what is acknowledged on its pages. Without one it acknowledges
+    /// nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub console_key: Option<String>,
+    /// The public NKey with which the notifier signs the links of its mails. Without one no link counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_key: Option<String>,
     /// The places that there are.
     #[serde(default)]
     pub areas: Vec<Area>,
@@ -121,6 +128,9 @@ pub struct Recipient {
     /// Its public NKey.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// Whether the console may acknowledge in its name. False: it acknowledges with its own key alone.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub console: bool,
     /// Who is written to when it is silent, by the word that a policy's step uses: `duty`, `senior`.
     #[serde(default)]
     pub contacts: BTreeMap<String, Contact>,
@@ -133,6 +143,10 @@ pub struct Recipient {
     /// When a person there last confirmed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_verified_at: Option<Date>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// How a role is reached. Roles over persons: a person's mailbox dies with the person's posting.

@@ -63,7 +63,14 @@ pub enum RefusalCode {
     NotOwed,
     /// A valid fact stands on this subject already, and it says something else.
     AlreadySaid,
+    /// The key that signed the receipt may not say it so: not at this stage, by this method, or for this recipient.
+    DoorNotAllowed,
+    /// The link that the receipt came by is none of the notifier's, or is for another recipient, incident or event.
+    BadLink,
+    /// The link that the receipt came by could be used no more.
+    LinkExpired,
 }
+
 impl RefusalCode {
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
@@ -86,6 +93,9 @@ impl RefusalCode {
             Self::UnknownEvent => "unknown-event",
             Self::NotOwed => "not-owed",
             Self::AlreadySaid => "already-said",
+            Self::DoorNotAllowed => "door-not-allowed",
+            Self::BadLink => "bad-link",
+            Self::LinkExpired => "link-expired",
         }
     }
 }
@@ -291,7 +301,14 @@ mod tests {
 
     #[test]
     fn a_refusals_code_is_the_word_on_the_wire() {
-        for code in [RefusalCode::UnknownSubject, RefusalCode::AnothersIncident, RefusalCode::AlreadySaid] {
+        for code in [
+            RefusalCode::UnknownSubject,
+            RefusalCode::AnothersIncident,
+            RefusalCode::AlreadySaid,
+            RefusalCode::DoorNotAllowed,
+            RefusalCode::BadLink,
+            RefusalCode::LinkExpired,
+        ] {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
         }
     }

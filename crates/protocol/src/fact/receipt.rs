@@ -40,6 +40,9 @@ pub struct Receipt {
     /// The newest checkpoint that the recipient had seen, the whole note: it witnesses that this stood then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
+    /// The token of the mail's link by which it came, the whole of it: the proof that belongs to the method `link`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
 }
 
 impl Receipt {

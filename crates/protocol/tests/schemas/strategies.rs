@@ -228,6 +228,7 @@ prop_compose! {
         control_room in option::of(line(120)),
         on_behalf_of in option::of(line(120)),
         (note, checkpoint) in (option::of(text()), option::of(text())),
+        link in option::of("[A-Za-z0-9._-]{1,300}"),
     ) -> Receipt {
         let stage = if by.is_some() { ReceiptStage::Acknowledged } else { ReceiptStage::Delivered };
         Receipt {
@@ -242,6 +243,7 @@ prop_compose! {
             on_behalf_of,
             note,
             checkpoint,
+            link: link.filter(|_| method == Some(ReceiptMethod::Link)),
         }
     }
 }
@@ -453,11 +455,12 @@ prop_compose! {
     fn directory_recipient()(
         (id, name, kind, nation) in (recipient(), line(120), word(), option::of(line(64))),
         (areas, neighbours, key) in (set(area(), 0), set(recipient(), 0), option::of(key())),
+        console in any::<bool>(),
         contacts in collection::btree_map(word(), contact(), 0..4),
         (valid_from, valid_to, last_verified_at) in (option::of(day()), option::of(day()), option::of(day())),
     ) -> Recipient {
         Recipient {
-            id, name, kind, nation, areas, neighbours, key, contacts, valid_from, valid_to, last_verified_at,
+            id, name, kind, nation, areas, neighbours, key, console, contacts, valid_from, valid_to, last_verified_at,
         }
     }
 }
@@ -499,13 +502,15 @@ prop_compose! {
     pub(crate) fn directory()(
         name in line(120),
         time_zone in select(&["Europe/London", "UTC", "Etc/GMT-14"][..]),
-        checkpoint_key in option::of(key()),
+        (checkpoint_key, console_key, link_key) in (option::of(key()), option::of(key()), option::of(key())),
         areas in collection::vec(directory_area(), 0..4),
         publishers in collection::vec(directory_publisher(), 0..3),
         recipients in collection::vec(directory_recipient(), 0..4),
         policies in collection::vec(policy_document(), 0..3),
     ) -> DirectoryDocument {
         let time_zone = time_zone.to_owned();
-        DirectoryDocument { name, time_zone, checkpoint_key, areas, publishers, recipients, policies }
+        DirectoryDocument {
+            name, time_zone, checkpoint_key, console_key, link_key, areas, publishers, recipients, policies,
+        }
     }
 }
