@@ -14,6 +14,8 @@ fn honest() -> Vec<u8> {
         name: "x".to_owned(),
         time_zone: "UTC".to_owned(),
         checkpoint_key: Some(key.public()),
+        console_key: None,
+        link_key: None,
         areas: Vec::new(),
         publishers: Vec::new(),
         recipients: Vec::new(),

@@ -2,8 +2,8 @@
 
 use tocsin_fuzz::{Choices, check, text};
 use tocsin_protocol::{
-    AreaId, AuthorKey, Checkpoint, IncidentId, Signed, SignedCheckpoint, SigningKey, Subject, schema::Kind,
-    tree::Head,
+    AreaId, AuthorKey, Checkpoint, IncidentId, Link, Signed, SignedCheckpoint, SignedLink, SigningKey,
+    Subject, schema::Kind, tree::Head,
 };
 
 /// Every form of subject.
@@ -77,6 +77,33 @@ fn no_key_or_signature_but_the_true_one_verifies() {
         let same = under == subject && of == body;
         assert_eq!(author.verify(&under, &of, &signed).is_ok(), same);
         let _ = SigningKey::from_seed(&changed(&mut choices, &seed));
+    });
+}
+
+#[test]
+fn a_link_that_is_read_and_verifies_lets_what_was_signed() {
+    let key = SigningKey::generate();
+    let author = AuthorKey::new(&key.public()).unwrap();
+    let link = Link {
+        recipient: "pol-kent".parse().unwrap(),
+        incident: "bt-cha-2023-06-25-0624".parse().unwrap(),
+        event: "1".parse().unwrap(),
+        step: "2".parse().unwrap(),
+        expires_at: "2023-06-26T05:45:00Z".parse().unwrap(),
+    };
+    let token = link.token(&key).unwrap();
+    check("link", vec![token.clone().into_bytes()], |bytes| {
+        let text = text(bytes);
+        let changed = String::from_utf8_lossy(&Choices::new(bytes).changed(token.as_bytes())).into_owned();
+        for text in [text.as_ref(), &changed] {
+            match SignedLink::read(text) {
+                Ok(read) => assert_eq!(read.verify(&author).is_ok(), text == token, "{read:?}"),
+                Err(why) => {
+                    let why = why.to_string();
+                    assert!(text.len() < 30 || !why.contains(text), "{why}");
+                }
+            }
+        }
     });
 }
 

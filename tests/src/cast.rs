@@ -66,6 +66,8 @@ impl Cast {
             name: "Test".to_owned(),
             time_zone: "Europe/London".to_owned(),
             checkpoint_key: None,
+            console_key: None,
+            link_key: None,
             areas: vec![area("uk", None), area("north", Some("uk")), area("south", Some("uk"))],
             publishers: Vec::new(),
             recipients: Vec::new(),
@@ -130,6 +132,7 @@ impl Cast {
             contacts: ["duty", "senior"].map(contact).into(),
             valid_from: None,
             valid_to: None,
+            console: true,
             last_verified_at: None,
         });
         self

@@ -55,5 +55,6 @@ pub fn receipt(recipient: &str, incident: &str, number: u32, stage: ReceiptStage
         on_behalf_of: None,
         note: None,
         checkpoint: None,
+        link: None,
     }
 }

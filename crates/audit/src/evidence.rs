@@ -72,8 +72,12 @@ impl Evidence {
                 }
             }
             Verdict::Receipt(receipt) => {
+                let key = entry.signed.as_ref().map(|signed| signed.key.as_str());
+                let directory = self.fold.directory_at(entry.time);
+                let signer =
+                    directory.zip(key).and_then(|(known, key)| known.signer(&receipt.recipient, key));
                 if let Some(facts) = self.facts(&receipt.incident) {
-                    facts.receipt(entry.time, *receipt);
+                    facts.receipt(entry, *receipt, signer);
                 }
             }
             Verdict::Refused(refusal) => {

@@ -10,8 +10,8 @@ use std::{
 
 use tocsin_protocol::{
     AttemptBegun, AttemptEnded, AttemptPhase, Dispatch, Entry, Error as Unreadable, Escalation, Event,
-    EventNumber, Finding, Notice, Receipt, ReceiptStage, RecipientId, Refusal, StepNumber, Subject,
-    Timestamp, from_body,
+    EventNumber, Finding, Notice, Receipt, ReceiptStage, RecipientId, Refusal, SignedLink, Signer,
+    StepNumber, Subject, Timestamp, from_body,
 };
 
 use crate::register::Register;
@@ -29,6 +29,18 @@ pub(crate) struct SaidEvent {
     pub(crate) event: Event,
     /// The exact bytes, to hold the notices against.
     pub(crate) body: bytes::Bytes,
+}
+
+/// An acknowledgement, with whose key it is signed.
+#[derive(Debug, Clone)]
+pub(crate) struct Acknowledged {
+    pub(crate) receipt: Receipt,
+    /// Whose key signed it. None where the directory does not tell, which for what counts it does.
+    pub(crate) signer: Option<Signer>,
+    /// The public key that did.
+    pub(crate) key: Option<String>,
+    /// The step from whose mail it came, when it carries a link that held.
+    pub(crate) step: Option<StepNumber>,
 }
 
 /// A dispatch and the directory that it was made under.
@@ -71,7 +83,7 @@ pub(crate) struct Facts {
     pub(crate) notices: BTreeMap<(RecipientId, EventNumber), At<Carried>>,
     carried: BTreeMap<EventNumber, Carried>,
     pub(crate) delivered: BTreeMap<(RecipientId, EventNumber), Timestamp>,
-    pub(crate) acknowledged: BTreeMap<(RecipientId, EventNumber), At<Receipt>>,
+    pub(crate) acknowledged: BTreeMap<(RecipientId, EventNumber), At<Acknowledged>>,
     pub(crate) dues: BTreeMap<Step, Timestamp>,
     pub(crate) findings: BTreeMap<Step, At<Finding>>,
     pub(crate) escalations: BTreeMap<(RecipientId, EventNumber, StepNumber), At<Escalation>>,
@@ -99,14 +111,22 @@ impl Facts {
     }
 
     /// A receipt that counts.
-    pub(crate) fn receipt(&mut self, time: Timestamp, receipt: Receipt) {
+    pub(crate) fn receipt(&mut self, entry: &Entry, receipt: Receipt, signer: Option<Signer>) {
+        let time = entry.time;
         let key = (receipt.recipient.clone(), receipt.event);
         match receipt.stage {
             ReceiptStage::Delivered => {
                 self.delivered.entry(key).or_insert(time);
             }
             ReceiptStage::Acknowledged => {
-                self.acknowledged.entry(key).or_insert(At { time, fact: receipt });
+                let link = receipt.link.as_deref().and_then(|token| SignedLink::read(token).ok());
+                let fact = Acknowledged {
+                    signer,
+                    key: entry.signed.as_ref().map(|signed| signed.key.clone()),
+                    step: link.map(|signed| signed.link.step),
+                    receipt,
+                };
+                self.acknowledged.entry(key).or_insert(At { time, fact });
             }
         }
     }
@@ -234,7 +254,7 @@ impl Facts {
         &self,
         recipient: &RecipientId,
         event: EventNumber,
-    ) -> Option<&At<Receipt>> {
+    ) -> Option<&At<Acknowledged>> {
         self.acknowledged
             .range((recipient.clone(), event)..)
             .take_while(|((who, _), _)| who == recipient)

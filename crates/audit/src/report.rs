@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use tocsin_protocol::{
     EscalationReason, EventKind, EventNumber, IncidentId, Outcome, Person, PolicyId, PublisherId,
-    ReceiptMethod, RecipientId, RefusalCode, Requirement, Status, StepNumber, StoppedBy, Timestamp,
+    ReceiptMethod, RecipientId, RefusalCode, Requirement, Signer, Status, StepNumber, StoppedBy, Timestamp,
 };
 
 use crate::problem::Problem;
@@ -263,6 +263,15 @@ pub struct RecipientReport {
     pub acknowledged_event: Option<EventNumber>,
     /// Through which door it came.
     pub acknowledged_method: Option<ReceiptMethod>,
+    /// Whose key signed it: its own, or the console's.
+    #[serde(default)]
+    pub acknowledged_signer: Option<Signer>,
+    /// The public key that did.
+    #[serde(default)]
+    pub acknowledged_key: Option<String>,
+    /// By the link of which step's mail it came, when it carries the proof of that.
+    #[serde(default)]
+    pub acknowledged_step: Option<StepNumber>,
     /// When that was by the recipient's own clock: a claim, which decides nothing.
     pub acknowledged_claimed_at: Option<Timestamp>,
     /// The last moment that was in time: of the first step of the strictest policy that requires it.

@@ -1,7 +1,7 @@
 //! Lengths of time, times of day and free text, as people read them.
 
 use jiff::{Timestamp, tz::TimeZone};
-use tocsin_protocol::{Outcome, SignedDuration};
+use tocsin_protocol::{Outcome, ReceiptMethod, SignedDuration};
 
 /// The zone of the local times that stand beside UTC.
 #[derive(Debug, Clone)]
@@ -135,6 +135,19 @@ pub(crate) fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Permanent => "refused for good",
         Outcome::Unknown => "unknown",
         Outcome::StoodDown => "stood down",
+    }
+}
+
+/// Through which door an acknowledgement came, for people.
+pub(crate) fn method(method: ReceiptMethod) -> &'static str {
+    match method {
+        ReceiptMethod::Desk => "at its desk",
+        ReceiptMethod::Program => "by its program",
+        ReceiptMethod::Command => "by the command line",
+        ReceiptMethod::Page => "on the console's page",
+        ReceiptMethod::Link => "by the link of a mail",
+        ReceiptMethod::PhoneLogged => "by telephone, logged",
+        ReceiptMethod::InPerson => "in person",
     }
 }
 

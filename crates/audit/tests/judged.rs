@@ -6,7 +6,10 @@ mod support;
 
 use support::{World, id, minutes, number, seconds, start};
 use tocsin_audit::{ProblemCode, RecipientReport, Report, Request, State};
-use tocsin_protocol::{EventKind, Outcome, Platform, RefusalCode, SignedDuration, Status, Subject};
+use tocsin_protocol::{
+    EventKind, Outcome, Platform, ReceiptMethod, RefusalCode, SignedDuration, Signer, Status, StepNumber,
+    Subject,
+};
 
 fn row<'r>(report: &'r Report, who: &str) -> &'r RecipientReport {
     report.recipients.iter().find(|row| row.id.as_str() == who).unwrap()
@@ -215,6 +218,45 @@ fn a_forged_receipt_is_a_refusal_and_counts_for_nobody() {
     assert_eq!(report.refusals[0].at, Some(start() + minutes(1)));
     let forged = report.problems.iter().find(|problem| problem.code == ProblemCode::Forged).unwrap();
     assert_eq!(forged.recipients, [id("ofcom")]);
+}
+
+#[test]
+fn through_which_door_and_with_whose_key_each_acknowledgement_came_is_told() {
+    let mut world = World::small();
+    world.say(EventKind::Initial, NONE).at(minutes(1)).acknowledged("dsit", 1).on_the_page("pol-gwent", 1);
+    world.at(minutes(16)).by_the_link("ofcom", 1, 1).at(minutes(17)).acknowledged("ofcom", 1);
+    let report = world.report();
+    adds_up(&report);
+    let door = |who: &str| {
+        let row = row(&report, who);
+        (row.acknowledged_method, row.acknowledged_signer, row.acknowledged_step.map(StepNumber::get))
+    };
+    assert_eq!(door("dsit"), (Some(ReceiptMethod::Desk), Some(Signer::Recipient), None));
+    assert_eq!(door("pol-gwent"), (Some(ReceiptMethod::Page), Some(Signer::Console), None));
+    assert_eq!(door("ofcom"), (Some(ReceiptMethod::Link), Some(Signer::Console), Some(1)));
+    assert_eq!(row(&report, "ofcom").acknowledged_key, Some(support::console_key().public()));
+    assert_eq!(row(&report, "ofcom").acknowledged_at, Some(start() + minutes(16)));
+    assert_eq!(report.refusals[0].code, RefusalCode::AlreadySaid, "the desk's came second");
+    let page = tocsin_audit::render::html(&report, &tocsin_audit::render::View::default()).unwrap();
+    for told in [
+        "at its desk",
+        "on the console&#39;s page, signed by the console",
+        "by the link in the mail of step 1",
+    ] {
+        assert!(page.contains(told), "{told}");
+    }
+}
+
+#[test]
+fn a_link_of_a_mail_that_nobody_owed_is_found_out() {
+    let mut world = World::small();
+    world.say(EventKind::Initial, NONE).at(minutes(1)).by_the_link("ofcom", 1, 1).all_but(&["ofcom"], 1);
+    let report = world.at(minutes(40)).report();
+    let found = report.problems.iter().find(|problem| problem.code == ProblemCode::LinkOfNoMail).unwrap();
+    assert_eq!(found.recipients, [id("ofcom")]);
+    let after =
+        World::small().say(EventKind::Initial, NONE).at(minutes(16)).by_the_link("ofcom", 1, 2).report();
+    assert!(codes(&after).contains(&ProblemCode::LinkOfNoMail), "step 2's mail was not owed yet");
 }
 
 #[test]

@@ -202,6 +202,7 @@ impl Desk {
             on_behalf_of: what.on_behalf_of.clone(),
             note: what.note.clone(),
             checkpoint: None,
+            link: None,
         }
     }
 

@@ -240,6 +240,7 @@ impl Desk {
             on_behalf_of: None,
             note: None,
             checkpoint: None,
+            link: None,
         };
         match self.said_before(&receipt.subject()).await {
             Ok(Some((entry, _))) => return Delivered::Before(entry.time),

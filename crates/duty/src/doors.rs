@@ -10,19 +10,10 @@
 //! not said `console = false`. A token that a receipt carries must hold, whoever signs: it says from which mail it came.
 
 use tocsin_protocol::{
-    Link, Receipt, ReceiptMethod, ReceiptStage, RecipientId, RefusalCode, SignedLink, Timestamp,
+    Link, Receipt, ReceiptMethod, ReceiptStage, RecipientId, RefusalCode, SignedLink, Signer, Timestamp,
 };
 
 use crate::directory::{Directory, KnownRecipient};
-
-/// Whose key signed a receipt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Signer {
-    /// The recipient's own.
-    Recipient,
-    /// The directory's `console_key`.
-    Console,
-}
 
 /// Why a receipt may not come through a door.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,6 +13,6 @@ mod fold;
 mod worsening;
 
 pub use directory::*;
-pub use doors::{Shut, Signer, check_link};
+pub use doors::{Shut, check_link};
 pub use fold::{Batch, Fold, Trust, Verdict, serves};
 pub use worsening::worsening;

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use tocsin_duty::{Fold, Verdict};
 use tocsin_fuzz::{Choices, files};
 use tocsin_protocol::{
-    DirectoryDocument, Entry, Event, Person, Receipt, ReceiptStage, Schedule, Signed, SignedDuration,
-    SigningKey, Stream, Subject, Timestamp, to_body,
+    DirectoryDocument, Entry, Event, Link, Person, Receipt, ReceiptMethod, ReceiptStage, Schedule, Signed,
+    SignedDuration, SigningKey, StepNumber, Stream, Subject, Timestamp, to_body,
 };
 
 /// What no page may show as it is.
@@ -22,7 +22,7 @@ pub(crate) fn begin() -> Timestamp {
 }
 
 struct World {
-    keys: [SigningKey; 4],
+    keys: [SigningKey; 6],
     directory: DirectoryDocument,
     /// Bodies of every kind, for the log of a thief.
     examples: Vec<Vec<u8>>,
@@ -33,13 +33,14 @@ const PUBLISHERS: [&str; 2] = ["bt-cha", "pol-kent"];
 const RECIPIENTS: [&str; 3] = ["ofcom", "pol-kent", "fire-kent"];
 
 static WORLD: LazyLock<World> = LazyLock::new(|| {
-    let keys = [(); 4].map(|()| SigningKey::generate());
+    let keys = [(); 6].map(|()| SigningKey::generate());
     let contacts = serde_json::json!({
         "duty": { "role": "duty", "email": "duty@body.example" },
         "senior": { "role": "senior", "email": "senior@body.example" },
     });
     let directory = serde_json::from_value(serde_json::json!({
         "name": "a county", "time_zone": "Europe/London",
+        "console_key": keys[4].public(), "link_key": keys[5].public(),
         "areas": [{ "id": "uk", "name": "UK" }, { "id": "kent", "name": "Kent", "within": "uk" }],
         "publishers": [
             { "id": PUBLISHERS[0], "name": "BT", "key": keys[0].public(), "areas": "all" },
@@ -88,7 +89,8 @@ pub(crate) struct Story {
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let event = |kind: u8| vec![0, 0, 0, kind, kind, 0, 0, 0];
     let wait = |minutes: u8| vec![5, minutes, 0];
-    let receipt = |who: u8, stage: u8| vec![1, who, 0, 0, stage, 0, 0];
+    let receipt = |who: u8, stage: u8| vec![1, who, 0, 0, stage, 0, 0, 0];
+    let by_door = |who: u8, door: u8| vec![1, who, 0, 0, 1, 0, door, 0];
     vec![
         [
             event(0),
@@ -102,6 +104,8 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         ]
         .concat(),
         [event(0), vec![2, 2], event(1), vec![2, 255], receipt(0, 1), event(2), vec![2, 255], wait(60)]
+            .concat(),
+        [event(0), vec![2, 255], by_door(0, 1), by_door(1, 2), by_door(2, 2), wait(31), vec![2, 255]]
             .concat(),
         [event(0), vec![2, 255, 3, 1, 0, 3, 2, 0, 4, 1, 1], wait(16), vec![2, 255, 6, 1, 2, 255]].concat(),
     ]
@@ -214,16 +218,39 @@ impl Story {
             on_behalf_of: None,
             note: None,
             checkpoint: (choices.below(4) == 1).then(|| MARKUP.to_owned()),
+            link: None,
         };
-        let key = [2, 1, 3][who];
+        let (receipt, key) = self.through_a_door(receipt, [2, 1, 3][who], choices);
         self.say(&receipt.subject().to_string(), &to_body("receipt", &receipt).unwrap(), key, choices);
+    }
+
+    /// Mostly a receipt as its recipient says it; now and then one of the console's, by its page or by a link.
+    fn through_a_door(&self, receipt: Receipt, own: usize, choices: &mut Choices<'_>) -> (Receipt, usize) {
+        let by_link = |signer: usize, step: u32| {
+            let link = Link {
+                recipient: receipt.recipient.clone(),
+                incident: receipt.incident.clone(),
+                event: receipt.event,
+                step: StepNumber::new(step).unwrap(),
+                expires_at: begin() + SignedDuration::from_hours(2),
+            };
+            let token = link.token(&WORLD.keys[signer]).unwrap();
+            Receipt { method: Some(ReceiptMethod::Link), link: Some(token), ..receipt.clone() }
+        };
+        match choices.below(8) {
+            1 => (Receipt { method: Some(ReceiptMethod::Page), ..receipt }, 4),
+            2 => (by_link(5, 1), 4),
+            3 => (by_link(5, 2), own),
+            4 => (by_link(4, 1), 4),
+            _ => (receipt, own),
+        }
     }
 
     /// Says it, mostly as it is; now and then with another's key, unsigned, changed before it is signed or after.
     fn say(&mut self, subject: &str, body: &[u8], key: usize, choices: &mut Choices<'_>) {
         let way = choices.below(16);
         let body = if way == 9 { choices.changed(body) } else { body.to_vec() };
-        let key = &WORLD.keys[if way == 10 { choices.below(4) } else { key }];
+        let key = &WORLD.keys[if way == 10 { choices.below(6) } else { key }];
         let mut signed = Some(key.sign(subject, &body).unwrap());
         let mut subject = subject.to_owned();
         match way {

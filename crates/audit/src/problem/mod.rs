@@ -58,6 +58,8 @@ pub enum ProblemCode {
     DisputedRefusal,
     /// What was said does not count by the rules, and the router has recorded no refusal.
     UnrecordedRefusal,
+    /// An acknowledgement came by the link of a mail that nobody owed: the key that signs links may be stolen.
+    LinkOfNoMail,
     /// Said in another's name: unsigned, or not signed by its author.
     Forged,
     /// Said, and refused for another reason.
@@ -102,6 +104,7 @@ impl ProblemCode {
             Self::FaultyRecord => "record faulty",
             Self::DisputedRefusal => "refusal disputed",
             Self::UnrecordedRefusal => "refusal not recorded",
+            Self::LinkOfNoMail => "link of no mail",
             Self::Forged => "forged",
             Self::Refused => "refused",
             Self::Unreachable => "cannot be reached",

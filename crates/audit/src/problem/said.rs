@@ -16,6 +16,7 @@ const LATE_ENTRY: SignedDuration = SignedDuration::from_mins(15);
 
 pub(super) fn find(case: &Case) -> Vec<Problem> {
     let mut problems = refusals(case);
+    problems.extend(links(case));
     problems.extend(late_entry(case));
     problems.extend(revised(case, "began", |said| said.event.began_at));
     problems.extend(revised(case, "was noticed", |said| said.event.detected_at));
@@ -87,6 +88,30 @@ fn refused_by_code(case: &Case, code: RefusalCode, refused: &[&Refused]) -> Prob
         _ => (ProblemCode::Refused, format!("Refused ({word}): {what}{whose}. Nobody is counted by them.")),
     };
     Problem { recipients, ..problem(code, text) }
+}
+
+/// Links that hold by their signature, and belong to no mail that was owed before they were used.
+fn links(case: &Case) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for ((recipient, event), at) in &case.facts.acknowledged {
+        let Some(step) = at.fact.step else { continue };
+        let owed = case.facts.escalations.get(&(recipient.clone(), *event, step));
+        if owed.is_none_or(|owed| owed.time > at.time) {
+            problems.push(Problem {
+                event: Some(*event),
+                recipients: vec![recipient.clone()],
+                ..problem(
+                    ProblemCode::LinkOfNoMail,
+                    format!(
+                        "{} acknowledged event {event} by the link of step {step}'s mail, and no such mail was owed by then: \
+                         whoever has the key that signs links may have made it. Give the notifier another link_key.",
+                        case.name(recipient)
+                    ),
+                )
+            });
+        }
+    }
+    problems
 }
 
 fn late_entry(case: &Case) -> Vec<Problem> {

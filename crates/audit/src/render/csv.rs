@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The names of the columns. Times are the broker's, in RFC 3339 and UTC; seconds are unrounded.
-const COLUMNS: [&str; 31] = [
+const COLUMNS: [&str; 35] = [
     "incident",
     "status",
     "event",
@@ -25,6 +25,10 @@ const COLUMNS: [&str; 31] = [
     "acknowledged_by_name",
     "acknowledged_by_role",
     "acknowledged_event",
+    "acknowledged_method",
+    "acknowledged_signer",
+    "acknowledged_key",
+    "acknowledged_step",
     "due_at",
     "in_time",
     "late_by_seconds",
@@ -94,6 +98,10 @@ fn row(
         by.map(|by| by.name.clone()).unwrap_or_default(),
         by.map(|by| by.role.clone()).unwrap_or_default(),
         recipient.acknowledged_event.map(|event| event.to_string()).unwrap_or_default(),
+        recipient.acknowledged_method.map(|method| method.as_str().to_owned()).unwrap_or_default(),
+        recipient.acknowledged_signer.map(|signer| signer.as_str().to_owned()).unwrap_or_default(),
+        recipient.acknowledged_key.clone().unwrap_or_default(),
+        recipient.acknowledged_step.map(|step| step.to_string()).unwrap_or_default(),
         time(recipient.due_at),
         recipient.in_time.map(|in_time| in_time.to_string()).unwrap_or_default(),
         recipient.late_by_seconds.map(|seconds| seconds.to_string()).unwrap_or_default(),

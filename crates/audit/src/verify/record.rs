@@ -1,7 +1,7 @@
 //! What was said against its authors' keys, and what the router wrote against the rules.
 
 use tocsin_duty::{Fold, Verdict};
-use tocsin_protocol::Entry;
+use tocsin_protocol::{Entry, Receipt, Signer};
 
 use super::{
     counted,
@@ -15,10 +15,16 @@ use crate::{
 pub(super) fn judge(entries: &[&Entry], evidence: &Evidence, faults: &mut Faults, proven: &mut Vec<String>) {
     let mut fold = Fold::new();
     let (mut events, mut receipts, mut refused) = (0, 0, 0);
+    let mut doors = Doors::default();
     for entry in entries {
         match fold.apply(entry) {
             Verdict::Event(_) => events += 1,
-            Verdict::Receipt(_) => receipts += 1,
+            Verdict::Receipt(receipt) => {
+                receipts += 1;
+                let key = entry.signed.as_ref().map_or("", |signed| signed.key.as_str());
+                let directory = fold.directory_at(entry.time);
+                doors.count(directory.and_then(|known| known.signer(&receipt.recipient, key)), &receipt);
+            }
             Verdict::Refused(_) => refused += 1,
             Verdict::Foreign => {
                 faults.of(FaultCode::Record, entry, "is nothing that a service of ours writes.");
@@ -28,9 +34,10 @@ pub(super) fn judge(entries: &[&Entry], evidence: &Evidence, faults: &mut Faults
     }
     if events + receipts > 0 {
         proven.push(format!(
-            "{} and {} are signed by their authors and counted{}.",
+            "{} and {} are signed by their authors{} and counted{}.",
             counted(events, "event"),
             counted(receipts, "receipt"),
+            doors.words(),
             if refused > 0 {
                 format!("; {refused} more that was said does not count")
             } else {
@@ -46,6 +53,32 @@ pub(super) fn judge(entries: &[&Entry], evidence: &Evidence, faults: &mut Faults
     }
 }
 
+/// The receipts that the console signed, by the door through which they came.
+#[derive(Default)]
+struct Doors {
+    page: usize,
+    link: usize,
+}
+
+impl Doors {
+    fn count(&mut self, signer: Option<Signer>, receipt: &Receipt) {
+        if signer == Some(Signer::Console) {
+            // The rules let the console through these two alone.
+            let door = if receipt.link.is_some() { &mut self.link } else { &mut self.page };
+            *door += 1;
+        }
+    }
+
+    fn words(&self) -> String {
+        match (self.page, self.link) {
+            (0, 0) => String::new(),
+            (page, link) => format!(
+                ", or by the console ({page} acknowledged on its page, {link} by the link of a mail, which is signed too),"
+            ),
+        }
+    }
+}
+
 /// Whether a problem of the report says that the record was not written as the rules have it. The others are for the
 /// report: they tell of people, relays and time.
 fn contradicts(code: ProblemCode) -> bool {
@@ -55,7 +88,8 @@ fn contradicts(code: ProblemCode) -> bool {
         | Code::DifferingDispatch
         | Code::DifferingFinding
         | Code::DisputedRefusal
-        | Code::FaultyRecord => true,
+        | Code::FaultyRecord
+        | Code::LinkOfNoMail => true,
         Code::Neither
         | Code::MissingDispatch
         | Code::MissingNotice

@@ -10,7 +10,7 @@ use tocsin_audit::{Report, Request, gather};
 use tocsin_duty::{Fold, Verdict};
 use tocsin_protocol::{
     Area, AreaId, AreaScope, AttemptBegun, AttemptEnded, AttemptPhase, Category, Checkpoint, ClockStart,
-    Confidence, Contact, DirectoryDocument, Entry, Event, EventKind, EventNumber, IncidentId, Outcome,
+    Confidence, Contact, DirectoryDocument, Entry, Event, EventKind, EventNumber, IncidentId, Link, Outcome,
     OwedRule, Person, Platform, PolicyDocument, Publisher, Receipt, ReceiptMethod, ReceiptStage, Recipient,
     RecipientId, Requirement, Service, Signed, SignedDuration, SigningKey, Status, StepDocument, StepNumber,
     Stream, Subject, Timestamp, Where, Window, leaf, to_body, tree::Frontier,
@@ -60,6 +60,16 @@ pub(crate) fn checkpoint_key() -> SigningKey {
     seed(2)
 }
 
+/// The key with which the console signs.
+pub(crate) fn console_key() -> SigningKey {
+    seed(3)
+}
+
+/// The key with which the notifier signs the links of its mails.
+pub(crate) fn link_key() -> SigningKey {
+    seed(4)
+}
+
 fn encoded(number: u8) -> String {
     nkeys::KeyPair::new_from_raw(nkeys::KeyPairType::User, [number; 32]).unwrap().seed().unwrap()
 }
@@ -104,6 +114,8 @@ impl World {
             name: "999 notification, a small picture of it".to_owned(),
             time_zone: "Europe/London".to_owned(),
             checkpoint_key: Some(checkpoint_key().public()),
+            console_key: Some(console_key().public()),
+            link_key: Some(link_key().public()),
             areas: vec![Area {
                 id: area.clone(),
                 name: "United Kingdom".to_owned(),
@@ -131,6 +143,7 @@ impl World {
                         .into(),
                     valid_from: None,
                     valid_to: None,
+                    console: true,
                     last_verified_at: None,
                 })
                 .collect(),
@@ -294,6 +307,7 @@ impl World {
             on_behalf_of: None,
             note: None,
             checkpoint: self.seen.clone(),
+            link: None,
         }
     }
 
@@ -313,10 +327,41 @@ impl World {
         self.sign_as(by, &receipt)
     }
 
+    /// Somebody signed in for a recipient acknowledges on the console's page.
+    pub(crate) fn on_the_page(&mut self, who: &str, event: u32) -> &mut Self {
+        let method = Some(ReceiptMethod::Page);
+        let receipt =
+            Receipt { method, checkpoint: None, ..self.receipt(who, event, ReceiptStage::Acknowledged) };
+        self.sign_with(&console_key(), &receipt)
+    }
+
+    /// Somebody acknowledges by the link in the mail of a step, which is good for an hour from now.
+    pub(crate) fn by_the_link(&mut self, who: &str, event: u32, step: u32) -> &mut Self {
+        let link = Link {
+            recipient: id(who),
+            incident: INCIDENT.parse().unwrap(),
+            event: number(event),
+            step: StepNumber::new(step).unwrap(),
+            expires_at: self.now + minutes(60),
+        };
+        let receipt = Receipt {
+            method: Some(ReceiptMethod::Link),
+            link: Some(link.token(&link_key()).unwrap()),
+            checkpoint: None,
+            ..self.receipt(who, event, ReceiptStage::Acknowledged)
+        };
+        self.sign_with(&console_key(), &receipt)
+    }
+
     fn sign_as(&mut self, who: &str, receipt: &Receipt) -> &mut Self {
+        let key = SigningKey::from_seed(&self.keys[who].seed().unwrap()).unwrap();
+        self.sign_with(&key, receipt)
+    }
+
+    fn sign_with(&mut self, key: &SigningKey, receipt: &Receipt) -> &mut Self {
         let body = to_body("receipt", receipt).unwrap();
         let subject = receipt.subject().to_string();
-        let signed = self.keys[who].sign(&subject, &body).unwrap();
+        let signed = key.sign(&subject, &body).unwrap();
         self.write(Stream::Said, subject, Some(signed), body);
         self.route();
         self

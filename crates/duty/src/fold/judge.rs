@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use tocsin_protocol::{
-    AuthorKey, Entry, Error, Event, EventKind, EventNumber, Receipt, Refusal, RefusalCode, Signed, Subject,
-    schema,
+    AuthorKey, Entry, Error, Event, EventKind, EventNumber, Receipt, Refusal, RefusalCode, Signed, Signer,
+    Subject, schema,
 };
 
 use super::{Fold, incident::Incident};
 use crate::{
     directory::{Directory, KnownRecipient},
-    doors::{self, Shut, Signer},
+    doors::{self, Shut},
 };
 
 /// The longest part of a hostile subject that is repeated in a refusal.

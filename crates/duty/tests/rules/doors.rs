@@ -1,8 +1,8 @@
 //! Whose key may acknowledge, and through which door.
 
-use tocsin_duty::{Directory, Signer, Verdict, check, check_link};
+use tocsin_duty::{Directory, Verdict, check, check_link};
 use tocsin_protocol::{
-    EventNumber, Link, Receipt, ReceiptStage, RefusalCode, StepNumber, Timestamp, from_body, to_body,
+    EventNumber, Link, Receipt, ReceiptStage, RefusalCode, Signer, StepNumber, Timestamp, from_body, to_body,
 };
 
 use crate::story::{DIRECTORY, POLICY, Story, key, texts};

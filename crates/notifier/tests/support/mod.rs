@@ -83,6 +83,7 @@ impl Bus {
                 contacts: ["duty", "senior"].map(|step| (step.to_owned(), contact(id))).into(),
                 valid_from: None,
                 valid_to: None,
+                console: true,
                 last_verified_at: None,
             })
             .collect();
@@ -105,6 +106,7 @@ impl Bus {
             on_behalf_of: None,
             note: None,
             checkpoint: None,
+            link: None,
         };
         let (subject, body) = (receipt.subject(), to_body("receipt", &receipt).unwrap());
         let signed = self.recipients[recipient].sign(&subject.to_string(), &body).unwrap();

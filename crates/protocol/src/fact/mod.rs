@@ -19,7 +19,7 @@ pub use event::{Event, EventContact, Impact, Recontact, RecontactFigures};
 pub use outcome::{
     Dispatch, DispatchStep, Due, Finding, Late, Notice, Owed, PolicyInForce, Refusal, RefusalCode, StoppedBy,
 };
-pub use receipt::{Person, Receipt, ReceiptMethod};
+pub use receipt::{Person, Receipt, ReceiptMethod, Signer};
 pub use words::{
     Category, Certainty, ClockStart, Confidence, EventKind, Platform, Requirement, Service, Severity, Status,
     Urgency,

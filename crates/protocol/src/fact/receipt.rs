@@ -67,6 +67,26 @@ pub struct Person {
     pub role: String,
 }
 
+/// Whose key signed a receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Signer {
+    /// The recipient's own.
+    Recipient,
+    /// The directory's `console_key`.
+    Console,
+}
+
+impl Signer {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recipient => "recipient",
+            Self::Console => "console",
+        }
+    }
+}
+
 /// Through which door an acknowledgement came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -85,4 +105,19 @@ pub enum ReceiptMethod {
     PhoneLogged,
     /// In person.
     InPerson,
+}
+
+impl ReceiptMethod {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Desk => "desk",
+            Self::Program => "program",
+            Self::Command => "command",
+            Self::Page => "page",
+            Self::Link => "link",
+            Self::PhoneLogged => "phone-logged",
+            Self::InPerson => "in-person",
+        }
+    }
 }

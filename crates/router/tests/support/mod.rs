@@ -99,6 +99,7 @@ impl Bus {
             on_behalf_of: None,
             note: None,
             checkpoint: None,
+            link: None,
         };
         let body = to_body("receipt", &receipt).unwrap();
         self.say(&receipt.subject(), &self.keys[recipient], body).await;
@@ -156,12 +157,15 @@ impl Bus {
             )]),
             valid_from: None,
             valid_to: None,
+            console: true,
             last_verified_at: None,
         };
         DirectoryDocument {
             name: "a test".to_owned(),
             time_zone: "Europe/London".to_owned(),
             checkpoint_key: Some(self.checkpoints.public()),
+            console_key: None,
+            link_key: None,
             areas: vec![area("here"), area("there")],
             publishers: vec![
                 publisher("operator", &self.operator, AreaScope::All),

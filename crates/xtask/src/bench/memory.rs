@@ -80,6 +80,7 @@ pub(crate) fn alone(incidents: usize) -> Result<(), Error> {
                 on_behalf_of: None,
                 note: None,
                 checkpoint: None,
+                link: None,
             };
             let body = to_body("receipt", &receipt).attempt("write a receipt")?;
             said += 1;

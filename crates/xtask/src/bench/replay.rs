@@ -203,6 +203,7 @@ fn receipt(
         on_behalf_of: None,
         note: None,
         checkpoint: None,
+        link: None,
     };
     let (subject, body) = (receipt.subject(), to_body("receipt", &receipt).attempt("write a receipt")?);
     let signed = key.sign(&subject.to_string(), &body).attempt("sign a receipt")?;

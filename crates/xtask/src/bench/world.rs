@@ -43,6 +43,8 @@ impl World {
             name: "Bench".to_owned(),
             time_zone: "Europe/London".to_owned(),
             checkpoint_key: None,
+            console_key: None,
+            link_key: None,
             areas: vec![Area {
                 id: self.area.clone(),
                 name: "United Kingdom".to_owned(),
@@ -98,6 +100,7 @@ impl World {
             contacts: [("duty".to_owned(), contact)].into(),
             valid_from: None,
             valid_to: None,
+            console: true,
             last_verified_at: None,
         }
     }

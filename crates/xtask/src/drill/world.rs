@@ -114,6 +114,7 @@ impl World {
                 contacts: [contact("duty", "Duty officer"), contact("senior", "Duty director")].into(),
                 valid_from: None,
                 valid_to: None,
+                console: true,
                 last_verified_at: None,
                 id: id.clone(),
             });

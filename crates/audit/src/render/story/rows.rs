@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use tocsin_protocol::{EscalationReason, Outcome, Requirement, Timestamp};
+use tocsin_protocol::{EscalationReason, Outcome, ReceiptMethod, Requirement, Signer, Timestamp};
 
 use super::{Clock, EventRow, Line, Mail, RefusalLine, Row, line};
 use crate::{
     report::{EscalationReport, EventReport, RecipientReport, Report, State, StreamRead},
-    words::{kind, length, outcome, plain, share, utc},
+    words::{kind, length, method as method_words, outcome, plain, share, utc},
 };
 
 pub(super) fn event(event: &EventReport, clock: &Clock, rows: Vec<Row>) -> EventRow {
@@ -63,6 +63,9 @@ pub(super) fn row(clock: &Clock, published: Option<Timestamp>, row: &RecipientRe
         _ => String::new(),
     };
     let mut by = row.acknowledged_by.as_ref().map(|by| format!("{}, {}", plain(&by.name), plain(&by.role)));
+    if let Some(by) = &mut by {
+        by.push_str(&door(row));
+    }
     if let (Some(by), Some(of)) = (&mut by, row.acknowledged_event.filter(|of| *of != row.event)) {
         let _ = write!(by, " (by event {of})");
     }
@@ -82,6 +85,24 @@ pub(super) fn row(clock: &Clock, published: Option<Timestamp>, row: &RecipientRe
         standing,
         mails: row.escalations.iter().map(|owed| mail(clock, owed)).collect(),
     }
+}
+
+/// Through which door an acknowledgement came, and by whose key where that is not the recipient's own.
+fn door(row: &RecipientReport) -> String {
+    let mut door = match (row.acknowledged_method, row.acknowledged_step) {
+        (None, _) => String::new(),
+        (Some(ReceiptMethod::Link), Some(step)) => format!(", by the link in the mail of step {step}"),
+        (Some(method), _) => format!(", {}", method_words(method)),
+    };
+    match (row.acknowledged_method, row.acknowledged_signer) {
+        (_, Some(Signer::Console)) => door.push_str(", signed by the console"),
+        // Its own key may name any door; that it is the console's is then its own word.
+        (Some(ReceiptMethod::Page | ReceiptMethod::Link), Some(Signer::Recipient)) => {
+            door.push_str(", signed with its own key");
+        }
+        _ => {}
+    }
+    door
 }
 
 fn requirement(row: &RecipientReport) -> &'static str {

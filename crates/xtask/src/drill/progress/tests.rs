@@ -34,12 +34,15 @@ impl Told {
             contacts: contacts(),
             valid_from: None,
             valid_to: None,
+            console: true,
             last_verified_at: None,
         };
         let document = DirectoryDocument {
             name: "Test".to_owned(),
             time_zone: "Europe/London".to_owned(),
             checkpoint_key: None,
+            console_key: None,
+            link_key: None,
             areas: Vec::new(),
             publishers: Vec::new(),
             recipients: vec![
