@@ -17,6 +17,12 @@ pub(crate) const SERVICES: &str = "services";
 /// The routers' key for checkpoints.
 const CHECKPOINTS: &str = "checkpoint_key";
 
+/// The console's key, by which it acknowledges for others.
+pub const CONSOLE: &str = "console_key";
+
+/// The notifiers' key for the links of their mails.
+pub const LINKS: &str = "link_key";
+
 /// A number of seconds.
 pub fn seconds(seconds: f64) -> SignedDuration {
     SignedDuration::from_secs_f64(seconds)
@@ -83,6 +89,17 @@ impl Cast {
     #[must_use]
     pub fn signing(mut self) -> Self {
         self.document.checkpoint_key = Some(self.new_key(CHECKPOINTS));
+        self
+    }
+
+    /// Lets the console acknowledge for all but these, on its page and by the links of mails.
+    #[must_use]
+    pub fn console(mut self, but: &[&str]) -> Self {
+        self.document.console_key = Some(self.new_key(CONSOLE));
+        self.document.link_key = Some(self.new_key(LINKS));
+        for known in self.document.recipients.iter_mut().filter(|known| but.contains(&known.id.as_str())) {
+            known.console = false;
+        }
         self
     }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tocsin_audit::{Problem, ProblemCode, RecipientReport, Report, Request, State};
 use tocsin_notifier::sink::Sink;
-use tocsin_protocol::{IncidentId, Stream};
+use tocsin_protocol::{IncidentId, Signer, Stream};
 
 use crate::{
     checker::{self, Evidence, Opinion, Row, Standing},
@@ -211,6 +211,7 @@ fn compare(incident: &IncidentId, rows: &[Row], report: &Report) -> Vec<String> 
             && row.requirement == there.requirement
             && row.delivered_at == there.delivered_at
             && row.acknowledged_at == there.acknowledged_at
+            && row.by_console == (there.acknowledged_signer == Some(Signer::Console))
             && row.escalations == escalations;
         if !same {
             differences.push(format!("{incident}: {row:?}, and the report: {there:?}"));
@@ -248,5 +249,6 @@ fn is_fault(problem: &Problem) -> bool {
             | Code::DisputedRefusal
             | Code::UnrecordedRefusal
             | Code::NotHandedOver
+            | Code::LinkOfNoMail
     )
 }

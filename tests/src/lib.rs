@@ -31,7 +31,7 @@ mod wait;
 mod world;
 
 pub use browser::Browser;
-pub use cast::{Cast, PUBLISHER, seconds};
+pub use cast::{CONSOLE, Cast, LINKS, PUBLISHER, seconds};
 pub use desk::{Gate, Manner, RunningDesk};
 pub use finish::{Finished, Service};
 pub use mail::Mail;

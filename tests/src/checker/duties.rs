@@ -42,6 +42,8 @@ pub struct Row {
     pub delivered_at: Option<Timestamp>,
     /// When it acknowledged this event or a later one.
     pub acknowledged_at: Option<Timestamp>,
+    /// Whether the console signed that.
+    pub by_console: bool,
     /// The steps at which a mail was owed to it, with the attempts begun, those unknown, and whether one was accepted.
     pub escalations: BTreeMap<StepNumber, (usize, usize, bool)>,
 }
@@ -177,7 +179,8 @@ fn rows_of(log: &Log, heard: &Heard, dispatch: &Dispatch) -> Vec<Row> {
     let row = |(recipient, requirement): (&RecipientId, Requirement)| {
         let asked = dispatch.steps.iter().filter(|s| dispatch.required(s.step).any(|r| r == recipient));
         let first = asked.min_by_key(|step| (step.due_at, step.step));
-        let acknowledged_at = heard.acknowledged_at(incident, *event, recipient);
+        let acknowledged = heard.acknowledged(incident, *event, recipient);
+        let acknowledged_at = acknowledged.map(|said| said.time);
         let standing = match (first, acknowledged_at) {
             (None, _) => Standing::NotAsked,
             (Some(step), Some(at)) if at <= step.due_at => Standing::InTime,
@@ -197,6 +200,7 @@ fn rows_of(log: &Log, heard: &Heard, dispatch: &Dispatch) -> Vec<Row> {
             standing,
             delivered_at: heard.delivered.get(&(incident.clone(), *event, recipient.clone())).copied(),
             acknowledged_at,
+            by_console: acknowledged.is_some_and(|said| said.by_console),
             escalations: mails.collect(),
         }
     };

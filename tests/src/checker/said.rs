@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use tocsin_protocol::{
     AreaId, AreaScope, AuthorKey, DirectoryDocument, Entry, Event, EventKind, EventNumber, IncidentId,
-    Receipt, ReceiptStage, RecipientId, Subject, Timestamp, schema,
+    Receipt, ReceiptMethod, ReceiptStage, Recipient, RecipientId, Subject, Timestamp, schema,
 };
 
 use super::{
@@ -29,6 +29,7 @@ pub(super) struct SaidEvent {
 pub(super) struct Acknowledged {
     pub(super) event: EventNumber,
     pub(super) time: Timestamp,
+    pub(super) by_console: bool,
 }
 
 /// What counts.
@@ -146,14 +147,20 @@ impl Heard {
         let Some(known) = directory.recipients.iter().find(|known| known.id == *recipient) else {
             return Judged::Refused("recipient");
         };
-        let Some(signature) = signed(entry, known.key.as_deref()) else {
-            return Judged::Refused("signature");
-        };
+        let own = signed(entry, known.key.as_deref());
+        let console = signed(entry, directory.console_key.as_deref());
+        let Some(signature) = own.clone().or(console) else { return Judged::Refused("signature") };
         let Ok(receipt): Result<Receipt, _> = schema::check_receipt(&entry.body) else {
             return Judged::Refused("schema");
         };
         if receipt.subject() != *subject {
             return Judged::Refused("mismatch");
+        }
+        if own.is_none() && !console_may(known, &receipt) {
+            return Judged::Refused("door");
+        }
+        if receipt.link.as_deref().is_some_and(|link| !link_holds(directory, &receipt, link, entry.time)) {
+            return Judged::Refused("link");
         }
         let said_before =
             self.events.get(&(incident.clone(), *event)).is_some_and(|event| event.sequence < entry.sequence);
@@ -171,7 +178,7 @@ impl Heard {
         match stage {
             ReceiptStage::Acknowledged => {
                 let all = self.acknowledged.entry((incident.clone(), recipient.clone())).or_default();
-                all.push(Acknowledged { event: *event, time: entry.time });
+                all.push(Acknowledged { event: *event, time: entry.time, by_console: own.is_none() });
             }
             ReceiptStage::Delivered => {
                 self.delivered.insert((incident.clone(), *event, recipient.clone()), entry.time);
@@ -187,8 +194,18 @@ impl Heard {
         event: EventNumber,
         recipient: &RecipientId,
     ) -> Option<Timestamp> {
+        self.acknowledged(incident, event, recipient).map(|said| said.time)
+    }
+
+    /// The first acknowledgement of an event, or of a later one of its incident.
+    pub(super) fn acknowledged(
+        &self,
+        incident: &IncidentId,
+        event: EventNumber,
+        recipient: &RecipientId,
+    ) -> Option<&Acknowledged> {
         let all = self.acknowledged.get(&(incident.clone(), recipient.clone()))?;
-        all.iter().filter(|said| said.event >= event).map(|said| said.time).min()
+        all.iter().filter(|said| said.event >= event).min_by_key(|said| said.time)
     }
 
     /// The later event that ended the incident, had the broker it by then.
@@ -211,6 +228,31 @@ fn signed(entry: &Entry, key: Option<&str>) -> Option<String> {
     let key = AuthorKey::new(key?).ok()?;
     key.verify(&entry.subject, &entry.body, signed).ok()?;
     Some(signed.signature.clone())
+}
+
+/// Whether this is something that the console says, of somebody who lets it.
+fn console_may(known: &Recipient, receipt: &Receipt) -> bool {
+    let by_link = receipt.method == Some(ReceiptMethod::Link) && receipt.link.is_some();
+    let door = receipt.method == Some(ReceiptMethod::Page) || by_link;
+    known.console && receipt.stage == ReceiptStage::Acknowledged && door
+}
+
+/// Reads a link by its form alone: `1.<signature>.<recipient>.<incident>.<event>.<step>.<expires>`.
+fn link_holds(directory: &DirectoryDocument, receipt: &Receipt, link: &str, at: Timestamp) -> bool {
+    let words: Vec<&str> = link.split('.').collect();
+    let [version, signature, recipient, incident, event, step, expires] = words[..] else { return false };
+    let Some(key) = directory.link_key.as_deref().and_then(|key| nkeys::KeyPair::from_public_key(key).ok())
+    else {
+        return false;
+    };
+    let Ok(signature) = data_encoding::BASE64URL_NOPAD.decode(signature.as_bytes()) else { return false };
+    let text = format!("tocsin-link/1\n{recipient}\n{incident}\n{event}\n{step}\n{expires}\n");
+    version == "1"
+        && key.verify(text.as_bytes(), &signature).is_ok()
+        && recipient == receipt.recipient.as_str()
+        && incident == receipt.incident.as_str()
+        && event == receipt.event.to_string()
+        && expires.parse().is_ok_and(|end: i64| Timestamp::from_second(end).is_ok_and(|end| at <= end))
 }
 
 fn may_speak_of(directory: &DirectoryDocument, scope: &AreaScope, area: &AreaId) -> bool {

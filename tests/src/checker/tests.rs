@@ -9,7 +9,7 @@ use tocsin_protocol::{
 };
 
 use super::{Evidence, Standing, check};
-use crate::{Cast, Mail, event, publisher::receipt, seconds};
+use crate::{CONSOLE, Cast, LINKS, Mail, event, publisher::receipt, seconds};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_000_000 + second).unwrap()
@@ -321,4 +321,63 @@ fn a_window_that_the_broker_closes_twice_is_its_own_affair_and_a_second_finding_
     assert_eq!(check(&evidence).faults, Vec::<String>::new());
     again(&mut evidence, "tocsin.finding.x.1.1");
     assert_eq!(check(&evidence).faults.len(), 1);
+}
+
+/// The receipt of `a` in `all_as_promised`, said with this key by this method and link instead, at second 5.
+fn said_otherwise(
+    (cast, mut evidence): (Cast, Evidence),
+    author: &str,
+    change: impl Fn(&mut tocsin_protocol::Receipt),
+) -> Vec<String> {
+    let mut word = receipt("a", "x", 1, tocsin_protocol::ReceiptStage::Acknowledged);
+    change(&mut word);
+    evidence.said[1] = signed(&cast, author, entry(Stream::Said, 2, 5, &word.subject().to_string(), &word));
+    check(&evidence).faults
+}
+
+#[test]
+fn what_the_console_says_counts_through_its_doors_alone() {
+    use tocsin_protocol::{Link, ReceiptMethod};
+    let world = |but: &[&str]| {
+        let (mut cast, mut evidence) = all_as_promised();
+        cast = cast.console(but);
+        let first = entry(Stream::Log, 1, 0, "tocsin.directory.1", &cast.document);
+        evidence.log[0] = first;
+        (cast, evidence)
+    };
+    let by = |cast: &Cast, key: &str, change: fn(&mut Link)| {
+        let mut link = Link {
+            recipient: "a".parse().unwrap(),
+            incident: "x".parse().unwrap(),
+            event: "1".parse().unwrap(),
+            step: "1".parse().unwrap(),
+            expires_at: at(5),
+        };
+        change(&mut link);
+        link.token(&cast.key(key)).unwrap()
+    };
+    let refused = |faults: &[String]| faults.iter().any(|fault| fault.contains("not refused: said 2"));
+
+    assert_eq!(said_otherwise(world(&[]), CONSOLE, |r| r.method = Some(ReceiptMethod::Page)), [""; 0]);
+    assert!(refused(&said_otherwise(world(&["a"]), CONSOLE, |r| r.method = Some(ReceiptMethod::Page))));
+    assert!(refused(&said_otherwise(world(&[]), CONSOLE, |r| r.method = Some(ReceiptMethod::Desk))));
+    assert!(refused(&said_otherwise(world(&[]), CONSOLE, |r| r.method = Some(ReceiptMethod::Link))));
+    let good: fn(&mut Link) = |_| {};
+    let cases: [(&str, fn(&mut Link), bool); 6] = [
+        (LINKS, good, true),
+        (CONSOLE, good, false),
+        (LINKS, |link| link.expires_at = at(4), false),
+        (LINKS, |link| link.recipient = "b".parse().unwrap(), false),
+        (LINKS, |link| link.incident = "y".parse().unwrap(), false),
+        (LINKS, |link| link.event = link.event.next(), false),
+    ];
+    for (number, (key, change, counts)) in cases.into_iter().enumerate() {
+        let world = world(&[]);
+        let link = by(&world.0, key, change);
+        let faults = said_otherwise(world, CONSOLE, |r| {
+            r.method = Some(ReceiptMethod::Link);
+            r.link = Some(link.clone());
+        });
+        assert_eq!((refused(&faults), faults.is_empty()), (!counts, counts), "{number}: {faults:?}");
+    }
 }
