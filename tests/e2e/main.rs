@@ -11,6 +11,7 @@ mod crowds;
 mod desks;
 mod duties;
 mod killed;
+mod python;
 mod relays;
 mod strangers;
 mod tampered;

@@ -1,4 +1,4 @@
-//! The real `tocsin` program as a child process.
+//! The real `tocsin` program, and others, as child processes.
 
 use std::{
     env,
@@ -28,21 +28,29 @@ impl Program {
         login: Option<&Path>,
         directory: &Path,
     ) -> Self {
-        let log = directory.join(format!("{name}.log"));
-        let file = File::options().create(true).append(true).open(&log).unwrap();
-        let child = Command::new(binary())
+        let mut command = Command::new(binary());
+        command
             .args(arguments)
             .env("NATS_URL", nats_url)
             // An empty one counts as none.
             .env("NATS_NKEY", login.unwrap_or(Path::new("")))
             .env("RUST_LOG", "info,async_nats=error")
-            .env("RUST_BACKTRACE", "1")
-            .stdin(Stdio::null())
-            .stdout(file.try_clone().unwrap())
-            .stderr(file)
-            .spawn()
-            .unwrap();
+            .env("RUST_BACKTRACE", "1");
+        Self::spawn(name, command, directory)
+    }
+
+    /// Starts any program, its log in this directory.
+    pub fn spawn(name: &str, mut command: Command, directory: &Path) -> Self {
+        let log = directory.join(format!("{name}.log"));
+        let file = File::options().create(true).append(true).open(&log).unwrap();
+        let child =
+            command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
         Self { name: name.to_owned(), child, log }
+    }
+
+    /// What it has printed so far.
+    pub fn printed(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Kills it (SIGKILL), as a power cut would.

@@ -10,6 +10,7 @@ mod error;
 mod fuzz;
 mod nats;
 mod place;
+mod python;
 mod readme;
 #[cfg(test)]
 mod rules;

@@ -18,17 +18,17 @@ use tocsin_provision::{Bus, Plan, Service, Tls, provision};
 use tocsin_tests::{Cast, until};
 
 /// A provisioned bus with a directory in force and a router.
-pub(super) struct Fort {
-    pub(super) dir: TempDir,
-    pub(super) bus: Bus,
-    pub(super) server: Server,
-    pub(super) cast: Cast,
-    pub(super) ledger: Ledger,
-    pub(super) router: tokio::task::JoinHandle<()>,
+pub(crate) struct Fort {
+    pub(crate) dir: TempDir,
+    pub(crate) bus: Bus,
+    pub(crate) server: Server,
+    pub(crate) cast: Cast,
+    pub(crate) ledger: Ledger,
+    pub(crate) router: tokio::task::JoinHandle<()>,
 }
 
 impl Fort {
-    pub(super) async fn start(cast: Cast) -> Self {
+    pub(crate) async fn start(cast: Cast) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let bus = Bus::at(std::fs::canonicalize(dir.path()).unwrap().join("bus"));
@@ -56,7 +56,7 @@ impl Fort {
     }
 
     /// Writes the bus anew for this directory, and has the server read it.
-    pub(super) fn reload(&self, document: &DirectoryDocument) {
+    pub(crate) fn reload(&self, document: &DirectoryDocument) {
         write(&self.bus, document, self.server.port());
         let reload = format!("reload={}", self.server.id().unwrap());
         let program = server::find().unwrap();
@@ -64,17 +64,17 @@ impl Fort {
     }
 
     /// A body's connection, as its programs make it.
-    pub(super) fn connection(&self, id: &str) -> Connection {
+    pub(crate) fn connection(&self, id: &str) -> Connection {
         self.bus.body(id, &self.cast.key(id), &self.server.url()).unwrap()
     }
 
-    pub(super) async fn attacker(&self, id: &str) -> Attacker {
+    pub(crate) async fn attacker(&self, id: &str) -> Attacker {
         let options = ConnectOptions::new().nkey(self.cast.key(id).seed().unwrap());
         Attacker::connect(options, &self.server.url(), &self.bus, Some(id)).await.unwrap()
     }
 
     /// Everything on the bus that is not these bodies' own word, nor the router's about it.
-    pub(super) async fn foreign(&self, own: &[&str]) -> Vec<(u64, String, Vec<u8>)> {
+    pub(crate) async fn foreign(&self, own: &[&str]) -> Vec<(u64, String, Vec<u8>)> {
         let mut all = Vec::new();
         for stream in [Stream::Said, Stream::Log] {
             for Entry { sequence, subject, body, .. } in
@@ -91,7 +91,7 @@ impl Fort {
     }
 
     /// The router's reason against what was said there.
-    pub(super) async fn refusal(&self, said: u64) -> String {
+    pub(crate) async fn refusal(&self, said: u64) -> String {
         let subject = Subject::Refusal { said };
         let entry = until("a refusal", async || {
             self.ledger.last(&subject).await.unwrap().ok_or_else(|| "none".to_owned())
@@ -114,7 +114,7 @@ fn service(bus: &Bus, server: &Server, service: Service) -> Connection {
 
 /// What came of one request.
 #[derive(Debug, Clone)]
-pub(super) enum Seen {
+pub(crate) enum Seen {
     /// Permissions deny it.
     Denied,
     /// JetStream's own refusal.
@@ -129,7 +129,7 @@ pub(super) enum Seen {
 
 impl Seen {
     /// What stopped it, if something did.
-    pub(super) fn stopped_by(&self) -> Option<String> {
+    pub(crate) fn stopped_by(&self) -> Option<String> {
         match self {
             Self::Denied => Some("nats-server: permissions of the user".to_owned()),
             Self::Refused(why) => Some(format!("nats-server: {why}")),
@@ -140,14 +140,14 @@ impl Seen {
 }
 
 /// A client with none of our manners.
-pub(super) struct Attacker {
-    pub(super) client: Client,
+pub(crate) struct Attacker {
+    pub(crate) client: Client,
     events: Arc<Mutex<Vec<String>>>,
 }
 
 impl Attacker {
     /// Connects, with the certificate of somebody or without one.
-    pub(super) async fn connect(
+    pub(crate) async fn connect(
         options: ConnectOptions,
         url: &str,
         bus: &Bus,
@@ -175,7 +175,7 @@ impl Attacker {
     }
 
     /// One request, and what came of it.
-    pub(super) async fn ask(&self, subject: &str, headers: Option<HeaderMap>, body: &[u8]) -> Seen {
+    pub(crate) async fn ask(&self, subject: &str, headers: Option<HeaderMap>, body: &[u8]) -> Seen {
         self.events.lock().unwrap().clear();
         let mut request = Request::new().payload(body.to_vec().into()).timeout(Some(Duration::from_secs(3)));
         if let Some(headers) = headers {
@@ -210,7 +210,7 @@ impl Attacker {
     }
 
     /// Publishes, with any subject for the answer, and gives time for all of it to be done.
-    pub(super) async fn shout(&self, subject: &str, reply: &str, headers: Option<HeaderMap>, body: &[u8]) {
+    pub(crate) async fn shout(&self, subject: &str, reply: &str, headers: Option<HeaderMap>, body: &[u8]) {
         let body = bytes::Bytes::copy_from_slice(body);
         let (subject, reply) = (subject.to_owned(), reply.to_owned());
         let headers = headers.unwrap_or_default();
@@ -233,7 +233,7 @@ impl Attacker {
     }
 
     /// Subscribes, and says whether it was let.
-    pub(super) async fn listen(&self, subject: &str) -> Option<async_nats::Subscriber> {
+    pub(crate) async fn listen(&self, subject: &str) -> Option<async_nats::Subscriber> {
         self.events.lock().unwrap().clear();
         let subscriber = self.client.subscribe(subject.to_owned()).await.unwrap();
         self.client.flush().await.unwrap();

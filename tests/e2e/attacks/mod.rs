@@ -1,6 +1,6 @@
 //! Every attack that we can think of, by those inside and by strangers, on a bus as it is provisioned.
 
-mod fort;
+pub(crate) mod fort;
 mod others;
 mod table;
 

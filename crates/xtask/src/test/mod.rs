@@ -16,7 +16,7 @@ use std::{
 use clap::ValueEnum;
 use counts::Counts;
 
-use crate::{error::Error, fuzz, nats, place, readme};
+use crate::{error::Error, fuzz, nats, place, python, readme};
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -129,6 +129,7 @@ impl Step {
             Self::Tests => {
                 let mut tests = cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
                 tests.env("NATS_SERVER", nats::server()?);
+                tests.env("TOCSIN_DESK_PYTHONPATH", python::desk_libraries()?);
                 counted(tests, counts)
             }
             Self::Browser => {

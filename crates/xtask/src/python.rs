@@ -1,0 +1,109 @@
+//! Python's libraries from PyPI, pinned by hash and put under `target/`, for the tests that run Python.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{self, Command},
+};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::{error::Error, place};
+
+/// Where the example of a desk is.
+const DESK: &str = "deploy/desk-python";
+
+/// Has the libraries of the desk that is written in Python where its test looks for them.
+///
+/// # Errors
+/// When python3, pip, PyPI or the disk say no, or the bytes have another hash.
+pub(crate) fn desk_libraries() -> Result<PathBuf, Error> {
+    let desk = place::root().join(DESK);
+    let read = |name: &str| {
+        let file = desk.join(name);
+        fs::read_to_string(&file).map_err(|source| Error::io(format!("read {}", file.display()), source))
+    };
+    let wanted = [read("requirements-build.txt")?, read("requirements.txt")?];
+    let home = place::target().join("python-desk");
+    let libraries = home.join(name_of(&wanted));
+    if libraries.is_dir() {
+        return Ok(libraries);
+    }
+    eprintln!("Fetching the Python desk's libraries from PyPI, once.");
+    // Nothing stands at its place before it is whole: two tasks at once, or a kill, leave no half of it.
+    let fetching = home.join(format!("fetching-{}", process::id()));
+    let fetched = fetch(&desk, &fetching).and_then(|new| match fs::rename(new, &libraries) {
+        Err(source) if !libraries.is_dir() => {
+            Err(Error::io(format!("move what was fetched to {}", libraries.display()), source))
+        }
+        _ => Ok(libraries.clone()),
+    });
+    // What is left there is of no use to anybody, and no harm.
+    let _ = fs::remove_dir_all(&fetching);
+    fetched
+}
+
+/// Another list of libraries, or another Python, has another place.
+fn name_of(wanted: &[String; 2]) -> String {
+    let version =
+        Command::new("python3").args(["-c", "import sys; print(sys.implementation.cache_tag)"]).output();
+    let version = version.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let mut hash = Sha256::new();
+    for text in wanted {
+        hash.update(text);
+        hash.update([0]);
+    }
+    let hash = hash.finalize().iter().take(8).fold(0_u64, |all, byte| all << 8 | u64::from(*byte));
+    format!("{}-{hash:016x}", version.unwrap_or_default())
+}
+
+/// Installs first what builds, then the rest with it: so that pip, which checks no hash of what it fetches to build
+/// with, fetches nothing for that.
+fn fetch(desk: &Path, into: &Path) -> Result<PathBuf, Error> {
+    let (build, libraries) = (into.join("build"), into.join("libraries"));
+    let install = |requirements: &str, to: &Path, more: &[&str]| {
+        let mut pip = Command::new("python3");
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--require-hashes",
+        ])
+        .args(more)
+        .arg("--requirement")
+        .arg(desk.join(requirements))
+        .arg("--target")
+        .arg(to)
+        .env("PYTHONPATH", &build);
+        let attempted = format!(
+            "install {DESK}/{requirements} with pip: check that python3 is 3.11 or later, has pip, and that PyPI can be reached"
+        );
+        match pip.output() {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(output) => {
+                Err(Error::part(attempted, String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+            }
+            Err(error) => Err(Error::part(attempted, format!("python3 does not run: {error}"))),
+        }
+    };
+    install("requirements-build.txt", &build, &["--only-binary=:all:"])?;
+    install("requirements.txt", &libraries, &["--no-build-isolation"])?;
+    Ok(libraries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_list_of_libraries_has_another_place() {
+        let name = |build: &str, libraries: &str| name_of(&[build.to_owned(), libraries.to_owned()]);
+        assert_eq!(name("a", "b"), name("a", "b"));
+        for (build, libraries) in [("a", "c"), ("c", "b"), ("ab", ""), ("", "ab")] {
+            assert_ne!(name(build, libraries), name("a", "b"));
+        }
+    }
+}
