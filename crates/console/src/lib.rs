@@ -27,4 +27,6 @@ pub use config::Config;
 pub use console::Console;
 pub use error::Error;
 pub use hands::*;
-pub use session::{Account, AccountName, Accounts, PASSWORD_MIN, Posted, Refusal, Sees, Visitor};
+pub use session::{
+    Account, AccountName, Accounts, PASSWORD_MIN, Posted, Refusal, Sees, Visitor, generated_password,
+};

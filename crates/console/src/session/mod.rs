@@ -39,7 +39,7 @@ pub(crate) use self::sessions::Sessions;
 use self::ticket::Ticket;
 pub use self::{
     accounts::{Account, AccountName, Accounts},
-    password::PASSWORD_MIN,
+    password::{PASSWORD_MIN, generated_password},
     posted::Posted,
     refusal::Refusal,
 };

@@ -6,11 +6,19 @@ use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString},
 };
+use data_encoding::BASE32_NOPAD;
 
 /// The shortest password, in characters, that is taken for a new account.
 pub const PASSWORD_MIN: usize = 12;
 /// The longest password, in bytes: hashing is no place for a book.
 pub(super) const PASSWORD_MAX: usize = 256;
+
+/// A password that nobody has chosen: 100 random bits, in groups that can be read out.
+pub fn generated_password() -> String {
+    let letters = BASE32_NOPAD.encode(&rand::random::<[u8; 16]>()).to_lowercase();
+    let letter = |at: usize| letters.get(at..at + 5).unwrap_or_default();
+    [letter(0), letter(5), letter(10), letter(15)].join("-")
+}
 
 /// The work of one hash: what OWASP's password storage cheat sheet asks of Argon2id at least, 19 MiB and two passes.
 fn work() -> Argon2<'static> {
@@ -35,7 +43,7 @@ impl Hash {
     /// Takes a hash from a file. One that asks for less work than ours would tell by its time which accounts there are
     /// and one that asks for far more could stop the console, so only ours is taken.
     pub(super) fn read(text: &str) -> Result<Self, String> {
-        let again = "set the password again with `tocsin account add`";
+        let again = "set the password again with `tocsin account password`";
         let hash =
             PasswordHash::new(text).map_err(|why| format!("its password is no hash ({why}): {again}"))?;
         let ours = Params::default();
@@ -97,6 +105,13 @@ mod tests {
         assert_ne!(hash, Hash::of("correct horse battery").unwrap(), "each has a salt of its own");
         assert!(Hash::of(&"x".repeat(PASSWORD_MAX + 1)).is_none());
         assert!(!format!("{hash:?}").contains("argon2"));
+    }
+
+    #[test]
+    fn a_generated_password_is_another_each_time() {
+        let (one, other) = (generated_password(), generated_password());
+        assert_eq!(one.len(), 23, "{one}");
+        assert_ne!(one, other);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod router;
 mod up;
 
 // Administrators.
+mod account;
 mod directory;
 mod keys;
 mod policy;
@@ -66,6 +67,7 @@ pub(crate) enum Command {
     Keys(keys::Args),
     Directory(directory::Args),
     Policy(policy::Args),
+    Account(account::Args),
 }
 
 impl Command {
@@ -87,7 +89,8 @@ impl Command {
             | Self::Provision(_)
             | Self::Keys(_)
             | Self::Directory(_)
-            | Self::Policy(_) => Manner::Command,
+            | Self::Policy(_)
+            | Self::Account(_) => Manner::Command,
         }
     }
 
@@ -118,6 +121,7 @@ impl Command {
             Self::Keys(args) => keys::run(args).await,
             Self::Directory(args) => directory::run(args).await,
             Self::Policy(args) => policy::run(args).await,
+            Self::Account(args) => account::run(args).await,
         }
     }
 }
