@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use tocsin_protocol::{
     DispatchStep, EventNumber, IncidentId, Outcome, RecipientId, Requirement, SignedDuration, StepNumber,
-    Timestamp,
+    Subject, Timestamp,
 };
 
 use crate::{
+    evidence::Request,
     facts::{At, Attempt, Dispatched, Facts, Refused, SaidEvent},
     judge::{self, Window},
-    problem,
+    problem::{self, Problem},
     report::{
-        Comparison, EscalationReport, EventReport, IncidentReport, OperatorDelay, Provenance,
-        RecipientReport, RefusalReport, Report, SCHEMA_VERSION, State, StepReport, Totals,
+        EscalationReport, EventReport, IncidentReport, OperatorDelay, Provenance, RecipientReport,
+        RefusalReport, Report, SCHEMA_VERSION, State, StepReport, Totals,
     },
     timeliness,
 };
@@ -25,12 +26,12 @@ pub(crate) struct Judged {
     /// Nobody can be shown to have cared.
     pub(crate) neither: bool,
     /// Its system said that it holds the notice: of this event, or of all of them.
-    delivered: bool,
+    pub(crate) delivered: bool,
     mails: Mails,
     /// How late the acknowledgement was.
     late_by: SignedDuration,
     /// Its place in the directory.
-    place: usize,
+    pub(crate) place: usize,
 }
 
 /// What became of the mails owed to a recipient.
@@ -55,20 +56,46 @@ pub(crate) struct JudgedEvent {
     pub(crate) judged: Vec<Judged>,
 }
 
+/// An incident, judged: each event, and each recipient over all of them.
+#[derive(Debug)]
+pub(crate) struct JudgedIncident {
+    pub(crate) incident: IncidentReport,
+    pub(crate) events: Vec<JudgedEvent>,
+    pub(crate) whole: Vec<Judged>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// Judges an incident, of everyone or of one recipient alone; none when no event of it counts, or that recipient was
+/// owed none.
+pub(crate) fn judge(
+    id: &IncidentId,
+    facts: &Facts,
+    as_of: Timestamp,
+    only: Option<&RecipientId>,
+) -> Option<JudgedIncident> {
+    let first = facts.events.values().next()?;
+    let events: Vec<JudgedEvent> =
+        facts.events.values().map(|said| event(facts, said, as_of, only)).collect();
+    let whole = summary(&events);
+    if only.is_some() && whole.is_empty() {
+        return None;
+    }
+    let incident = incident(id, facts, first, only);
+    let mut problems = problem::find(facts, &incident, &events, &whole, as_of);
+    problems.retain(|problem| only.is_none_or(|only| problem.is_for(only)));
+    Some(JudgedIncident { incident, events, whole, problems })
+}
+
 /// Makes the report of an incident; none when no event of it counts.
 pub(crate) fn report(
     id: &IncidentId,
     facts: &Facts,
     provenance: Provenance,
-    comparison: Option<Comparison>,
+    request: Request,
 ) -> Option<Report> {
-    let as_of = provenance.as_of;
-    let first = facts.events.values().next()?;
-    let events: Vec<JudgedEvent> = facts.events.values().map(|said| event(facts, said, as_of)).collect();
-    let whole = summary(&events);
-    let incident = incident(id, facts, first);
-    let problems = problem::find(facts, &incident, &events, &whole, as_of);
-    let refusals = refusals(facts);
+    let only = request.only.as_ref();
+    let JudgedIncident { incident, events, whole, problems } = judge(id, facts, provenance.as_of, only)?;
+    let refusals = refusals(facts, only);
     let timeliness = timeliness::of(&events, &whole);
     let totals = totals(&whole);
     Some(Report {
@@ -80,19 +107,25 @@ pub(crate) fn report(
         events: events.into_iter().map(|event| event.report).collect(),
         refusals,
         problems,
-        comparison,
+        comparison: request.comparison,
         provenance,
     })
 }
 
-fn incident(id: &IncidentId, facts: &Facts, first: &At<SaidEvent>) -> IncidentReport {
+fn incident(
+    id: &IncidentId,
+    facts: &Facts,
+    first: &At<SaidEvent>,
+    only: Option<&RecipientId>,
+) -> IncidentReport {
     let last_stated = |moment: fn(&SaidEvent) -> Option<Timestamp>| {
         facts.events.values().rev().find_map(|said| moment(&said.fact))
     };
     let began_at = last_stated(|said| said.event.began_at);
     let detected_at = last_stated(|said| said.event.detected_at);
     let mut first_notices: BTreeMap<&RecipientId, Timestamp> = BTreeMap::new();
-    for ((recipient, _), notice) in &facts.notices {
+    let notices = facts.notices.iter().filter(|((who, _), _)| only.is_none_or(|only| only == who));
+    for ((recipient, _), notice) in notices {
         let earliest = first_notices.entry(recipient).or_insert(notice.time);
         *earliest = (*earliest).min(notice.time);
     }
@@ -114,10 +147,11 @@ fn incident(id: &IncidentId, facts: &Facts, first: &At<SaidEvent>) -> IncidentRe
     }
 }
 
-fn event(facts: &Facts, said: &At<SaidEvent>, as_of: Timestamp) -> JudgedEvent {
+fn event(facts: &Facts, said: &At<SaidEvent>, as_of: Timestamp, only: Option<&RecipientId>) -> JudgedEvent {
     let number = said.fact.event.sequence;
     let dispatched = facts.dispatches.get(&number);
     let mut judged = dispatched.map_or_else(Vec::new, |at| recipients(facts, &at.fact, as_of));
+    judged.retain(|judged| only.is_none_or(|only| *only == judged.row.id));
     judged.sort_by(|a, b| (a.place, &a.row.id).cmp(&(b.place, &b.row.id)));
     let dispatch = dispatched.map(|at| &at.fact.dispatch);
     let report = EventReport {
@@ -129,14 +163,17 @@ fn event(facts: &Facts, said: &At<SaidEvent>, as_of: Timestamp) -> JudgedEvent {
         directory: dispatch.map(|d| d.directory),
         acknowledge: dispatch.is_some_and(|d| d.acknowledge),
         worsened: dispatch.map(|d| d.worsened.clone()).unwrap_or_default(),
-        steps: dispatch.map(|d| d.steps.iter().map(|s| step(facts, number, s)).collect()).unwrap_or_default(),
+        steps: dispatch
+            .map(|d| d.steps.iter().map(|s| step(facts, number, s, only.is_none())).collect())
+            .unwrap_or_default(),
         totals: totals(&judged),
         recipients: judged.iter().map(|j| j.row.clone()).collect(),
     };
     JudgedEvent { report, judged }
 }
 
-fn step(facts: &Facts, event: EventNumber, step: &DispatchStep) -> StepReport {
+/// A window; `counted` with how many it was found to be about.
+fn step(facts: &Facts, event: EventNumber, step: &DispatchStep, counted: bool) -> StepReport {
     let finding = facts.findings.get(&(event, step.step));
     StepReport {
         step: step.step,
@@ -145,8 +182,8 @@ fn step(facts: &Facts, event: EventNumber, step: &DispatchStep) -> StepReport {
         due_at: step.due_at,
         closed_at: facts.dues.get(&(event, step.step)).copied(),
         found_at: finding.map(|f| f.time),
-        required: finding.map(|f| f.fact.required),
-        silent: finding.map(|f| count(f.fact.silent.len())),
+        required: finding.filter(|_| counted).map(|f| f.fact.required),
+        silent: finding.filter(|_| counted).map(|f| count(f.fact.silent.len())),
         stopped_by: finding.and_then(|f| f.fact.stopped_by.clone()),
     }
 }
@@ -314,7 +351,12 @@ fn totals(all: &[Judged]) -> Totals {
     }
 }
 
-fn refusals(facts: &Facts) -> Vec<RefusalReport> {
+fn refusals(facts: &Facts, only: Option<&RecipientId>) -> Vec<RefusalReport> {
+    let whose = |refused: &Refused| {
+        only.is_none_or(|only| {
+            matches!(refused.refusal.subject.parse(), Ok(Subject::Receipt { recipient, .. }) if recipient == *only)
+        })
+    };
     let report = |(said, refused): (&u64, &Refused)| RefusalReport {
         said: *said,
         at: refused.said_at,
@@ -324,7 +366,7 @@ fn refusals(facts: &Facts) -> Vec<RefusalReport> {
         recorded: refused.recorded,
     };
     // What only the router refused counts by the rules; a problem tells of it.
-    facts.refusals.iter().filter(|(_, refused)| refused.judged).map(report).collect()
+    facts.refusals.iter().filter(|(_, refused)| refused.judged && whose(refused)).map(report).collect()
 }
 
 /// A count as the report has it. There are fewer recipients, and attempts, than `u32` can tell.

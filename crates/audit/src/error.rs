@@ -1,5 +1,6 @@
 //! What can go wrong while a report is made.
 
+use jiff::civil::Date;
 use tocsin_protocol::IncidentId;
 
 /// A report that could not be made, and what the reader can do.
@@ -16,6 +17,16 @@ pub enum Error {
         /// How many entries of `TOCSIN_SAID` were read.
         said: u64,
     },
+    /// Two days that are no period.
+    #[error("no report from {from} to {to}: {why}")]
+    Period {
+        /// The first day that was asked for.
+        from: Date,
+        /// The last.
+        to: Date,
+        /// What is wrong, and what to give.
+        why: &'static str,
+    },
     /// A file that is no bundle.
     #[error("this is no bundle that can be verified: {why}; make one with `tocsin audit export`")]
     NoBundle {
@@ -26,11 +37,11 @@ pub enum Error {
     #[error("the streams could not be read for the report: {0}")]
     Ledger(#[from] tocsin_ledger::Error),
     /// A report could not be rendered.
-    #[error("the report of incident {incident} could not be written as {form}: {why}")]
+    #[error("the report of {what} could not be written as {form}: {why}")]
     Render {
-        /// The incident.
-        incident: IncidentId,
-        /// Table, JSON, CSV or HTML.
+        /// The incident or the period.
+        what: String,
+        /// Table, JSON, CSV, HTML or PDF.
         form: &'static str,
         /// What the library says.
         why: String,

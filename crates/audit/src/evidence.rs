@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use tocsin_duty::{Fold, Verdict};
-use tocsin_protocol::{Entry, IncidentId, Refusal, Stream, Subject, Timestamp, from_body};
+use tocsin_protocol::{Entry, IncidentId, RecipientId, Refusal, Stream, Subject, Timestamp, from_body};
 
 use crate::{
     compute,
     error::Error,
     facts::Facts,
+    period::{self, PeriodProvenance, PeriodReport, PeriodRequest},
     register::Register,
     report::{Comparison, Provenance, Report, StreamRead},
 };
@@ -39,6 +40,9 @@ pub struct Request {
     pub as_of: Option<Timestamp>,
     /// Another timeliness to hold this one against.
     pub comparison: Option<Comparison>,
+    /// The one recipient that it is for. The report then holds its own rows and what is computed of them, the incident
+    /// that it was told of, and nothing that another recipient said or was sent.
+    pub only: Option<RecipientId>,
 }
 
 /// Gathers the evidence from entries that are at hand, in their one order.
@@ -104,7 +108,25 @@ impl Evidence {
         let unknown = || Error::UnknownIncident { incident: incident.clone(), said: self.said.entries };
         let facts = self.incidents.get(incident).ok_or_else(unknown)?;
         let provenance = self.provenance(facts, request.as_of);
-        compute::report(incident, facts, provenance, request.comparison).ok_or_else(unknown)
+        compute::report(incident, facts, provenance, request).ok_or_else(unknown)
+    }
+
+    /// How timely everybody was between two days.
+    ///
+    /// # Errors
+    /// [`Error::Period`] for days that are none.
+    pub fn period(&self, request: &PeriodRequest) -> Result<PeriodReport, Error> {
+        let last_read = self.said.last_at.max(self.log.last_at);
+        let register = self.registers.last_key_value();
+        let provenance = PeriodProvenance {
+            as_of: request.as_of.max(last_read).unwrap_or(Timestamp::UNIX_EPOCH),
+            directory_name: register.map(|(_, register)| register.name.clone()),
+            directory_version: register.map(|(version, _)| *version),
+            said: self.said,
+            log: self.log,
+        };
+        let time_zone = register.map_or("UTC", |(_, register)| register.time_zone.as_str());
+        period::report(&self.incidents, time_zone, provenance, request)
     }
 
     fn provenance(&self, facts: &Facts, as_of: Option<Timestamp>) -> Provenance {

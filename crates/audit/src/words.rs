@@ -20,6 +20,10 @@ impl Zone {
         }
     }
 
+    pub(crate) fn zone(&self) -> TimeZone {
+        self.zone.clone()
+    }
+
     /// `2023-06-25`.
     pub(crate) fn day(&self, at: Timestamp) -> String {
         self.form("%Y-%m-%d", at)
@@ -93,6 +97,18 @@ pub(crate) fn length(seconds: f64) -> String {
     let words: Vec<String> =
         parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n} {unit}")).collect();
     format!("{sign}{}", words.join(" "))
+}
+
+/// The same in at most two units, for a table: `2 h 41 min`, `150 d 2 h`.
+pub(crate) fn rough(seconds: f64) -> String {
+    const UNITS: [f64; 3] = [86_400.0, 3_600.0, 60.0];
+    // What is told in two units is rounded to the second of them, which is the one after the first that fits.
+    let least = match UNITS.iter().position(|unit| seconds.abs() >= *unit) {
+        Some(0) => 3_600.0,
+        Some(1) => 60.0,
+        _ => return length(seconds),
+    };
+    length((seconds / least).round() * least)
 }
 
 /// Free text from outside, on one line: control characters and those that turn the direction of writing are taken out,
@@ -186,6 +202,21 @@ mod tests {
             (f64::NAN, "not a length of time"),
         ] {
             assert_eq!(length(seconds), said, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_rough_length_has_two_units() {
+        for (seconds, said) in [
+            (0.24, "240 ms"),
+            (252.0, "4 min 12 s"),
+            (9_690.0, "2 h 42 min"),
+            (86_399.0, "1 d"),
+            (12_960_123.0, "150 d"),
+            (12_967_323.0, "150 d 2 h"),
+            (f64::NAN, "not a length of time"),
+        ] {
+            assert_eq!(rough(seconds), said, "{seconds}");
         }
     }
 

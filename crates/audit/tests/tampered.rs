@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, io::BufReader, sync::LazyLock};
 use bytes::Bytes;
 use proptest::prelude::*;
 use support::{INCIDENT, World, checkpoint_key, minutes, seconds, stated};
-use tocsin_audit::{Bundle, Fault, FaultCode, Request, Verdict, verify};
+use tocsin_audit::{Bundle, Fault, FaultCode, Request, Standing, Told, Verdict, verify};
 use tocsin_protocol::{
     AuthorKey, Entry, EventKind, IncidentId, Outcome, Signed, SigningKey, Stream,
     schema::{Kind, check},
@@ -282,8 +282,36 @@ fn history_that_is_written_anew_with_the_operators_keys_is_caught_by_what_recipi
     }
     // With no recipient's word left, nobody contradicts; and that is said.
     let silent = rewritten(&world, |entry| entry.subject.starts_with("tocsin.receipt."));
-    let verdict = judged(&Bundle::of(&silent, None).unwrap());
-    assert!(verdict.limits.iter().any(|limit| limit.contains("No receipt repeats")), "{:?}", verdict.limits);
+    assert_eq!(judged(&Bundle::of(&silent, None).unwrap()).witnessed, None);
+}
+
+#[test]
+fn a_record_that_no_recipients_word_could_contradict_is_not_called_proven() {
+    // As it was, or as the holder of every key of the operator's wrote it anew, with findings to fit: nobody can tell.
+    let mut anew = World::small();
+    anew.checkpoint().say(EventKind::Initial, NONE).at(minutes(31)).checkpoint();
+    for of in [None, Some(&incident())] {
+        let bundle = Bundle::of(&anew.entries, of).unwrap();
+        let verdict = judged(&bundle);
+        assert_eq!(verdict.faults, []);
+        assert_eq!(verdict.standing(), Standing::Unwitnessed);
+        assert!(Told::of(&bundle, &verdict).words.starts_with("It proves nothing by itself"));
+    }
+    // One receipt that repeats a checkpoint is a word that could.
+    anew.delivered("ofcom", 1).checkpoint();
+    assert_eq!(judged(&Bundle::of(&anew.entries, None).unwrap()).standing(), Standing::Proven);
+}
+
+#[test]
+fn a_verdict_is_as_its_schema_says() {
+    let mut altered = all();
+    altered.entries[5].entry.body = Bytes::new();
+    for bundle in [all(), altered] {
+        let told = Told::of(&bundle, &judged(&bundle));
+        let text = serde_json::to_string(&told).unwrap();
+        assert_eq!(check(Kind::Verdict, text.as_bytes()), Ok(()), "{text}");
+        assert_eq!(serde_json::from_str::<Told>(&text).unwrap(), told);
+    }
 }
 
 #[test]

@@ -143,10 +143,23 @@ async fn a_bus_of_ones_own_comes_up_from_nothing_dispatches_and_leaves_nothing_r
     let file = file.to_str().unwrap();
     for export in [&["audit", "export", "--all", file][..], &["audit", "export", "x", file]] {
         assert!(run(export).contains("Proofs are held against checkpoint"));
-        let verified = done(&mut tocsin(elsewhere.path(), &["audit", "verify", file, "--key", &key]));
+        let verify = ["audit", "verify", file, "--key", &key];
+        let verified = tocsin(elsewhere.path(), &verify).output().unwrap();
         let told = String::from_utf8(verified.stdout).unwrap();
-        assert!(told.contains("All is proven.") && told.contains("x: "), "{told}");
+        assert!(told.contains("It proves nothing by itself") && told.contains("x: "), "{told}");
+        assert_eq!(verified.status.code(), Some(1), "no recipient has said anything yet");
     }
+    let as_police = ["--as", "police-north", "--key", "keys/police-north.nk"];
+    run(&[&["ack", "x"][..], &as_police, &["--by", "A. Example", "--role", "duty"]].concat());
+    run(&["audit", "export", "--all", file]);
+    let verify = |rest: &[&str]| {
+        let verify = [&["audit", "verify", file, "--key", &key][..], rest].concat();
+        String::from_utf8(done(&mut tocsin(elsewhere.path(), &verify)).stdout).unwrap()
+    };
+    let told = verify(&[]);
+    assert!(told.contains("All is proven.") && told.contains("x: "), "{told}");
+    let told: serde_json::Value = serde_json::from_str(&verify(&["--format", "json"])).unwrap();
+    assert_eq!(told["standing"], "proven");
     let altered = fs::read_to_string(file).unwrap().replacen(
         "tocsin.notice.police-north",
         "tocsin.notice.police-south",

@@ -30,6 +30,20 @@ pub struct Problem {
     pub text: String,
 }
 
+impl Problem {
+    /// Whether one recipient may be told of it: it is about that recipient alone, or about what everyone was told.
+    pub(crate) fn is_for(&self, recipient: &RecipientId) -> bool {
+        match self.code {
+            ProblemCode::LateEntry
+            | ProblemCode::RevisedStart
+            | ProblemCode::ClosedBeforeNotice
+            | ProblemCode::AssumedClock
+            | ProblemCode::UnknownTimeZone => true,
+            _ => self.recipients == [recipient.clone()],
+        }
+    }
+}
+
 /// The sorts of problem, gravest first. The words are stable: programs may rely on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

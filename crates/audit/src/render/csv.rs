@@ -1,6 +1,6 @@
 //! The report as CSV: one row for each event and recipient, and each mail that it was owed.
 
-use tocsin_protocol::{Requirement, Timestamp};
+use tocsin_protocol::{Outcome, Requirement, Timestamp};
 
 use crate::{
     Error, EscalationReport, EventReport, RecipientReport, Report,
@@ -52,7 +52,8 @@ const COLUMNS: [&str; 35] = [
 /// # Errors
 /// [`Error::Render`] when it cannot be written.
 pub fn csv(report: &Report) -> Result<String, Error> {
-    let failed = |why: String| Error::Render { incident: report.incident.id.clone(), form: "CSV", why };
+    let failed =
+        |why: String| Error::Render { what: format!("incident {}", report.incident.id), form: "CSV", why };
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     writer.write_record(COLUMNS).map_err(|why| failed(why.to_string()))?;
     for event in &report.events {
@@ -120,13 +121,26 @@ fn row(
     ]
 }
 
+/// How an attempt ended, as the JSON has it.
+pub(super) fn outcome_word(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Accepted => "accepted",
+        Outcome::Temporary => "temporary",
+        Outcome::RelayFault => "relay-fault",
+        Outcome::Permanent => "permanent",
+        Outcome::Unknown => "unknown",
+        Outcome::StoodDown => "stood-down",
+    }
+    .to_owned()
+}
+
 fn time(at: Option<Timestamp>) -> String {
     at.map(|at| at.to_string()).unwrap_or_default()
 }
 
 /// A cell on one line that no spreadsheet takes for a formula: what could hide its first letter is taken out before it
 /// is looked at. Numbers stay numbers.
-fn guarded(cell: &str) -> String {
+pub(super) fn guarded(cell: &str) -> String {
     // The wide forms too: a spreadsheet in Japanese or Chinese reads them as the narrow ones.
     const RISKY: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
     let cell = plain(cell);

@@ -18,6 +18,18 @@ struct Page<'a> {
     width: f64,
 }
 
+#[derive(Template)]
+#[template(path = "report-body.html")]
+struct Body<'a> {
+    story: &'a Story,
+    pictures: &'a [Picture],
+    kind_counts: [&'static str; 6],
+    width: f64,
+}
+
+/// The style sheet of a report that stands in another page. It touches nothing outside of `.report`.
+pub const STYLE: &str = include_str!("../../templates/report.css");
+
 /// The report as one HTML file that a browser shows without anything else: no script, nothing fetched, in light and
 /// dark, on paper and on a telephone. Everything that came from outside is escaped.
 ///
@@ -30,9 +42,23 @@ pub fn html(report: &Report, view: &View) -> Result<String, Error> {
         kind_counts: KIND_COUNTS,
         width: picture::WIDTH,
     };
-    page.render().map_err(|why| Error::Render {
-        incident: report.incident.id.clone(),
-        form: "HTML",
-        why: why.to_string(),
-    })
+    page.render().map_err(|why| failed(report, &why))
+}
+
+/// The same without the page around it, to stand in another page that has the style sheet [`STYLE`].
+///
+/// # Errors
+/// [`Error::Render`] when it cannot be written.
+pub fn fragment(report: &Report, view: &View) -> Result<String, Error> {
+    let body = Body {
+        story: &Story::of(report, view),
+        pictures: &pictures(report, view),
+        kind_counts: KIND_COUNTS,
+        width: picture::WIDTH,
+    };
+    body.render().map_err(|why| failed(report, &why))
+}
+
+fn failed(report: &Report, why: &askama::Error) -> Error {
+    Error::Render { what: format!("incident {}", report.incident.id), form: "HTML", why: why.to_string() }
 }

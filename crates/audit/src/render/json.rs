@@ -9,7 +9,7 @@ use crate::{Error, Report};
 /// [`Error::Render`] when it cannot be serialised.
 pub fn json(report: &Report) -> Result<String, Error> {
     serde_json::to_string_pretty(report).map_err(|why| Error::Render {
-        incident: report.incident.id.clone(),
+        what: format!("incident {}", report.incident.id),
         form: "JSON",
         why: why.to_string(),
     })

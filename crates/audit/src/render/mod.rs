@@ -7,13 +7,17 @@
 mod csv;
 mod html;
 mod json;
+mod period;
 mod picture;
+mod sheet;
 mod story;
 mod table;
+mod text;
 mod view;
 
 pub use csv::csv;
-pub use html::html;
+pub use html::{STYLE, fragment, html};
 pub use json::json;
+pub use period::{period_csv, period_fragment, period_html, period_json, period_table};
 pub use table::table;
 pub use view::{Anchor, Replay, View};

@@ -5,11 +5,9 @@ use std::fmt::Write;
 use super::{
     View,
     story::{KIND_COUNTS, Line, Row, Story},
+    text::{Text, WIDTH, fit},
 };
 use crate::{Report, report::State};
-
-/// How wide a line may be.
-const WIDTH: usize = 100;
 
 /// How many problems of the record are told in full: the page and the JSON have all.
 const PROBLEMS: usize = 25;
@@ -21,7 +19,7 @@ const TROUBLED: usize = 40;
 /// What is wrong with the record stands last, where a reader's eye ends up.
 pub fn table(report: &Report, view: &View) -> String {
     let story = Story::of(report, view);
-    let mut page = Page::default();
+    let mut page = Text::default();
     head(&mut page, &story);
     lines(&mut page, &titled("OPERATOR", story.day), &story.operator);
     lines(&mut page, &titled("RECIPIENTS", story.day), &story.recipients);
@@ -37,33 +35,7 @@ pub fn table(report: &Report, view: &View) -> String {
     page.text
 }
 
-#[derive(Default)]
-struct Page {
-    text: String,
-}
-
-impl Page {
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line.trim_end());
-        self.text.push('\n');
-    }
-
-    fn title(&mut self, title: &str) {
-        self.line("");
-        self.line(title);
-    }
-
-    /// Words over as many lines as they need, the first after `first`, the others after as many blanks.
-    fn wrapped(&mut self, first: &str, words: &str) {
-        let indent = first.chars().count();
-        for (n, line) in wrap(words, WIDTH - indent).iter().enumerate() {
-            let margin = if n == 0 { first.to_owned() } else { " ".repeat(indent) };
-            self.line(&format!("{margin}{line}"));
-        }
-    }
-}
-
-fn head(page: &mut Page, story: &Story) {
+fn head(page: &mut Text, story: &Story) {
     match story.marking {
         Some(marking) => page.wrapped("", &format!("{marking}: {}", story.headline)),
         None => page.wrapped("", &story.headline),
@@ -83,7 +55,7 @@ fn titled(title: &str, of: &str) -> String {
     if of.is_empty() { title.to_owned() } else { format!("{title} ({of})") }
 }
 
-fn lines(page: &mut Page, title: &str, lines: &[Line]) {
+fn lines(page: &mut Text, title: &str, lines: &[Line]) {
     page.title(title);
     let label = widest(lines.iter().map(|line| line.label.as_str()), 36);
     let value = widest(lines.iter().map(|line| line.value.as_str()), 38);
@@ -93,7 +65,7 @@ fn lines(page: &mut Page, title: &str, lines: &[Line]) {
     }
 }
 
-fn machine(page: &mut Page, story: &Story) {
+fn machine(page: &mut Text, story: &Story) {
     page.title(&format!(
         "{:<44}{:>6}{:>14}{:>14}",
         "MACHINE (measured, by the broker's clock)", "of", "median", "slowest"
@@ -103,7 +75,7 @@ fn machine(page: &mut Page, story: &Story) {
     }
 }
 
-fn kinds(page: &mut Page, story: &Story) {
+fn kinds(page: &mut Text, story: &Story) {
     let mut head = format!("{:<34}", "BY KIND");
     for name in KIND_COUNTS {
         let _ = write!(head, "{name:>11}");
@@ -118,7 +90,7 @@ fn kinds(page: &mut Page, story: &Story) {
     }
 }
 
-fn events(page: &mut Page, story: &Story) {
+fn events(page: &mut Text, story: &Story) {
     page.title(&titled("EVENTS", story.day));
     for event in &story.events {
         let left = format!("  {:>2} {:<10}{:<29}", event.event.get(), event.kind, event.published.both());
@@ -130,7 +102,7 @@ fn events(page: &mut Page, story: &Story) {
     }
 }
 
-fn troubled(page: &mut Page, story: &Story) {
+fn troubled(page: &mut Text, story: &Story) {
     let troubled: Vec<&Row> = story.troubled().collect();
     page.title(&titled("LATE, SILENT, OPEN OR ESCALATED", story.day));
     if troubled.is_empty() {
@@ -168,7 +140,7 @@ fn troubled(page: &mut Page, story: &Story) {
     }
 }
 
-fn comparison(page: &mut Page, story: &Story) {
+fn comparison(page: &mut Text, story: &Story) {
     let Some(comparison) = &story.comparison else { return };
     page.line("");
     page.wrapped("", &comparison.title);
@@ -186,7 +158,7 @@ fn comparison(page: &mut Page, story: &Story) {
     }
 }
 
-fn problems(page: &mut Page, story: &Story) {
+fn problems(page: &mut Text, story: &Story) {
     if story.problems.is_empty() {
         page.title("PROBLEMS: none found. Every signature was verified, and every finding held against the receipts.");
         return;
@@ -204,59 +176,4 @@ fn problems(page: &mut Page, story: &Story) {
 
 fn widest<'a>(cells: impl Iterator<Item = &'a str>, most: usize) -> usize {
     cells.map(|cell| cell.chars().count()).max().unwrap_or(0).min(most)
-}
-
-/// A cell of exactly this width: cut with a mark, or filled up.
-fn fit(cell: &str, width: usize) -> String {
-    let length = cell.chars().count();
-    if length <= width {
-        return format!("{cell}{}", " ".repeat(width - length));
-    }
-    let kept: String = cell.chars().take(width.saturating_sub(2)).collect();
-    format!("{:<width$}", format!("{}..", kept.trim_end()))
-}
-
-/// Words in lines of at most this width; a word that is longer is cut in pieces.
-fn wrap(words: &str, width: usize) -> Vec<String> {
-    let width = width.max(10);
-    let mut lines = vec![String::new()];
-    let mut used = 0;
-    for word in words.split_whitespace() {
-        let letters: Vec<char> = word.chars().collect();
-        for piece in letters.chunks(width) {
-            if used > 0 && used + 1 + piece.len() > width {
-                lines.push(String::new());
-                used = 0;
-            }
-            // There is always a last line: the list begins with one.
-            if let Some(line) = lines.last_mut() {
-                if used > 0 {
-                    line.push(' ');
-                    used += 1;
-                }
-                line.extend(piece);
-                used += piece.len();
-            }
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_wrapped_and_none_is_lost() {
-        assert_eq!(wrap("one two three four", 10), ["one two", "three four"]);
-        assert_eq!(wrap("aaaaaaaaaaaaaaa b", 10), ["aaaaaaaaaa", "aaaaa b"]);
-        assert_eq!(wrap("", 10), [""]);
-    }
-
-    #[test]
-    fn a_cell_is_as_wide_as_its_column() {
-        assert_eq!(fit("ab", 4), "ab  ");
-        assert_eq!(fit("abcdef", 5), "abc..");
-        assert_eq!(fit("é", 2), "é ");
-    }
 }

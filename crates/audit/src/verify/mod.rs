@@ -14,14 +14,17 @@
 
 mod fault;
 mod record;
+mod told;
 mod trees;
 mod witnesses;
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use tocsin_protocol::{AuthorKey, Entry, Stream};
 
 pub use fault::{Fault, FaultCode};
+pub use told::{Told, ToldFault, ToldIncident};
 
 use crate::{
     bundle::{Bundle, Proven, merged},
@@ -34,12 +37,53 @@ use fault::Faults;
 pub struct Verdict {
     /// What is proven, for people.
     pub proven: Vec<String>,
-    /// What is not. Where this is empty, all is proven that a bundle of this sort can.
+    /// What is not.
     pub faults: Vec<Fault>,
+    /// The newest checkpoint that some recipient signed for and the log has; none where nobody's word is left.
+    pub witnessed: Option<u64>,
     /// What a bundle of this sort cannot prove, whatever is in it.
     pub limits: Vec<String>,
     /// The evidence gathered anew from the entries, for the report.
     pub evidence: Evidence,
+}
+
+/// What a bundle comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// All is proven that a bundle of this sort can.
+    Proven,
+    /// Nothing contradicts it, and nobody but the holder of the checkpoints' key vouches for it: an honest record and one
+    /// that was written anew from its beginning look the same. By itself it proves nothing.
+    Unwitnessed,
+    /// Something was altered, put in, taken out or written anew, or is not covered.
+    NotProven,
+}
+
+impl Standing {
+    /// What it means, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Proven => "All is proven.",
+            Self::Unwitnessed => {
+                "It proves nothing by itself: no recipient's receipt vouches for a checkpoint of this log, so whoever \
+                 holds the key of the checkpoints could have written all of it anew, and nobody's word would contradict \
+                 it. Hold it against a bundle made earlier, or against what the recipients know."
+            }
+            Self::NotProven => "Not all is proven: see above.",
+        }
+    }
+}
+
+impl Verdict {
+    /// What it comes to.
+    pub fn standing(&self) -> Standing {
+        match (self.faults.is_empty(), self.witnessed) {
+            (false, _) => Standing::NotProven,
+            (true, None) => Standing::Unwitnessed,
+            (true, Some(_)) => Standing::Proven,
+        }
+    }
 }
 
 /// Verifies a bundle. `keys` are those with which checkpoints may be signed, as the reader knows them from elsewhere;
@@ -63,7 +107,7 @@ pub fn verify(bundle: &Bundle, keys: &[AuthorKey]) -> Verdict {
     };
     let ordered = in_order(bundle, &mut faults);
     trees::judge(bundle, &ordered, keys, &mut faults, &mut proven);
-    witnesses::judge(bundle, &ordered, keys, &mut faults, &mut proven, &mut limits);
+    let witnessed = witnesses::judge(bundle, &ordered, keys, &mut faults, &mut proven, &mut limits);
     let entries: Vec<&Entry> = ordered.iter().map(|proven| &proven.entry).collect();
     let evidence = gather(entries.iter().copied(), bundle.incident.as_ref());
     record::judge(&entries, &evidence, &mut faults, &mut proven);
@@ -83,7 +127,7 @@ pub fn verify(bundle: &Bundle, keys: &[AuthorKey]) -> Verdict {
         "The authors' keys are those of the directories in the bundle: hold them against what you know of them."
             .to_owned(),
     );
-    Verdict { proven, faults: faults.finish(), limits, evidence }
+    Verdict { proven, faults: faults.finish(), witnessed, limits, evidence }
 }
 
 /// The entries in their one order, each place once.

@@ -17,6 +17,7 @@ use crate::{
     words::utc,
 };
 
+/// The newest checkpoint of this log that some recipient signed for.
 pub(super) fn judge(
     bundle: &Bundle,
     entries: &[&Proven],
@@ -24,7 +25,7 @@ pub(super) fn judge(
     faults: &mut Faults,
     proven: &mut Vec<String>,
     limits: &mut Vec<String>,
-) {
+) -> Option<u64> {
     // What is wrong with them has been told.
     let checkpoints = trees::checkpoints(entries, keys, &mut Faults::default());
     let newest = checkpoints.last_key_value().map_or(0, |(number, _)| *number);
@@ -47,17 +48,24 @@ pub(super) fn judge(
             );
         }
     }
-    if let Some(most) = witnesses.values().max() {
+    let newest_seen = witnesses.values().max().copied();
+    if let Some(most) = newest_seen {
         proven.push(format!(
             "{} signed for checkpoints of this log, up to {most}: what stood then stands here still.",
             counted(witnesses.len(), "recipient")
         ));
-    } else {
-        limits.push(
-            "No receipt repeats a checkpoint of this log: whoever holds the key of the checkpoints could have written all \
-             of it anew."
-                .to_owned(),
-        );
+        let own = checkpoints[&most].subject().to_string();
+        let after = |proven: &&&Proven| {
+            proven.leaf >= checkpoints[&most].head(proven.entry.stream).size && proven.entry.subject != own
+        };
+        let since = entries.iter().filter(after).count();
+        if since > 0 {
+            limits.push(format!(
+                "No recipient has signed yet for what came after checkpoint {most} ({}): of that there is only the word \
+                 of whoever holds the key of the checkpoints.",
+                if since == 1 { "1 entry".to_owned() } else { format!("{since} entries") }
+            ));
+        }
     }
     if strange > 0 {
         limits.push(format!(
@@ -65,6 +73,7 @@ pub(super) fn judge(
             counted(strange, "receipt")
         ));
     }
+    newest_seen
 }
 
 /// The receipts that repeat something, and are signed by the recipient whose they are.

@@ -41,6 +41,8 @@ pub(crate) struct World {
     publisher: SigningKey,
     keys: BTreeMap<RecipientId, SigningKey>,
     said: u32,
+    /// Of which incident is said what is said.
+    pub(crate) incident: String,
     /// The newest checkpoint, which desks repeat.
     pub(crate) seen: Option<String>,
     pub(crate) status: Status,
@@ -187,6 +189,7 @@ impl World {
             publisher,
             keys,
             said: 0,
+            incident: INCIDENT.to_owned(),
             seen: None,
             status: Status::Actual,
         };
@@ -194,6 +197,12 @@ impl World {
         world.write(Stream::Log, Subject::Directory { version: 1 }.to_string(), None, body);
         world.now = start();
         world
+    }
+
+    /// Goes over to another incident, so long after the first.
+    pub(crate) fn another(&mut self, incident: &str, after: SignedDuration) -> &mut Self {
+        (self.incident, self.said) = (incident.to_owned(), 0);
+        self.at(after)
     }
 
     /// A small picture of the United Kingdom.
@@ -215,6 +224,15 @@ impl World {
             self.route();
         }
         self.now = self.now.max(until);
+        self
+    }
+
+    /// A further directory, in another time zone.
+    pub(crate) fn document_zone(&mut self, zone: &str) -> &mut Self {
+        let mut document: DirectoryDocument = serde_json::from_slice(&self.entries[0].body).unwrap();
+        zone.clone_into(&mut document.time_zone);
+        let body = to_body("directory", &document).unwrap();
+        self.write(Stream::Log, Subject::Directory { version: 2 }.to_string(), None, body);
         self
     }
 
@@ -254,7 +272,7 @@ impl World {
     pub(crate) fn say(&mut self, kind: EventKind, change: impl FnOnce(&mut Event)) -> &mut Self {
         self.said += 1;
         let mut event = Event {
-            incident: INCIDENT.parse().unwrap(),
+            incident: self.incident.parse().unwrap(),
             sequence: number(self.said),
             kind,
             status: self.status,
@@ -296,7 +314,7 @@ impl World {
     fn receipt(&self, who: &str, event: u32, stage: ReceiptStage) -> Receipt {
         let by = Person { name: format!("A. Person of {who}"), role: "control room supervisor".to_owned() };
         Receipt {
-            incident: INCIDENT.parse().unwrap(),
+            incident: self.incident.parse().unwrap(),
             event: number(event),
             recipient: id(who),
             stage,
@@ -386,9 +404,22 @@ impl World {
         attempt: u32,
         end: Option<Outcome>,
     ) -> &mut Self {
+        self.attempt_said(who, (event, step), attempt, end, None)
+    }
+
+    /// The same with a reply code.
+    pub(crate) fn attempt_said(
+        &mut self,
+        who: &str,
+        (event, step): (u32, u32),
+        attempt: u32,
+        end: Option<Outcome>,
+        code: Option<u16>,
+    ) -> &mut Self {
+        let incident: IncidentId = self.incident.parse().unwrap();
         let subject = |phase| Subject::Attempt {
             recipient: id(who),
-            incident: INCIDENT.parse().unwrap(),
+            incident: incident.clone(),
             event: number(event),
             step: StepNumber::new(step).unwrap(),
             attempt,
@@ -406,7 +437,7 @@ impl World {
             let ended = AttemptEnded {
                 relay: if outcome == Outcome::StoodDown { String::new() } else { "primary".to_owned() },
                 outcome,
-                code: None,
+                code,
                 reply: format!("the relay's words for {}", serde_json::to_string(&outcome).unwrap()),
             };
             let body = to_body("attempt", &ended).unwrap();

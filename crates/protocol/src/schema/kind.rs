@@ -75,6 +75,10 @@ kinds! {
     AttemptEnded = "attempt-ended", MAX_RECORD_BYTES;
     /// The audit's report of one incident. It is not on the bus.
     TimelinessReport = "timeliness-report", MAX_REPORT_BYTES;
+    /// The audit's report over a period. It is not on the bus.
+    PeriodReport = "period-report", MAX_REPORT_BYTES;
+    /// What a bundle of the audit's proves. It is not on the bus.
+    Verdict = "verdict", MAX_REPORT_BYTES;
     /// One line of the audit's bundle. It is not on the bus.
     BundleLine = "bundle-line", MAX_BUNDLE_LINE_BYTES;
 }
@@ -82,7 +86,7 @@ kinds! {
 impl Kind {
     /// Whether its numbers may have fractions.
     pub(super) fn has_fractions(self) -> bool {
-        self == Self::TimelinessReport
+        matches!(self, Self::TimelinessReport | Self::PeriodReport)
     }
 
     /// The kind of body that stands under a subject; none for a checkpoint, which has no schema of its own.

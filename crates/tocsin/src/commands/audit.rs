@@ -7,9 +7,9 @@ use std::{
     time::Duration,
 };
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use tocsin_audit::{
-    Bundle, FaultCode, Report, Request, Verdict,
+    Bundle, Standing, Told, ToldIncident,
     render::{View, table},
 };
 use tocsin_protocol::{AuthorKey, IncidentId};
@@ -48,7 +48,10 @@ you guard them. Its lines follow schemas/bundle-line.schema.json.")]
   tocsin audit verify everything.bundle
   tocsin audit verify incident.bundle --report --key UDEXAMPLE...
 
-Exit codes: 0 all is proven, 1 it is not, 2 the file is no bundle.")]
+  tocsin audit verify everything.bundle --format json | jq .standing
+
+Exit codes: 0 all is proven; 1 it is not, or no recipient's receipt vouches for it, so that it proves nothing by itself;
+2 the file is no bundle.")]
     Verify(Verify),
 }
 
@@ -74,8 +77,20 @@ struct Verify {
     #[arg(long, value_name = "PUBLIC")]
     key: Vec<String>,
     /// Print the report of each incident too
-    #[arg(long)]
+    #[arg(long, conflicts_with = "format")]
     report: bool,
+    /// How it is written; JSON follows schemas/verdict.schema.json
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
@@ -121,17 +136,20 @@ fn verify(args: &Verify) -> Result<(), Failure> {
         .map_err(|why| Failure::input(&why))?;
     let bundle = read(&args.file)?;
     let verdict = tocsin_audit::verify(&bundle, &keys);
-    out::text(&told(&bundle, &verdict))?;
-    let reports: Vec<Report> = verdict
-        .evidence
-        .incidents()
-        .filter_map(|incident| verdict.evidence.report(incident, Request::default()).ok())
-        .collect();
-    for report in &reports {
-        let text = if args.report { table(report, &View { replay: None }) } else { in_a_line(report) };
-        out::text(&text)?;
+    let told = Told::of(&bundle, &verdict);
+    if args.format == Format::Json {
+        out::line(&serde_json::to_string_pretty(&told)?)?;
+    } else {
+        out::text(&in_words(&told))?;
+        if args.report {
+            for report in verdict.reports() {
+                out::text(&table(&report, &View { replay: None }))?;
+            }
+        } else {
+            told.incidents.iter().try_for_each(|incident| out::text(&in_a_line(incident)))?;
+        }
     }
-    if verdict.faults.is_empty() { Ok(()) } else { Err(Failure::told(Exit::Failed)) }
+    if told.standing == Standing::Proven { Ok(()) } else { Err(Failure::told(Exit::Failed)) }
 }
 
 fn read(file: &Path) -> Result<Bundle, Failure> {
@@ -140,9 +158,9 @@ fn read(file: &Path) -> Result<Bundle, Failure> {
     Bundle::read(BufReader::new(opened)).map_err(|why| Failure::wrong(format!("{}: {why}", file.display())))
 }
 
-fn told(bundle: &Bundle, verdict: &Verdict) -> String {
-    let of = bundle.incident.as_ref().map_or_else(|| "everything".to_owned(), |id| format!("incident {id}"));
-    let mut text = format!("A bundle of {of}: {} entries.\n", bundle.entries.len());
+fn in_words(told: &Told) -> String {
+    let of = told.incident.as_ref().map_or_else(|| "everything".to_owned(), |id| format!("incident {id}"));
+    let mut text = format!("A bundle of {of}: {} entries.\n", told.entries);
     let mut section = |title: &str, lines: &mut dyn Iterator<Item = &String>| {
         let mut lines = lines.peekable();
         if lines.peek().is_some() {
@@ -151,26 +169,20 @@ fn told(bundle: &Bundle, verdict: &Verdict) -> String {
             text.push('\n');
         }
     };
-    section("\nProven", &mut verdict.proven.iter());
-    let is_missing =
-        |code| matches!(code, FaultCode::Missing | FaultCode::Uncovered | FaultCode::NoCheckpoint);
-    let (missing, wrong): (Vec<_>, Vec<_>) = verdict.faults.iter().partition(|fault| is_missing(fault.code));
+    section("\nProven", &mut told.proven.iter());
+    let (missing, wrong): (Vec<_>, Vec<_>) = told.faults.iter().partition(|fault| fault.is_missing());
     section("\nNOT PROVEN: altered, put in, or written anew", &mut wrong.iter().map(|fault| &fault.text));
     section("\nNOT PROVEN: missing", &mut missing.iter().map(|fault| &fault.text));
-    section("\nBeyond this bundle", &mut verdict.limits.iter());
-    text.push_str(if verdict.faults.is_empty() {
-        "\nAll is proven.\n\n"
-    } else {
-        "\nNot all is proven: see above.\n\n"
-    });
+    section("\nBeyond this bundle", &mut told.limits.iter());
+    text.extend(["\n", &told.words, "\n\n"]);
     text
 }
 
-fn in_a_line(report: &Report) -> String {
-    let totals = &report.totals;
+fn in_a_line(incident: &ToldIncident) -> String {
+    let totals = &incident.totals;
     format!(
         "{}: {} asked, {} in time, {} late, {} never; {} written to (recomputed; --report shows all)\n",
-        report.incident.id,
+        incident.id,
         totals.asked,
         totals.acknowledged_in_time,
         totals.acknowledged_late,

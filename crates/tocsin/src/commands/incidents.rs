@@ -21,7 +21,7 @@ pub(crate) async fn run(_: Args) -> Result<(), Failure> {
     let now = Timestamp::now();
     let mut reports = Vec::new();
     for incident in evidence.incidents() {
-        reports.push(evidence.report(incident, Request { as_of: Some(now), comparison: None })?);
+        reports.push(evidence.report(incident, Request { as_of: Some(now), ..Request::default() })?);
     }
     reports.sort_by_key(|report| report.incident.published_at);
     if reports.is_empty() {

@@ -131,8 +131,8 @@ async fn drill(
     for (event, happening) in first.events.iter().zip(&HAPPENINGS) {
         clock.anchor(event.published_at, happening.at()?);
     }
-    let comparison = comparison(&told(Request { as_of, comparison: None })?, &clock, options.seed)?;
-    let report = told(Request { as_of, comparison: Some(comparison.clone()) })?;
+    let comparison = comparison(&told(Request { as_of, ..Request::default() })?, &clock, options.seed)?;
+    let report = told(Request { as_of, comparison: Some(comparison.clone()), only: None })?;
     let known = Known {
         recipients: cast.recipients,
         never: cast.never(),
