@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tocsin_ledger::Ledger;
 
-use crate::{config::Config, hands::Hands, model::Model, session::Sessions};
+use crate::{config::Config, hands::Hands, live::Hub, model::Model, session::Sessions};
 
 /// What the handlers share. Cloning it is cheap.
 #[derive(Clone)]
@@ -16,6 +16,7 @@ struct Shared {
     model: Model,
     hands: Hands,
     sessions: Sessions,
+    live: Hub,
 }
 
 impl App {
@@ -26,7 +27,7 @@ impl App {
         hands: Hands,
         sessions: Sessions,
     ) -> Self {
-        Self(Arc::new(Shared { config, ledger, model, hands, sessions }))
+        Self(Arc::new(Shared { config, ledger, model, hands, sessions, live: Hub::default() }))
     }
 
     /// How it serves.
@@ -47,6 +48,11 @@ impl App {
     /// What other services do for it.
     pub(crate) fn hands(&self) -> &Hands {
         &self.0.hands
+    }
+
+    /// Who has which page open.
+    pub(crate) fn live(&self) -> &Hub {
+        &self.0.live
     }
 
     /// Who has signed in.

@@ -54,11 +54,13 @@ impl Console {
     /// # Errors
     /// [`Error::Serve`] when the listener breaks, [`Error::Ledger`] when the streams cannot be read at all.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        let live = live::Hub::run(self.app.clone());
         let service = router(self.app).into_make_service_with_connect_info::<SocketAddr>();
         // Open event streams never end by themselves, so a shutdown does not wait for them.
         tokio::select! {
             served = async { axum::serve(self.listener, service).await } => served.map_err(|source| Error::Serve { source }),
             followed = self.follower.run() => followed,
+            () = live => Ok(()),
             () = shutdown => Ok(()),
         }
     }

@@ -82,7 +82,7 @@ enum Pass {
 }
 
 /// What an account sees, and for whom it may speak.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Sees {
     /// An agency: its own notices and receipts, and the incidents that it was told of. It may acknowledge.
     Recipient(RecipientId),
