@@ -49,6 +49,18 @@ impl Cast {
         never.map(|(id, _)| id.clone()).collect()
     }
 
+    /// The agency that a visitor may speak for, by identifier and name: one of those who never answer by themselves.
+    ///
+    /// # Errors
+    /// When everybody answers.
+    pub(crate) fn agency(&self, document: &DirectoryDocument) -> Result<(RecipientId, String), Error> {
+        let never = self.never();
+        let agency = document.recipients.iter().find(|recipient| never.contains(&recipient.id));
+        agency
+            .map(|recipient| (recipient.id.clone(), recipient.name.clone()))
+            .ok_or_else(|| Error::told("nobody was drawn to stay silent: use another --seed"))
+    }
+
     /// How many were to answer in time and were late all the same: the machine's doing, not theirs.
     pub(crate) fn overtaken(&self, report: &Report) -> usize {
         let asking = report.events.iter().filter(|event| event.acknowledge);

@@ -1,6 +1,8 @@
 //! The last screen: this drill beside 2023, what people and the machine did, and what to look at next. It stands under
 //! the report's own table, which has the rest.
 
+use std::net::SocketAddr;
+
 use jiff::SignedDuration;
 use tocsin_audit::{Comparison, EventReport, Report, Totals};
 
@@ -38,6 +40,8 @@ pub(crate) struct Closing<'a> {
     pub(crate) mails: (u64, Option<String>),
     /// Where everything is, as a person would type it.
     pub(crate) place: String,
+    /// Where the console still is.
+    pub(crate) held: Option<SocketAddr>,
     /// How long it took.
     pub(crate) took: SignedDuration,
 }
@@ -155,12 +159,24 @@ impl Closing<'_> {
             n => format!(", {n} of them synthetic"),
         };
         let ended = format!(
-            "It took {}, with {} recipients{synthetic}. Nothing of it is running any more.",
+            "It took {}, with {} recipients{synthetic}.{}",
             span(self.took),
-            self.report.recipients.len()
+            self.report.recipients.len(),
+            if self.held.is_some() { "" } else { " Nothing of it is running any more." }
         );
+        let page = match self.held {
+            Some(address) => entry(
+                format!("http://{address}"),
+                "acknowledge, read the mails, download the report: see below",
+            ),
+            None => entry(
+                "cargo xtask drill --hold".to_owned(),
+                "slower, and the console stays up, for a browser",
+            ),
+        };
         vec![
             paint.on(Ink::Strong, "What to look at next"),
+            page,
             entry(format!("{place}/report.html"), "the report as a committee would read it, for a browser"),
             entry(format!("{place}/report.csv, report.json"), "the same for a spreadsheet, and for programs"),
             entry(format!("{place}/mail/{mail}"), &format!("one of the {mails} mails that went out")),
@@ -209,6 +225,7 @@ mod tests {
             overtaken: 0,
             mails: (1, Some("00001-duty.officer_dsit.gov.example.eml".to_owned())),
             place: "target/drill".to_owned(),
+            held: None,
             took: SignedDuration::from_secs(35),
         };
         closing.lines(Paint(paint))

@@ -9,6 +9,7 @@ mod closing;
 mod compare;
 mod day;
 mod desks;
+mod front;
 mod leave;
 mod measured;
 mod operator;
@@ -34,6 +35,7 @@ windows of the policy are shortened as much as the day. What machines do is meas
 
 Examples:
   cargo xtask drill                     under a minute
+  cargo xtask drill --hold              slower, to be watched in a browser; everything stays up afterwards
   cargo xtask drill --seed 7            other people are silent
   cargo xtask drill --recipients 300    300 synthetic recipients beside the directory's
   cargo xtask drill --secure            over a guarded bus: TLS, and a login for each
@@ -42,9 +44,9 @@ Examples:
 Leaves target/drill/report.{html,json,csv} and target/drill/mail/*.eml. The exit code is 1 when a required recipient
 neither acknowledged in time nor was escalated to, or when the report does not say what the drill itself knows.")]
 pub(crate) struct Options {
-    /// How many times faster than 2023 the day runs.
-    #[arg(long, value_name = "N", default_value_t = 180, value_parser = clap::value_parser!(i32).range(1..=1800))]
-    pub(crate) speed: i32,
+    /// How many times faster than 2023 the day runs [default: 180; with --hold 30].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=1800))]
+    speed: Option<i32>,
     /// What it is drawn from who is silent, and how fast the others answer.
     #[arg(long, value_name = "N", default_value_t = 25)]
     pub(crate) seed: u64,
@@ -54,6 +56,16 @@ pub(crate) struct Options {
     /// Over a bus as `tocsin provision` writes it: TLS, and a login and rights of its own for each.
     #[arg(long)]
     pub(crate) secure: bool,
+    /// Keep the console, the bus and the services up after the day, until Ctrl-C.
+    #[arg(long)]
+    pub(crate) hold: bool,
+}
+
+impl Options {
+    /// How many times faster than 2023 the day runs: slow enough to be watched by whoever means to.
+    pub(crate) fn speed(&self) -> i32 {
+        self.speed.unwrap_or(if self.hold { 30 } else { 180 })
+    }
 }
 
 /// More than these would be a bench, not a drill.

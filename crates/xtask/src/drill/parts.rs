@@ -24,6 +24,7 @@ use tokio::{sync::watch, task::JoinSet};
 use super::{
     day::PUBLISHER,
     desks::{self, Notes, Seat},
+    front::{self, Front},
     people::Behaviour,
     way::Way,
     world::World,
@@ -66,8 +67,8 @@ impl Home {
                 _ => fs::create_dir_all(&left).map_err(|why| Error::io(cannot("make", &left), why))?,
             }
         }
-        for format in ["json", "html", "csv"] {
-            let left = home.report(format);
+        let reports = ["json", "html", "csv"].map(|format| home.report(format));
+        for left in reports.into_iter().chain([home.accounts()]) {
             match fs::remove_file(&left) {
                 Err(why) if why.kind() != io::ErrorKind::NotFound => {
                     return Err(Error::io(cannot("remove", &left), why));
@@ -96,6 +97,11 @@ impl Home {
     /// The publisher's spool.
     pub(crate) fn spool(&self) -> PathBuf {
         self.0.join("spool")
+    }
+
+    /// Who may sign in to the console.
+    pub(crate) fn accounts(&self) -> PathBuf {
+        self.0.join("accounts.toml")
     }
 
     /// What the parts say of themselves.
@@ -169,6 +175,24 @@ impl Parts {
             });
         let (desks, notes) = desks::open(&way, seats.collect(), &sink, speed, stopping).await?;
         Ok(Self { server, way, stop, services, desks, ledger, sink, notes })
+    }
+
+    /// Opens the console, for a visitor who may speak for this agency, by identifier and name.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(crate) async fn console(
+        &mut self,
+        home: &Home,
+        agency: (RecipientId, String),
+    ) -> Result<Front, Error> {
+        let ledger = connect(&self.way, Service::Auditor).await?;
+        let (console, front) = front::open(ledger, &home.accounts(), agency, &self.sink).await?;
+        let until = stopped(self.stop.subscribe());
+        self.services.spawn(async move {
+            ("console", console.run(until).await.map_err(|why| Error::part("run the console", why)))
+        });
+        Ok(front)
     }
 
     /// How the publisher reaches the broker.

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::IsTerminal as _,
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -20,6 +21,7 @@ use super::{
     closing::Closing,
     compare::comparison,
     day::{BEGAN, CALLS_UNSUCCESSFUL, HAPPENINGS, INCIDENT, moment, stretches},
+    front::Front,
     leave::{a_mail, files, shown, write},
     measured,
     operator::Operator,
@@ -49,10 +51,33 @@ pub(crate) async fn run(options: &Options) -> Result<(), Error> {
     let (home, _lock) = Home::clear(&place::target().join("drill"))?;
     log(&home)?;
     let mut interrupted = Box::pin(interrupted()?);
-    tokio::select! {
-        done = drill(options, binary, &home, begun) => done,
-        () = &mut interrupted => Err(Error::told("stopped: the drill was interrupted, and nothing of it is running any more")),
+    let played = tokio::select! {
+        played = drill(options, binary, &home, begun) => played?,
+        () = &mut interrupted => {
+            return Err(Error::told("stopped: the drill was interrupted, and nothing of it is running any more"));
+        }
+    };
+    if let Some((mut parts, front)) = played.held {
+        for line in front.lines() {
+            println!("{line}");
+        }
+        println!("Everything stays up. Ctrl-C ends it.");
+        tokio::select! {
+            () = &mut interrupted => {}
+            why = parts.broken() => return Err(why),
+        }
+        println!("\nStopping.");
+        parts.stop().await?;
     }
+    played.passed
+}
+
+/// What is left of a drill once its day is over.
+struct Played {
+    /// Whether it passed.
+    passed: Result<(), Error>,
+    /// What is still running.
+    held: Option<(Parts, Front)>,
 }
 
 /// What the parts say of themselves goes to a file: the screen is the day's. `RUST_LOG` chooses how much.
@@ -86,22 +111,32 @@ async fn drill(
     binary: std::path::PathBuf,
     home: &Home,
     begun: Instant,
-) -> Result<(), Error> {
+) -> Result<Played, Error> {
     let mut screen = Screen::open();
-    let world = World::load(options.speed, options.recipients)?;
+    let world = World::load(options.speed(), options.recipients)?;
     let cast = Cast::of(&world, options)?;
     let mut progress = Progress::of(&world.document);
     let by_area = split(CALLS_UNSUCCESSFUL, &world.populations());
     let publisher = again(&world.publisher)?;
+    let agency = cast.agency(&world.document)?;
     for line in opening(options, &world, &cast) {
         println!("{line}");
     }
     let starting = Instant::now();
     let mut parts =
-        Parts::start(binary, home, world, cast.people.clone(), (options.speed, options.secure)).await?;
-    println!("Everything is ready after {:.1} s. The day begins.\n", starting.elapsed().as_secs_f64());
+        Parts::start(binary, home, world, cast.people.clone(), (options.speed(), options.secure)).await?;
+    let front = parts.console(home, agency).await?;
+    println!("Everything is ready after {:.1} s.", starting.elapsed().as_secs_f64());
+    for line in front.lines() {
+        println!("{line}");
+    }
+    if options.hold && std::io::stdin().is_terminal() {
+        println!("\nSign in there first. Then press Enter here, and the day begins.");
+        entered().await;
+    }
+    println!("The day begins.\n");
 
-    let clock = Clock::new(Timestamp::now() + BREATH, options.speed, &stretches()?);
+    let clock = Clock::new(Timestamp::now() + BREATH, options.speed(), &stretches()?);
     let operator = Operator {
         connection: parts.connection(&publisher)?,
         home: home.clone(),
@@ -143,7 +178,12 @@ async fn drill(
         files: files(&home.mail())?,
     };
     let one = a_mail(&home.mail())?;
-    parts.stop().await?;
+    let held = if options.hold {
+        Some((parts, front))
+    } else {
+        parts.stop().await?;
+        None
+    };
 
     let view = clock.view();
     write(home, &report, &view)?;
@@ -161,16 +201,29 @@ async fn drill(
         overtaken: cast.overtaken(&report),
         mails: (known.mails, one),
         place: shown(&home.0),
+        held: held.as_ref().map(|(_, front)| front.address),
         took: SignedDuration::from_secs_f64(begun.elapsed().as_secs_f64()),
     };
     for line in closing.lines(screen.paint()) {
         println!("{line}");
     }
-    if against.is_empty() {
+    let passed = if against.is_empty() {
         Ok(())
     } else {
         Err(Error::told(format!("the drill did not pass: see above, and {}", shown(&home.log()))))
-    }
+    };
+    Ok(Played { passed, held })
+}
+
+/// Waits for the enter key. The thread that reads it is left behind when the drill is interrupted: it ends with the process.
+async fn entered() {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        // Whatever comes, even an error, is somebody's wish to go on.
+        let _ = std::io::stdin().read_line(&mut String::new());
+        let _ = tell.send(());
+    });
+    let _ = told.await;
 }
 
 /// What is about to happen.
@@ -183,7 +236,7 @@ fn opening(options: &Options, world: &World, cast: &Cast) -> Vec<String> {
     vec![
         "Tocsin drill: the day on which the UK's 999 failed, 25 June 2023, through the real parts."
             .to_owned(),
-        "  real parts: a nats-server of its own (every write forced to disk), router, notifier, an SMTP server, publisher"
+        "  real parts: a nats-server of its own (every write forced to disk), router, notifier, console, an SMTP server, publisher"
             .to_owned(),
         format!(
             "  and {} desks, each with its own key: {} must acknowledge, {} are informed",
@@ -193,8 +246,8 @@ fn opening(options: &Options, world: &World, cast: &Cast) -> Vec<String> {
         ),
         format!(
             "  speed {}: a second here is {} of that day, and so the windows are shorter: {}",
-            options.speed,
-            span(SignedDuration::from_secs(i64::from(options.speed))),
+            options.speed(),
+            span(SignedDuration::from_secs(i64::from(options.speed()))),
             windows.join(", ")
         ),
         format!(

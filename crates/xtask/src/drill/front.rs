@@ -1,0 +1,170 @@
+//! The console of a drill: where it is, who may sign in, and the mails that it shows.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::Path,
+    sync::Arc,
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use mail_parser::{HeaderValue, MessageParser};
+use rand::{RngExt, rng};
+use tocsin_console::{Accounts, Config, Console, Hands, Mail, Mailbox, Sees, Told};
+use tocsin_ledger::Ledger;
+use tocsin_notifier::sink::{Caught, Sink};
+use tocsin_protocol::{RecipientId, Timestamp};
+
+use super::day::PUBLISHER;
+use crate::error::{Attempt, Error};
+
+/// Where a console is by its own default; taken if nobody else has it.
+const USUAL: u16 = 8911;
+/// What a password is made of: nothing that is taken for something else when it is typed from a screen.
+const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
+
+/// One who may sign in.
+#[derive(Debug, Clone)]
+pub(crate) struct Login {
+    /// The account's name.
+    pub(crate) account: String,
+    /// Its password, made for this drill.
+    pub(crate) password: String,
+    /// What they can do, for the screen.
+    pub(crate) may: String,
+}
+
+/// A console, and all that a visitor must know.
+#[derive(Debug, Clone)]
+pub(crate) struct Front {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Who may sign in.
+    pub(crate) logins: Vec<Login>,
+}
+
+/// The console, and whoever may sign in to it.
+///
+/// # Errors
+/// When the accounts cannot be written, or there is no port.
+pub(crate) async fn open(
+    ledger: Ledger,
+    accounts: &Path,
+    agency: (RecipientId, String),
+    sink: &Arc<Sink>,
+) -> Result<(Console, Front), Error> {
+    let (agency, agency_name) = agency;
+    let operator = PUBLISHER.parse().attempt("name the publisher")?;
+    let wanted = [
+        ("regulator", Sees::Everything, "sees everything: every agency, every mail, the reports".to_owned()),
+        (PUBLISHER, Sees::Publisher(operator), "the operator: its incidents, and everyone's part".to_owned()),
+        (
+            agency.as_str(),
+            Sees::Recipient(agency.clone()),
+            format!("{agency_name}: nobody there answers unless you acknowledge"),
+        ),
+    ];
+    let logins = Accounts::change(accounts, |known| {
+        let mut logins = Vec::new();
+        for (account, sees, may) in wanted {
+            let password = password();
+            known.add(&account.parse()?, sees, None, &password)?;
+            logins.push(Login { account: account.to_owned(), password, may });
+        }
+        Ok(logins)
+    })
+    .attempt("make the accounts of the console")?;
+    let config = Config { listen: free(), ..Config::of(accounts.to_owned()) };
+    let hands = Hands { mailbox: Some(Arc::new(Taken(Arc::clone(sink)))), ..Hands::default() };
+    let console = Console::bind(ledger, config, hands).await.attempt("open the console")?;
+    let front = Front { address: console.address(), logins };
+    Ok((console, front))
+}
+
+impl Front {
+    /// What a visitor must know.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("The console is at http://{}", self.address)];
+        for Login { account, password, may } in &self.logins {
+            lines.push(format!("  {account:<16} password {password}   {may}"));
+        }
+        lines
+    }
+}
+
+/// The usual port if it is free; else any.
+fn free() -> SocketAddr {
+    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, USUAL));
+    // Somebody else may be quicker between this look and the console's own: that is told, and the next drill goes well.
+    if TcpListener::bind(usual).is_ok() { usual } else { SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) }
+}
+
+/// Four groups of four: 79 bits.
+fn password() -> String {
+    let mut lot = rng();
+    let mut group =
+        || -> String { (0..4).map(|_| char::from(LETTERS[lot.random_range(0..LETTERS.len())])).collect() };
+    [group(), group(), group(), group()].join("-")
+}
+
+/// What the drill's SMTP server took.
+struct Taken(Arc<Sink>);
+
+impl Mailbox for Taken {
+    fn mails(&self) -> BoxFuture<'_, Result<Vec<Mail>, Told>> {
+        std::future::ready(Ok(self.0.mails().iter().map(|caught| read(caught)).collect())).boxed()
+    }
+}
+
+/// A mail as its receiver reads it.
+fn read(caught: &Caught) -> Mail {
+    let message = MessageParser::default().parse(&caught.bytes[..]);
+    let message = message.as_ref();
+    let header = |name: &str| match message.and_then(|message| message.header(name)) {
+        Some(HeaderValue::Text(text)) => Some(text.trim().to_owned()),
+        _ => None,
+    };
+    Mail {
+        number: caught.number,
+        at: Timestamp::try_from(caught.at).unwrap_or_default(),
+        recipient: header("X-Tocsin-Recipient").and_then(|id| id.parse().ok()),
+        to: caught.to.clone(),
+        subject: message.and_then(|message| message.subject()).unwrap_or_default().to_owned(),
+        text: message.and_then(|message| message.body_text(0)).unwrap_or_default().into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_password_can_be_typed_and_no_two_are_the_same() {
+        let made: BTreeSet<String> = (0..1000).map(|_| password()).collect();
+        assert_eq!(made.len(), 1000);
+        for password in made {
+            assert!(password.chars().count() >= tocsin_console::PASSWORD_MIN);
+            assert!(password.bytes().all(|b| LETTERS.contains(&b) || b == b'-'), "{password}");
+        }
+    }
+
+    #[test]
+    fn a_mail_is_read_as_its_receiver_reads_it() {
+        let bytes = "From: a@b.example\r\nTo: duty@dsit.example\r\nSubject: EXERCISE: no\r\n =?utf-8?q?answer_=E2=80=93?=\r\n\
+                     X-Tocsin-Recipient: dsit\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nPlease acknowledge.\r\n";
+        let mail = read(&Caught {
+            number: 7,
+            from: "a@b.example".to_owned(),
+            to: vec!["duty@dsit.example".to_owned()],
+            bytes: bytes.into(),
+            line: 1,
+            login: None,
+            secured: false,
+            at: std::time::UNIX_EPOCH,
+        });
+        assert_eq!((mail.number, mail.recipient.unwrap().as_str()), (7, "dsit"));
+        assert_eq!(mail.subject, "EXERCISE: no answer –");
+        assert_eq!(mail.text.trim(), "Please acknowledge.");
+    }
+}
