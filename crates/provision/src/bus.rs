@@ -7,7 +7,7 @@ use std::{
 };
 
 use tocsin_ledger::Connection;
-use tocsin_protocol::{AuthorKey, DirectoryDocument, SigningKey};
+use tocsin_protocol::{AuthorKey, DirectoryDocument, SigningKey, Timestamp};
 
 use crate::{
     error::Error,
@@ -40,6 +40,10 @@ pub struct Plan<'a> {
     pub tls: Tls,
     /// Where seeds of bodies may be found, to be named in their settings.
     pub seeds: Option<&'a Path>,
+    /// The time, from which certificates are valid.
+    pub now: Timestamp,
+    /// Whether certificates of the private authority are made anew that are not near their end.
+    pub renew: bool,
 }
 
 /// What was done.
@@ -223,8 +227,8 @@ pub fn provision(bus: &Bus, plan: &Plan<'_>) -> Result<Provisioned, Error> {
     make_dir(&clients, true)?;
     if plan.tls == Tls::Development {
         let dir = bus.0.join("tls");
-        done.note(&bus.ca(), !is_there(&bus.ca()));
-        let authority = Authority::open(&dir)?;
+        let (authority, made) = Authority::open(&dir, plan.now, plan.renew)?;
+        done.note(&bus.ca(), made);
         let signed = authority.sign(&dir, "server", &Holder::Server(plan.names))?;
         done.note(&dir.join("server.pem"), signed);
         for user in &users {

@@ -7,16 +7,13 @@ use std::{
 };
 
 use serde::Deserialize;
-use tocsin_protocol::{AuthorKey, RecipientId, SigningKey};
+use tocsin_protocol::{AuthorKey, DirectoryDocument, RecipientId, SigningKey};
 use tocsin_provision::{seed_of, write_seed};
 
 use crate::{directory_file, failure::Failure, seed};
 
 /// The file of public halves.
 const PUBLIC: &str = "public.toml";
-
-/// The name of the key with which the router signs checkpoints. It is no identifier, so it is no body's.
-const CHECKPOINT_KEY: &str = "checkpoint_key";
 
 /// A key that was made, or was there.
 pub(crate) struct Made {
@@ -51,7 +48,6 @@ pub(crate) struct MadeAll {
 /// As much of a directory file as tells who needs a key. Whether the rest is sound is for `directory check` to say.
 #[derive(Deserialize)]
 struct Bodies {
-    checkpoint_key: Option<String>,
     #[serde(default)]
     publishers: Vec<Body>,
     #[serde(default)]
@@ -64,7 +60,7 @@ struct Body {
     key: Option<String>,
 }
 
-/// Makes a key for the router and for every body of a directory, where neither the directory nor the file of public
+/// Makes the keys of our services and one for every body of a directory, where neither the directory nor the file of public
 /// halves names one, and writes that file. Seeds that are there are kept, so it may be run again when a body is added.
 pub(crate) fn for_directory(directory: &Path, out: &Path) -> Result<MadeAll, Failure> {
     let text = directory_file::read(directory, "directory")?.text;
@@ -74,14 +70,15 @@ pub(crate) fn for_directory(directory: &Path, out: &Path) -> Result<MadeAll, Fai
     make_dir(out)?;
     let file = out.join(PUBLIC);
     let mut public = known(&file)?;
-    let router = bodies.checkpoint_key.is_none().then(|| CHECKPOINT_KEY.to_owned());
+    let named: toml::Table = toml::from_str(&text).unwrap_or_default();
+    let services = DirectoryDocument::SERVICE_KEYS.iter().filter(|name| !named.contains_key(**name));
     let all: BTreeSet<String> = bodies
         .publishers
         .into_iter()
         .chain(bodies.recipients)
         .filter(|body| body.key.is_none())
         .map(|body| body.id.to_string())
-        .chain(router)
+        .chain(services.map(|name| (*name).to_owned()))
         .collect();
     let (mut made, mut kept) = (0, 0);
     for id in all {

@@ -104,7 +104,15 @@ impl Fort {
 
 fn write(bus: &Bus, document: &DirectoryDocument, port: u16) {
     let (listen, names) = (format!("127.0.0.1:{port}"), ["127.0.0.1".to_owned()]);
-    let plan = Plan { document, listen: &listen, names: &names, tls: Tls::Development, seeds: None };
+    let plan = Plan {
+        document,
+        listen: &listen,
+        names: &names,
+        tls: Tls::Development,
+        seeds: None,
+        now: tocsin_protocol::Timestamp::now(),
+        renew: false,
+    };
     provision(bus, &plan).unwrap();
 }
 

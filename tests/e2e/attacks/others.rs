@@ -109,6 +109,8 @@ pub(super) async fn stranger(table: &mut Table, fort: &mut Fort) {
         names: &names,
         tls: tocsin_provision::Tls::Development,
         seeds: None,
+        now: tocsin_protocol::Timestamp::now(),
+        renew: false,
     };
     tocsin_provision::provision(&elsewhere, &plan).unwrap();
     let key = || SigningKey::generate().seed().unwrap();

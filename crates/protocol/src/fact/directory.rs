@@ -40,6 +40,19 @@ pub struct DirectoryDocument {
     pub policies: Vec<PolicyDocument>,
 }
 
+impl DirectoryDocument {
+    /// The names of the keys with which our own services sign. They are no identifiers, so none is a body's.
+    pub const SERVICE_KEYS: &'static [&'static str] = &["checkpoint_key"];
+
+    /// The public key of that name among [`Self::SERVICE_KEYS`], if there is one of that name.
+    pub fn service_key_mut(&mut self, name: &str) -> Option<&mut Option<String>> {
+        match name {
+            "checkpoint_key" => Some(&mut self.checkpoint_key),
+            _ => None,
+        }
+    }
+}
+
 /// A place. Areas form a tree: an incident in an area touches all within it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -155,7 +155,21 @@ pub(super) async fn put(ledger: &Ledger, after: u64, document: &DirectoryDocumen
             )));
         }
     }
+    desks(ledger, document).await?;
     Ok(version)
+}
+
+/// Makes the place of each recipient's desk. The router does as well; this way each is there before the first notice,
+/// whether a router runs or not.
+pub(super) async fn desks(ledger: &Ledger, document: &DirectoryDocument) -> Result<usize, Failure> {
+    let recipients: Vec<_> = document.recipients.iter().map(|recipient| recipient.id.clone()).collect();
+    ledger.ensure_desks(&recipients).await?;
+    Ok(recipients.len())
+}
+
+/// The newest directory in force and what it holds, where there is one.
+pub(super) async fn if_in_force(ledger: &Ledger) -> Result<Option<DirectoryDocument>, Failure> {
+    Ok(newest(ledger).await?.map(|newest| newest.document))
 }
 
 /// A directory on the bus.

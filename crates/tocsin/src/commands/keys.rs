@@ -42,6 +42,7 @@ enum What {
   (set -a; . bus/env/administrator.env; tocsin keys rotate pol-kent --bus bus)
   tocsin keys rotate pol-kent --bus bus --public UABC...
   tocsin keys rotate router --bus bus
+  tocsin keys rotate checkpoint_key --bus bus
 
 It reaches the bus by the variables of `tocsin --help`, as the administrator.")]
     Rotate(Rotate),
@@ -56,7 +57,8 @@ body's connections. `tocsin keys rotate` gives it another key.")]
 
 #[derive(Debug, clap::Args)]
 struct Rotate {
-    /// Whose key: a body of the directory in force, or administrator, router, notifier or auditor
+    /// Whose key: a body of the directory in force; administrator, router, notifier or auditor for the key that it logs in
+    /// with; checkpoint_key for the one that routers sign with
     id: String,
     /// The directory that `tocsin provision` wrote
     #[arg(long, value_name = "DIR")]
@@ -143,7 +145,7 @@ async fn rotate_service(service: Service, dir: &Path, public: Option<String>) ->
     let mut keys = bus.services()?;
     keys.insert(service, new_key(service.name(), &bus.seeds(), public)?);
     bus.set_services(&keys)?;
-    asked.provision(&bus, &document)?;
+    asked.provision(&bus, &document, false)?;
     out::line(&format!(
         "{service} has another key. Start it anew with {}.",
         bus.settings(service.name()).display()
@@ -185,11 +187,14 @@ async fn revoke(id: &str, dir: &Path) -> Result<(), Failure> {
     change(id, dir, &asked, &ledger, version, &document, &public).await
 }
 
-/// Where the document has the key of this body: as a publisher, as a recipient, or both.
+/// Where the document has this key: a body's as a publisher, as a recipient, or both; a service's by its name.
 fn keys_of<'a>(
     document: &'a mut DirectoryDocument,
     id: &str,
 ) -> Result<Vec<&'a mut Option<String>>, Failure> {
+    if DirectoryDocument::SERVICE_KEYS.contains(&id) {
+        return Ok(document.service_key_mut(id).into_iter().collect());
+    }
     let publishers =
         document.publishers.iter_mut().filter(|one| one.id.as_str() == id).map(|one| &mut one.key);
     let recipients =
@@ -197,7 +202,8 @@ fn keys_of<'a>(
     let all: Vec<_> = publishers.chain(recipients).collect();
     if all.is_empty() {
         return Err(Failure::wrong(format!(
-            "the directory in force has no body called {id}: see `tocsin directory show`"
+            "the directory in force has no body called {id}: see `tocsin directory show`; our services' own keys are {}",
+            DirectoryDocument::SERVICE_KEYS.join(", ")
         )));
     }
     Ok(all)
@@ -227,6 +233,11 @@ async fn change(
     keys::write_public(&asked.keys, public)
         .map_err(|why| Failure::failed(format!("cannot write {}: {why}", asked.keys.display())))?;
     let bus = provision::bus(dir)?;
-    asked.provision(&bus, document)?;
+    asked.provision(&bus, document, false)?;
+    if DirectoryDocument::SERVICE_KEYS.contains(&id) {
+        return out::line(
+            "Start every service that signs with it anew, with its settings in env: it signs nothing that counts until then.",
+        );
+    }
     provision::tell_reload(&bus).await
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use tocsin_protocol::DirectoryDocument;
+use tocsin_protocol::{DirectoryDocument, Timestamp};
 use tocsin_provision::{Bus, Plan, Provisioned, Tls};
 
 use crate::{
@@ -23,7 +23,8 @@ use crate::{
   tocsin provision --directory deploy/directory/uk.toml --keys keys/public.toml --out bus --tls-dev
   nats-server --config bus/nats-server.conf
 
-Run again it changes nothing unless the directory or the keys have changed; it then needs --out alone. DIR/env holds the
+Run again it changes nothing unless the directory, the keys or the names have changed, or certificates near their end;
+it then needs --out alone. DIR/env holds the
 settings of each user: `set -a; . bus/env/router.env; set +a; tocsin router`. With --reload a server that runs on this
 machine takes the change at once.
 
@@ -53,6 +54,9 @@ pub(crate) struct Args {
     /// listens on]
     #[arg(long, value_name = "NAME")]
     name: Vec<String>,
+    /// Make the certificates of --tls-dev anew [default: when less than a third of their year is left]
+    #[arg(long)]
+    renew: bool,
     /// Make the server of this bus that runs on this machine take the change
     #[arg(long)]
     reload: bool,
@@ -98,7 +102,12 @@ impl Asked {
     }
 
     /// Writes what has changed.
-    pub(super) fn provision(&self, bus: &Bus, document: &DirectoryDocument) -> Result<Provisioned, Failure> {
+    pub(super) fn provision(
+        &self,
+        bus: &Bus,
+        document: &DirectoryDocument,
+        renew: bool,
+    ) -> Result<Provisioned, Failure> {
         let listen = self.listen.to_string();
         let plan = Plan {
             document,
@@ -106,6 +115,8 @@ impl Asked {
             names: &self.names,
             tls: if self.tls_dev { Tls::Development } else { Tls::Own },
             seeds: self.keys.parent(),
+            now: Timestamp::now(),
+            renew,
         };
         Ok(tocsin_provision::provision(bus, &plan)?)
     }
@@ -158,7 +169,12 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         )));
     };
     let bus = bus(&args.out)?;
-    let done = asked.provision(&bus, document)?;
+    if args.renew && !asked.tls_dev {
+        return Err(Failure::wrong(
+            "the certificates of this bus are your own: put new ones in their place, then run this with --reload and without --renew",
+        ));
+    }
+    let done = asked.provision(&bus, document, args.renew)?;
     asked.keep(&args.out)?;
     out::text(&told(&bus, &done))?;
     if args.reload {

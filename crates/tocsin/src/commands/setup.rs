@@ -2,9 +2,10 @@
 
 use tocsin_ledger::Shape;
 
+use super::directory;
 use crate::{bus, failure::Failure, out};
 
-/// Make both streams on the bus, or verify those that are there
+/// Make both streams on the bus and the places of all desks, or verify those that are there
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   tocsin setup
@@ -37,5 +38,11 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let ledger = bus::command("setup").await?;
     ledger.set_up(&Shape { replicas: args.replicas, max_consumers: args.max_consumers }).await?;
     out::line("Both streams, TOCSIN_SAID and TOCSIN_LOG, are there as Tocsin needs them.")?;
-    out::line("Next: put a directory in force with `tocsin directory apply FILE`.")
+    match directory::if_in_force(&ledger).await? {
+        Some(document) => {
+            let desks = directory::desks(&ledger, &document).await?;
+            out::line(&format!("So are the places of {desks} desks."))
+        }
+        None => out::line("Next: put a directory in force with `tocsin directory apply FILE`."),
+    }
 }

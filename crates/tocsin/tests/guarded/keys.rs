@@ -7,7 +7,7 @@ use std::{
 
 use tocsin_ledger::Ledger;
 
-use crate::bus::{FIRST, Guarded, SOON, done, example, tocsin};
+use crate::bus::{FIRST, Guarded, SOON, Service, done, example, tocsin};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_rotated_or_revoked_counts_no_more_at_once_and_others_hear_nothing_of_it() {
@@ -96,4 +96,96 @@ async fn ends(ledger: &Ledger) {
         assert!(Instant::now() < until, "who logged in with the old key is still there");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_of_checkpoints_is_rotated_and_both_are_verified() {
+    let (bus, router) = Guarded::at_work().await;
+    let publish = ["publish", "--as", "operator"];
+    bus.run("operator", &[&publish[..], &FIRST].concat());
+    let checkpoint = |number: &str| {
+        let until = Instant::now() + SOON;
+        loop {
+            bus.run("auditor", &["audit", "export", "--all", "all.bundle"]);
+            let output = bus.command("auditor", &["audit", "verify", "all.bundle"]).output().unwrap();
+            let told = String::from_utf8(output.stdout).unwrap();
+            if told.contains(number) {
+                assert!(output.status.success(), "{told}");
+                return;
+            }
+            assert!(Instant::now() < until, "{told}");
+        }
+    };
+    checkpoint("1 checkpoint is signed");
+    let old = bus.settings("router");
+    let told = bus.run("administrator", &["keys", "rotate", "checkpoint_key", "--bus", "bus"]);
+    assert!(
+        told.contains("Directory version 2 is in force") && told.contains("Start every service"),
+        "{told}"
+    );
+    let new = bus.settings("router");
+    assert!(new["TOCSIN_KEY"].ends_with("checkpoint_key.2.nk") && new["NATS_NKEY"] == old["NATS_NKEY"]);
+    let public = fs::read_to_string(bus.dir.path().join("keys/public.toml")).unwrap();
+    assert!(public.contains("checkpoint_key = "), "{public}");
+    drop(router);
+    let _router = Service::start(&mut bus.command("router", &["router"]));
+    bus.run("operator", &[&publish[..], &["--update", "x", "--headline", "Still"]].concat());
+    checkpoint("checkpoints are signed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_are_made_anew_on_a_running_server_and_nobody_is_cut_off() {
+    let bus = Guarded::in_force(&example()).await;
+    let held = bus.connect("fire").await.unwrap();
+    let shown = || presented(&bus);
+    let before = shown();
+    assert_eq!(before, shown());
+    let told = bus.run("administrator", &["provision", "--out", "bus", "--reload"]);
+    assert!(told.contains("Nothing changed"), "{told}");
+    let told = bus.run("administrator", &["provision", "--out", "bus", "--renew", "--reload"]);
+    assert!(told.contains("goes by it from now on"), "{told}");
+    assert_ne!(before, shown(), "it is the new one that is shown");
+    assert!(held.is_connected());
+    assert!(held.last(&"tocsin.notice.fire.x.1".parse().unwrap()).await.unwrap().is_none());
+    bus.connect("fire").await.unwrap();
+}
+
+/// The certificate that the server shows.
+fn presented(bus: &Guarded) -> Vec<u8> {
+    use std::io::{BufRead as _, BufReader, Write as _};
+
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+
+    let settings = bus.settings("fire");
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(&settings["NATS_CA"]).unwrap()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(
+            vec![CertificateDer::from_pem_file(&settings["NATS_CERT"]).unwrap()],
+            PrivateKeyDer::from_pem_file(&settings["NATS_KEY"]).unwrap(),
+        )
+        .unwrap();
+    let socket = std::net::TcpStream::connect(("127.0.0.1", bus.server.port())).unwrap();
+    let mut greeting = String::new();
+    BufReader::new(&socket).read_line(&mut greeting).unwrap();
+    assert!(greeting.starts_with("INFO "), "{greeting}");
+    let client =
+        rustls::ClientConnection::new(std::sync::Arc::new(config), "127.0.0.1".try_into().unwrap()).unwrap();
+    let mut stream = rustls::StreamOwned::new(client, socket);
+    stream.write_all(b"PING\r\n").unwrap();
+    stream.flush().unwrap();
+    stream.conn.peer_certificates().unwrap()[0].to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_desk_has_its_place_before_any_router_has_run() {
+    let bus = Guarded::in_force(&example()).await;
+    let fire = bus.connect("fire").await.unwrap();
+    fire.notices(&"fire".parse().unwrap()).await.unwrap();
+    let told = bus.run("administrator", &["setup"]);
+    assert!(told.contains("So are the places of 4 desks"), "{told}");
 }

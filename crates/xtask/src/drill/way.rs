@@ -42,8 +42,15 @@ impl Way {
         let bus = Bus::at(dir);
         let names = ["127.0.0.1".to_owned()];
         // The server takes a port of its own choosing.
-        let plan =
-            Plan { document, listen: "127.0.0.1:4222", names: &names, tls: Tls::Development, seeds: None };
+        let plan = Plan {
+            document,
+            listen: "127.0.0.1:4222",
+            names: &names,
+            tls: Tls::Development,
+            seeds: None,
+            now: tocsin_protocol::Timestamp::now(),
+            renew: false,
+        };
         provision(&bus, &plan).map_err(|why| Error::part("provision the bus", why))?;
         let server = Server::start_with(options, &bus.config()).await.map_err(cannot)?;
         let way = Self { url: server.url(), guarded: Some(bus) };
