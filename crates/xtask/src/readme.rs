@@ -4,7 +4,7 @@
 //! fails, in an empty directory that holds `deploy` as a clone does. What stands after `sh` on the fence says how:
 //!
 //! - `sh background until: TEXT` is a program that stays, in a terminal of its own; once it has printed the text, the
-//!   page goes on beside it.
+//!   page goes on beside it. `until in FILE: TEXT` where it writes to a file what it tells.
 //! - `sh exit=N` is to end with that code: a page may show what a refusal looks like.
 //! - `sh skip: REASON` is not run, for that reason.
 //!
@@ -39,7 +39,7 @@ struct Block {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum How {
     Run { exit: u8 },
-    Background { until: String },
+    Background { until: String, told_in: Option<String> },
     Skip(String),
 }
 
@@ -123,7 +123,11 @@ fn how(words: &str, line: usize) -> Result<How, Error> {
         return Ok(How::Run { exit: 0 });
     }
     if let Some(until) = words.strip_prefix("background until: ").filter(|until| !until.is_empty()) {
-        return Ok(How::Background { until: until.to_owned() });
+        return Ok(How::Background { until: until.to_owned(), told_in: None });
+    }
+    let told = words.strip_prefix("background until in ").and_then(|told| told.split_once(": "));
+    if let Some((file, until)) = told.filter(|(file, until)| !file.is_empty() && !until.is_empty()) {
+        return Ok(How::Background { until: until.to_owned(), told_in: Some(file.to_owned()) });
     }
     if let Some(why) = words.strip_prefix("skip: ").filter(|why| !why.is_empty()) {
         return Ok(How::Skip(why.to_owned()));
@@ -143,7 +147,7 @@ fn shell(blocks: &[Block]) -> String {
         // Writing to a String cannot fail.
         let _ = match how {
             How::Skip(_) => Ok(()),
-            How::Background { until } => write!(
+            How::Background { until, told_in } => write!(
                 script,
                 "echo '--- README.md:{line} (stays)'\n( {}exec {}\n) <&9 > page-{line}.log \
                  2>&1 &\nstaying+=($!)\n{}",
@@ -151,7 +155,7 @@ fn shell(blocks: &[Block]) -> String {
                 if text.starts_with("tocsin up") { "unset NATS_URL\n" } else { "" },
                 text.trim(),
                 AWAIT
-                    .replace("LOG", &format!("page-{line}.log"))
+                    .replace("LOG", told_in.as_ref().unwrap_or(&format!("page-{line}.log")))
                     .replace("TEXT", &until.replace('\'', "'\\''")),
             ),
             How::Run { exit } => write!(
@@ -171,8 +175,8 @@ fn shell(blocks: &[Block]) -> String {
 }
 
 /// Waits for what a program that stays is to print: half a minute, with its last words when it does not.
-const AWAIT: &str = "for _ in $(seq 300); do if grep -qF -- 'TEXT' LOG; then break; fi; sleep 0.1; done
-if ! grep -qF -- 'TEXT' LOG; then echo 'it did not say: TEXT'; tail -n 20 LOG; exit 1; fi
+const AWAIT: &str = "for _ in $(seq 300); do if grep -qsF -- 'TEXT' LOG; then break; fi; sleep 0.1; done
+if ! grep -qsF -- 'TEXT' LOG; then echo 'it did not say: TEXT'; tail -n 20 LOG; exit 1; fi
 ";
 
 fn free_port() -> Result<u16, Error> {
@@ -203,7 +207,7 @@ mod tests {
 
     #[test]
     fn only_shell_blocks_are_run_each_as_its_fence_says() {
-        let page = "a\n```sh\none\n```\n```text\nnot\n```\n```sh background until: up\ntwo\n```\n```sh exit=2\nthree\n```\n```sh skip: too long\nfour\n```\n";
+        let page = "a\n```sh\none\n```\n```text\nnot\n```\n```sh background until in a.log: up\ntwo\n```\n```sh exit=2\nthree\n```\n```sh skip: too long\nfour\n```\n";
         let blocks = blocks(page).unwrap();
         let hows: Vec<_> =
             blocks.iter().map(|block| (block.line, block.how.clone(), block.text.as_str())).collect();
@@ -211,7 +215,7 @@ mod tests {
             hows,
             [
                 (2, How::Run { exit: 0 }, "one\n"),
-                (8, How::Background { until: "up".to_owned() }, "two\n"),
+                (8, How::Background { until: "up".to_owned(), told_in: Some("a.log".to_owned()) }, "two\n"),
                 (11, How::Run { exit: 2 }, "three\n"),
                 (14, How::Skip("too long".to_owned()), "four\n"),
             ]
