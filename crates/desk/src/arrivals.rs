@@ -6,7 +6,7 @@ use std::{
 };
 
 use tocsin_ledger::{Error as LedgerError, Held, Notices};
-use tocsin_protocol::{EventNumber, IncidentId, Receipt, ReceiptStage, Timestamp};
+use tocsin_protocol::{EventNumber, IncidentId, Receipt, ReceiptStage, Timestamp, TraceId};
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
@@ -165,7 +165,11 @@ impl Arrivals {
         };
         let content = match read {
             Err(unfit) => {
-                tracing::warn!(recipient = %self.desk.recipient, "a notice is not believed: {unfit}");
+                tracing::warn!(
+                    trace_id = TraceId::on(&held.entry.subject).map(display),
+                    recipient = %self.desk.recipient,
+                    "a notice is not believed: {unfit}"
+                );
                 Content::Unfit(unfit)
             }
             Ok(read) => Content::Notice(Box::new(Arrived {
@@ -251,7 +255,8 @@ impl Desk {
         match self.say(&receipt).await {
             Ok(said) => Delivered::Said(said.position().time),
             Err(why) => {
-                tracing::warn!("{} could not be said: {why}", receipt.subject());
+                let (trace_id, subject) = (TraceId::of(&receipt.incident, receipt.event), receipt.subject());
+                tracing::warn!(%trace_id, incident = %receipt.incident, %subject, error = %why, "this receipt could not be said");
                 Delivered::NotSaid(why.to_string())
             }
         }

@@ -19,6 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tocsin_protocol::TraceId;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
@@ -146,6 +147,7 @@ impl Desk {
             handed.acknowledged = Some(self.acknowledge_notice(&arrived.read, by).await);
         }
         tracing::info!(
+            trace_id = %TraceId::of(&arrived.read.notice.incident, arrived.read.notice.event),
             incident = %arrived.read.notice.incident,
             event = %arrived.read.notice.event,
             program = %program.path.display(),

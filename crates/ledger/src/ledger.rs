@@ -6,8 +6,8 @@ use bytes::Bytes;
 use tocsin_protocol::{Entry, NewFact, RecipientId, Signed, Stream, Subject};
 
 use crate::{
-    Appended, Connection, Error, Follow, Notices, Said, Shape, Touch, Work, WorkOptions, read::Wanted,
-    shared::Shared,
+    Appended, Connection, Error, Follow, Notices, Presence, Said, Shape, Touch, Work, WorkOptions,
+    read::Wanted, shared::Shared,
 };
 
 /// Both streams, over one connection. Clones share it.
@@ -156,6 +156,22 @@ impl Ledger {
     /// [`Error::NoConsumer`] when there is no durable for it.
     pub async fn notices(&self, recipient: &RecipientId) -> Result<Notices, Error> {
         Notices::new(&self.0, recipient).await
+    }
+
+    /// Which recipients have a desk at work, as their desks tell it from now on.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn presence(&self) -> Result<Presence, Error> {
+        Presence::new(&self.0).await
+    }
+
+    /// The names of the durable consumers on `TOCSIN_LOG`: each recipient's, and those of our services.
+    ///
+    /// # Errors
+    /// [`Error::NoStream`], [`Error::Denied`], [`Error::Unknown`].
+    pub async fn durables(&self) -> Result<Vec<String>, Error> {
+        self.0.consumer_names(Stream::Log).await
     }
 
     /// A share in work. Makes its durable where it is not there.

@@ -19,6 +19,7 @@ use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 use crate::{
     Error,
     desks::desk_name,
+    presence::{BEAT, present_subject},
     pull::{Pull, Pulled},
     shared::Shared,
     streams::wake_filter,
@@ -107,6 +108,7 @@ impl Notices {
         shared.desks.fetch_add(1, Ordering::Relaxed);
         let taker = Taker {
             shared: Arc::clone(shared),
+            beat: Beat::new(shared, recipient),
             recipient: recipient.clone(),
             known: Arc::default(),
             wakes,
@@ -172,13 +174,49 @@ struct Taker {
     wakes: Subscriber,
     pull: Pull,
     give: mpsc::Sender<Result<Held, Error>>,
+    beat: Beat,
     spread: u32,
+}
+
+/// What tells that this desk is at work: it takes in what comes.
+struct Beat {
+    subject: String,
+    at: Instant,
+    /// The newest denial known when the last one was sent.
+    denied: u64,
+    /// Permissions deny it: a bus provisioned before there was any. It is not tried again on this connection.
+    silent: bool,
+}
+
+impl Beat {
+    fn new(shared: &Shared, recipient: &RecipientId) -> Self {
+        let denied = *shared.signals.denied().borrow();
+        Self { subject: present_subject(recipient.as_str()), at: Instant::now(), denied, silent: false }
+    }
+
+    async fn send(&mut self, shared: &Shared) {
+        self.at = Instant::now() + BEAT;
+        self.silent |= shared.denial(self.denied, &self.subject).is_some();
+        if !self.silent && shared.is_connected() {
+            self.denied = *shared.signals.denied().borrow();
+            // An error means that the connection is closed, and with it the desk.
+            let _ = shared.client.publish(self.subject.clone(), bytes::Bytes::new()).await;
+        }
+    }
+
+    fn anew(&mut self, within: Duration) {
+        self.silent = false;
+        self.at = Instant::now() + within;
+    }
 }
 
 impl Taker {
     async fn take(mut self) {
         let mut look_at = Instant::now();
         loop {
+            if self.beat.at <= Instant::now() {
+                self.beat.send(&self.shared).await;
+            }
             if look_at <= Instant::now() {
                 match self.look().await {
                     Ok(true) => {}
@@ -195,9 +233,10 @@ impl Taker {
                 wake = self.wakes.next() => wake,
                 () = self.pull.reconnected() => {
                     look_at = Instant::now() + self.within(Duration::ZERO, AFTER_RECONNECT);
+                    self.beat.anew(self.within(Duration::ZERO, AFTER_RECONNECT));
                     continue;
                 }
-                () = tokio::time::sleep_until(look_at) => continue,
+                () = tokio::time::sleep_until(look_at.min(self.beat.at)) => continue,
             };
             let Some(wake) = wake else { return };
             let Some(entry) = placed_entry(Stream::Log, wake) else { continue };

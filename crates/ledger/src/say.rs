@@ -40,11 +40,18 @@ impl Shared {
         let mut patience = self.patience();
         let mut last = 0;
         loop {
-            let headers = signed_headers(signed, last);
+            let headers = signed_headers(subject, signed, last);
             let refusal = match self.store(&attempted, &name, &headers, body, &mut patience).await? {
                 Ok(ack) => {
                     let time = self.time_of(subject, ack.seq, &mut patience).await?;
                     let position = Position { sequence: ack.seq, time };
+                    tracing::info!(
+                        trace_id = subject.trace_id().map(tracing::field::display),
+                        incident = subject.incident().map(tracing::field::display),
+                        %subject,
+                        sequence = ack.seq,
+                        "said"
+                    );
                     return Ok(if last == 0 { Said::Stored(position) } else { Said::Beside(position) });
                 }
                 Err(error) if error.is_taken() => error,

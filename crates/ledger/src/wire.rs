@@ -7,7 +7,8 @@ use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use tocsin_protocol::{
-    Entry, KEY_HEADER, NewFact, SAID_THROUGH_HEADER, SIGNATURE_HEADER, Signed, Stream, Timestamp,
+    Entry, KEY_HEADER, NewFact, SAID_THROUGH_HEADER, SIGNATURE_HEADER, Signed, Stream, Subject,
+    TRACEPARENT_HEADER, Timestamp,
 };
 
 pub(crate) const EXPECTED_LAST_SUBJECT_SEQUENCE: &str = "Nats-Expected-Last-Subject-Sequence";
@@ -26,9 +27,17 @@ pub(crate) fn written_once() -> HeaderMap {
     headers
 }
 
+/// For tools that watch the bus: to which trace a fact belongs. It is never read back.
+fn trace(headers: &mut HeaderMap, subject: &Subject) {
+    if let Some(context) = subject.trace() {
+        headers.insert(TRACEPARENT_HEADER, context.to_string());
+    }
+}
+
 /// The headers of a signed fact, under this condition.
-pub(crate) fn signed_headers(signed: &Signed, last: u64) -> HeaderMap {
+pub(crate) fn signed_headers(subject: &Subject, signed: &Signed, last: u64) -> HeaderMap {
     let mut headers = HeaderMap::new();
+    trace(&mut headers, subject);
     headers.insert(EXPECTED_LAST_SUBJECT_SEQUENCE, last.to_string());
     headers.insert(KEY_HEADER, signed.key.as_str());
     headers.insert(SIGNATURE_HEADER, signed.signature.as_str());
@@ -38,6 +47,7 @@ pub(crate) fn signed_headers(signed: &Signed, last: u64) -> HeaderMap {
 /// The headers of a fact of ours, under the condition that nothing stands on its subject.
 pub(crate) fn fact_headers(fact: &NewFact, said_through: Option<u64>) -> HeaderMap {
     let mut headers = written_once();
+    trace(&mut headers, &fact.subject);
     if let Some(said_through) = said_through {
         headers.insert(SAID_THROUGH_HEADER, said_through.to_string());
     }

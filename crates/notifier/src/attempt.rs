@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tocsin_protocol::{
     AttemptBegun, AttemptEnded, AttemptPhase, Entry, Escalation, EventNumber, IncidentId, Outcome,
-    RecipientId, StepNumber, Subject, from_body,
+    RecipientId, StepNumber, Subject, TraceId, from_body,
 };
 
 /// Which escalation.
@@ -26,6 +26,11 @@ impl Which {
             }
             _ => None,
         }
+    }
+
+    /// The trace of its event.
+    pub(crate) fn trace_id(&self) -> TraceId {
+        TraceId::of(&self.incident, self.event)
     }
 
     /// Whether a body speaks of the same escalation.

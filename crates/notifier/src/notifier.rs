@@ -8,6 +8,7 @@ use std::{
 };
 
 use tocsin_ledger::{Item, Ledger, Work, WorkOptions};
+use tocsin_protocol::TraceId;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
@@ -180,7 +181,7 @@ async fn work_off(post: &Post, item: &Item, beat: Duration) {
         Then::Leave => Ok(()),
     };
     if let Err(why) = told {
-        tracing::warn!(subject = %item.entry.subject, error = %why, "the broker could not be told what became of an item; it is handed out again, and the record tells");
+        tracing::warn!(trace_id = TraceId::on(&item.entry.subject).map(tracing::field::display), subject = %item.entry.subject, error = %why, "the broker could not be told what became of an item; it is handed out again, and the record tells");
     }
 }
 

@@ -74,7 +74,14 @@ impl Post {
             Ok(then) => then,
             Err(why) => {
                 let pause = self.retry.pause(item.deliveries);
-                tracing::warn!(subject = %entry.subject, error = %why, ?pause, "an escalation waits for the ledger");
+                tracing::warn!(
+                    trace_id = %case.which.trace_id(),
+                    incident = %case.which.incident,
+                    subject = %entry.subject,
+                    error = %why,
+                    ?pause,
+                    "an escalation waits for the ledger"
+                );
                 Then::Later(pause)
             }
         }
@@ -105,7 +112,14 @@ impl Post {
                         history = self.history(&case.which).await?;
                         continue;
                     }
-                    tracing::warn!(subject = %case.entry.subject, attempt, relay = ended.relay, "a mail may be sent twice: its first sender died");
+                    tracing::warn!(
+                        trace_id = %case.which.trace_id(),
+                        incident = %case.which.incident,
+                        subject = %case.entry.subject,
+                        attempt,
+                        relay = ended.relay,
+                        "a mail may be sent twice: its first sender died"
+                    );
                     history.ended(attempt, Outcome::Unknown, &ended.relay);
                 }
                 Next::End { .. } if !known => {
@@ -187,7 +201,13 @@ impl Post {
         mail: &mut Option<Mail>,
     ) -> Result<Option<(Outcome, String)>, tocsin_ledger::Error> {
         let refused = |why: String| {
-            tracing::error!(subject = %case.entry.subject, error = %without_addresses(&why), "no mail can come of this escalation; its next contact is written to");
+            tracing::error!(
+                trace_id = %case.which.trace_id(),
+                incident = %case.which.incident,
+                subject = %case.entry.subject,
+                error = %without_addresses(&why),
+                "no mail can come of this escalation; its next contact is written to"
+            );
             Some((Outcome::Permanent, one_line(&why, 500)))
         };
         let escalation = match &case.escalation {
@@ -221,6 +241,7 @@ impl Post {
             && let Ok(escalation) = &case.escalation
         {
             tracing::error!(
+                trace_id = %case.which.trace_id(),
                 recipient = %escalation.recipient,
                 incident = %escalation.incident,
                 event = %escalation.event,
@@ -279,22 +300,25 @@ fn fact<T: serde::Serialize>(which: &Which, attempt: u32, phase: AttemptPhase, b
 
 fn tell(case: &Case<'_>, attempt: u32, ended: &AttemptEnded) {
     let (subject, relay, reply) = (&case.entry.subject, &ended.relay, shown(ended.code, &ended.reply));
+    let (trace_id, incident) = (case.which.trace_id(), &case.which.incident);
     match ended.outcome {
         Outcome::Accepted => {
-            tracing::info!(%subject, attempt, %relay, %reply, "escalation handed over");
+            tracing::info!(%trace_id, %incident, %subject, attempt, %relay, %reply, "escalation handed over");
         }
-        Outcome::StoodDown => tracing::info!(%subject, attempt, %reply, "escalation stood down"),
+        Outcome::StoodDown => {
+            tracing::info!(%trace_id, %incident, %subject, attempt, %reply, "escalation stood down")
+        }
         Outcome::Temporary => {
-            tracing::warn!(%subject, attempt, %relay, %reply, "a relay did not take a mail; tried again");
+            tracing::warn!(%trace_id, %incident, %subject, attempt, %relay, %reply, "a relay did not take a mail; tried again");
         }
         Outcome::Unknown => {
-            tracing::warn!(%subject, attempt, %relay, %reply, "a relay may have taken a mail; sent again");
+            tracing::warn!(%trace_id, %incident, %subject, attempt, %relay, %reply, "a relay may have taken a mail; sent again");
         }
         Outcome::RelayFault => {
-            tracing::error!(%subject, attempt, %relay, %reply, "a relay refuses us: mend its account, certificate or sender");
+            tracing::error!(%trace_id, %incident, %subject, attempt, %relay, %reply, "a relay refuses us: mend its account, certificate or sender");
         }
         Outcome::Permanent => {
-            tracing::error!(%subject, attempt, %relay, %reply, "this address takes no mail: mend the directory; its next contact is written to");
+            tracing::error!(%trace_id, %incident, %subject, attempt, %relay, %reply, "this address takes no mail: mend the directory; its next contact is written to");
         }
     }
 }

@@ -86,7 +86,8 @@ async fn insist(ledger: Ledger, request: Request) {
                 return;
             }
             Err(why) => {
-                tracing::error!(error = %why, subject = %request.fact.subject, "an attempt cannot be written to the log; trying again");
+                let subject = &request.fact.subject;
+                tracing::error!(trace_id = subject.trace_id().map(display), incident = subject.incident().map(display), %subject, error = %why, "an attempt cannot be written to the log; trying again");
             }
         }
         tokio::time::sleep(pause).await;

@@ -9,3 +9,7 @@ pub const SIGNATURE_HEADER: &str = "Tocsin-Signature";
 /// On what the router writes: the last sequence of `TOCSIN_SAID` that it had judged, every refusal up to there
 /// already written. A later replay need not check those signatures again.
 pub const SAID_THROUGH_HEADER: &str = "Tocsin-Said-Through";
+
+/// W3C Trace Context: the place of a fact in the trace of its event (see [`TraceContext`](crate::TraceContext)). It is for
+/// tools that watch the bus: it is in no signature and no leaf, and nothing of ours ever reads it.
+pub const TRACEPARENT_HEADER: &str = "traceparent";

@@ -19,6 +19,7 @@ mod link;
 pub mod schema;
 mod sign;
 mod subject;
+mod trace;
 pub mod tree;
 
 pub use checkpoint::{Checkpoint, MAX_CHECKPOINT_BYTES, SignedCheckpoint};
@@ -31,5 +32,6 @@ pub use leaf::{is_window, leaf};
 pub use link::{Link, MAX_LINK_BYTES, SignedLink};
 pub use sign::{AuthorKey, Signed, SigningKey};
 pub use subject::{AttemptPhase, EventNumber, ReceiptStage, StepNumber, Subject};
+pub use trace::{TraceContext, TraceId};
 
 pub use jiff::{SignedDuration, Timestamp};

@@ -243,16 +243,21 @@ impl Subject {
 
     /// The incident that the fact is about, if it is about one.
     pub fn incident(&self) -> Option<&IncidentId> {
+        self.about().map(|(incident, _)| incident)
+    }
+
+    /// The incident and the event that the fact is about, if it is about one.
+    pub fn about(&self) -> Option<(&IncidentId, EventNumber)> {
         match self {
-            Self::Incident { incident, .. }
-            | Self::Receipt { incident, .. }
-            | Self::Dispatch { incident, .. }
-            | Self::Notice { incident, .. }
-            | Self::Window { incident, .. }
-            | Self::Due { incident, .. }
-            | Self::Finding { incident, .. }
-            | Self::Escalation { incident, .. }
-            | Self::Attempt { incident, .. } => Some(incident),
+            Self::Incident { incident, event, .. }
+            | Self::Receipt { incident, event, .. }
+            | Self::Dispatch { incident, event }
+            | Self::Notice { incident, event, .. }
+            | Self::Window { incident, event, .. }
+            | Self::Due { incident, event, .. }
+            | Self::Finding { incident, event, .. }
+            | Self::Escalation { incident, event, .. }
+            | Self::Attempt { incident, event, .. } => Some((incident, *event)),
             Self::Directory { .. } | Self::Refusal { .. } | Self::Checkpoint { .. } => None,
         }
     }

@@ -64,6 +64,8 @@ impl Imports {
                 // Of which its receipts are the witnesses.
                 read_back(LOG, "tocsin.checkpoint.*"),
                 format!("$JS.ACK.{LOG}.{desk}.>"),
+                // That its desk is at work: its own alone.
+                format!("tocsin.present.{id}"),
             ]);
             rights.pulled.push(format!("$JS.API.CONSUMER.MSG.NEXT.{LOG}.{desk}"));
             rights.heard.push(format!("tocsin.wake.{id}.>"));
@@ -126,6 +128,9 @@ impl Rights {
                 vec![format!("$JS.API.CONSUMER.NAMES.{LOG}")],
             ),
             Service::Notifier => (&["attempt.>"], vec![format!("$JS.ACK.{LOG}.notifier.>")]),
+            Service::Console => {
+                (&["receipt.*.*.*.acknowledged"], vec![format!("$JS.API.CONSUMER.NAMES.{LOG}")])
+            }
             Service::Auditor => return None,
         };
         let reading = [SAID, LOG].into_iter().flat_map(|stream| {
@@ -139,7 +144,11 @@ impl Rights {
             ]
         });
         let publish = facts.iter().map(|fact| format!("tocsin.{fact}")).chain(more).chain(reading).collect();
-        Some(Self { publish, subscribe: vec![format!("{}.>", inbox_prefix(service))] })
+        let mut subscribe = vec![format!("{}.>", inbox_prefix(service))];
+        if service == Service::Console {
+            subscribe.push("tocsin.present.*".to_owned());
+        }
+        Some(Self { publish, subscribe })
     }
 }
 

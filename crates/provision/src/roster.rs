@@ -15,13 +15,16 @@ pub enum Service {
     Router,
     /// Sends mails, and records its attempts.
     Notifier,
+    /// Serves the pages: reads everything, and says acknowledgements of people at them.
+    Console,
     /// Reads everything and writes nothing.
     Auditor,
 }
 
 impl Service {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Administrator, Self::Router, Self::Notifier, Self::Auditor];
+    pub const ALL: [Self; 5] =
+        [Self::Administrator, Self::Router, Self::Notifier, Self::Console, Self::Auditor];
 
     /// Its name, as a user of the bus.
     pub fn name(self) -> &'static str {
@@ -29,6 +32,7 @@ impl Service {
             Self::Administrator => "administrator",
             Self::Router => "router",
             Self::Notifier => "notifier",
+            Self::Console => "console",
             Self::Auditor => "auditor",
         }
     }

@@ -41,6 +41,8 @@ impl Aside {
         self.answered.retain(|subject| owed.contains(subject));
         for subject in std::mem::take(&mut self.answered) {
             tracing::error!(
+                trace_id = subject.trace_id().map(tracing::field::display),
+                incident = subject.incident().map(tracing::field::display),
                 %subject,
                 "this stands in the log, but not as a router writes it: what it was to say cannot be written. Somebody else has written to TOCSIN_LOG: have it audited, and change the service keys"
             );

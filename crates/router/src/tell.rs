@@ -1,7 +1,7 @@
 //! What the process's own log says of the work.
 
 use tocsin_duty::{Fold, Verdict};
-use tocsin_protocol::{Dispatch, Entry, Finding, NewFact, Refusal, Subject, from_body};
+use tocsin_protocol::{Dispatch, Entry, Finding, NewFact, Refusal, Subject, TraceId, from_body};
 
 use crate::plan::{Kind, Part};
 
@@ -17,6 +17,7 @@ pub(crate) fn met(entry: &Entry, verdict: &Verdict) {
             "somebody wrote to TOCSIN_LOG what no service of ours writes: have it audited, and change the service keys"
         ),
         Verdict::Event(event) => tracing::info!(
+            trace_id = %TraceId::of(&event.incident, event.sequence),
             incident = %event.incident,
             event = %event.sequence,
             publisher = %event.publisher,
@@ -63,6 +64,7 @@ impl Told {
             Kind::Dispatch => {
                 let Ok(dispatch) = from_body::<Dispatch>("dispatch", &first.body) else { return };
                 tracing::info!(
+                    trace_id = %TraceId::of(&dispatch.incident, dispatch.event),
                     incident = %dispatch.incident,
                     event = %dispatch.event,
                     status = %dispatch.status,
@@ -75,6 +77,7 @@ impl Told {
             Kind::Finding => {
                 let Ok(finding) = from_body::<Finding>("finding", &first.body) else { return };
                 tracing::info!(
+                    trace_id = %TraceId::of(&finding.incident, finding.event),
                     incident = %finding.incident,
                     event = %finding.event,
                     step = %finding.step,
@@ -85,7 +88,14 @@ impl Told {
                 );
             }
             Kind::Notices | Kind::Escalations => {
-                tracing::info!(first = %first.subject, written, facts, "what another router left was completed");
+                tracing::info!(
+                    trace_id = first.subject.trace_id().map(display),
+                    incident = first.subject.incident().map(display),
+                    subject = %first.subject,
+                    written,
+                    facts,
+                    "what another router left was completed"
+                );
             }
             Kind::Refusals => {
                 part.facts.iter().take(REFUSALS_TOLD.saturating_sub(*refused)).for_each(refusal);
@@ -102,6 +112,7 @@ fn refusal(fact: &NewFact) {
     let Subject::Refusal { said } = fact.subject else { return };
     if let Ok(refusal) = from_body::<Refusal>("refusal", &fact.body) {
         tracing::warn!(
+            trace_id = TraceId::on(&refusal.subject).map(display),
             said,
             subject = %refusal.subject.escape_debug(),
             code = ?refusal.code,

@@ -109,6 +109,8 @@ impl Turn {
                     Outcome::Cannot(why) => {
                         let pause = self.aside.failed(&fact.subject, Instant::now());
                         tracing::error!(
+                            trace_id = fact.subject.trace_id().map(tracing::field::display),
+                            incident = fact.subject.incident().map(tracing::field::display),
                             subject = %fact.subject,
                             error = %why,
                             "a fact that is owed cannot be written; everything else goes on, and it is tried again in {pause:?}"

@@ -68,6 +68,11 @@ impl Fort {
         self.bus.body(id, &self.cast.key(id), &self.server.url()).unwrap()
     }
 
+    /// A service's connection.
+    pub(crate) fn service(&self, which: Service) -> Connection {
+        service(&self.bus, &self.server, which)
+    }
+
     pub(crate) async fn attacker(&self, id: &str) -> Attacker {
         let options = ConnectOptions::new().nkey(self.cast.key(id).seed().unwrap());
         Attacker::connect(options, &self.server.url(), &self.bus, Some(id)).await.unwrap()

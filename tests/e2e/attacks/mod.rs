@@ -11,6 +11,7 @@ use fort::{Attacker, Fort, Seen};
 use table::Table;
 use tocsin_ledger::Ledger;
 use tocsin_protocol::{EventKind, ReceiptStage, to_body};
+use tocsin_provision::Service;
 use tocsin_tests::{Cast, event, receipt, seconds, signed_headers, until};
 
 const AGENCY: &str = "A recipient (`a`) against another (`b`), the publishers and the services";
@@ -155,6 +156,7 @@ const AT_THE_DOOR: &[(&str, &str, &str)] = &[
     ("forge an attempt", "tocsin.attempt.b.x.1.1.1.ended", "{}"),
     ("wake another's desk", "tocsin.wake.b.x.9", "{}"),
     ("wake its own desk with words of its own", "tocsin.wake.a.x.9", "{}"),
+    ("say that another's desk is at work", "tocsin.present.b", ""),
     ("answer in a service's place", "_INBOX_router.x", "{}"),
     ("say a receipt of a form that is none", "tocsin.receipt.a.x.1.believed", "{}"),
 ];
@@ -171,6 +173,7 @@ async fn agency(table: &mut Table, fort: &Fort) {
         "$JS.>",
         "_INBOX_router.>",
         "tocsin.receipt.b.>",
+        "tocsin.present.*",
     ] {
         let heard = a.listen(subject).await;
         let outcome = if heard.is_none() {
@@ -194,6 +197,7 @@ async fn agency(table: &mut Table, fort: &Fort) {
 
     by_headers(table, &a).await;
     replies(table, fort, &a).await;
+    presence(table, fort, &a).await;
     said(table, fort, &a).await;
     exhaust(table, fort, &a).await;
 }
@@ -289,6 +293,62 @@ async fn replies(table: &mut Table, fort: &Fort, a: &Attacker) {
             Err("the answer was stored there".to_owned())
         };
         table.add(AGENCY, format!("have answers to its requests put there: `{target}`"), outcome);
+    }
+}
+
+/// Makes another's desk look as if it were at work.
+async fn presence(table: &mut Table, fort: &Fort, a: &Attacker) {
+    let console = Ledger::connect(&fort.service(Service::Console)).await.unwrap();
+    let mut heard = console.presence().await.unwrap();
+    // So that the subscription stands before anything is said.
+    console.verify().await.unwrap();
+    let read = "$JS.API.DIRECT.GET.TOCSIN_SAID.tocsin.receipt.a.x.1.delivered";
+    a.shout(read, "tocsin.present.b", None, b"").await;
+    a.shout("tocsin.present.a", "tocsin.present.b", None, b"").await;
+    let trace = headers(&[("Nats-Trace-Dest", "tocsin.present.b"), ("Nats-Trace-Only", "false")]);
+    a.shout("tocsin.present.a", "_INBOX.x", Some(trace), b"").await;
+    a.shout("tocsin.present.a", "_INBOX.x", None, b"b").await;
+    let mut beats = Vec::new();
+    while beats.len() < 2
+        && let Ok(beat) = tokio::time::timeout(Duration::from_secs(20), heard.next()).await
+    {
+        beats.extend(beat);
+    }
+    while let Ok(beat) = tokio::time::timeout(Duration::from_millis(300), heard.next()).await {
+        beats.extend(beat);
+    }
+    assert!(beats.len() >= 2, "its own beats are heard: {beats:?}");
+    let outcome = if beats.iter().all(|recipient| recipient.as_str() == "a") {
+        Ok("its own account: what it says there is said of itself".to_owned())
+    } else {
+        Err("it was heard as another's".to_owned())
+    };
+    table.add(
+        AGENCY,
+        "have an answer, or the server's own trace, taken for another's desk: `tocsin.present.b`",
+        outcome,
+    );
+
+    let before = fort.foreign(&["tocsin.receipt.a."]).await;
+    for target in ["tocsin.directory.2", "tocsin.receipt.b.x.1.acknowledged"] {
+        let trace = headers(&[("Nats-Trace-Dest", target)]);
+        a.shout("tocsin.receipt.a.x.4.delivered", "_INBOX.x", Some(trace), b"{}").await;
+        let traceparent = headers(&[
+            ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+            ("Nats-Trace-Dest", target),
+        ]);
+        a.shout("tocsin.receipt.a.x.4.delivered", target, Some(traceparent), b"{}").await;
+        a.ask(read, None, b"").await;
+        let outcome = if fort.foreign(&["tocsin.receipt.a."]).await == before {
+            Ok("nats-server: nothing is traced to there".to_owned())
+        } else {
+            Err("the trace was stored there".to_owned())
+        };
+        table.add(
+            AGENCY,
+            format!("have the server store its trace of a message: `Nats-Trace-Dest: {target}`"),
+            outcome,
+        );
     }
 }
 

@@ -41,6 +41,7 @@ pub(super) async fn publisher(table: &mut Table, fort: &Fort, operator: &Ledger)
             ("put a directory in force", "tocsin.directory.2", "{}"),
             ("dispatch without the router", "tocsin.dispatch.y.1", "{}"),
             ("purge", "$JS.API.STREAM.PURGE.TOCSIN_SAID", ""),
+            ("say that a recipient's desk is at work", "tocsin.present.b", ""),
         ],
     )
     .await;

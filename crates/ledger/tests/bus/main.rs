@@ -5,7 +5,9 @@
 mod append;
 mod follow;
 mod notices;
+mod presence;
 mod say;
 mod set_up;
 mod support;
+mod traces;
 mod work;
