@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use tocsin_protocol::{
     AreaId, ClockStart, Dispatch, DispatchStep, Due, Error, Event, EventNumber, NewFact, Notice, Owed,
-    PolicyDocument, PolicyId, PolicyInForce, Recipient, RecipientId, Requirement, Schedule, StepNumber,
-    Subject, Timestamp, to_body,
+    PolicyDocument, PolicyId, PolicyInForce, Recipient, RecipientId, Requirement, Schedule, Status,
+    StepNumber, Subject, Timestamp, to_body,
 };
 
 use super::incident::{EventState, Open};
@@ -22,8 +22,10 @@ fn applying<'d>(directory: &'d Directory, event: &'d Event) -> impl Iterator<Ite
     directory.policies().iter().filter(|policy| policy_applies(policy, &event.services))
 }
 
+/// Nobody acknowledges a technical test, whatever the policy asks: it shows that notices reach every desk's system, by
+/// day and by night, and wakes no person. An exercise is for people.
 fn acknowledges(policy: &PolicyDocument, event: &Event, worsened: &[String]) -> bool {
-    policy.acknowledge.contains(&event.kind) || !worsened.is_empty()
+    event.status != Status::Test && (policy.acknowledge.contains(&event.kind) || !worsened.is_empty())
 }
 
 /// The moment from which a policy's windows run, and whether the broker's time of the event stands in for it.

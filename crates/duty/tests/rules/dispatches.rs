@@ -130,3 +130,28 @@ fn neighbours_help_in_both_directions_and_areas_touch_up_and_down() {
     assert!(owed("uk").contains(&line("kent-lrf", informed)));
     assert_eq!(owed("medway"), owed("kent"));
 }
+
+#[test]
+fn a_technical_test_reaches_everyone_who_is_owed_an_event_and_asks_nobody_to_acknowledge() {
+    let mut story = Story::new();
+    story.event(0, r#""status": "test""#);
+    let facts = story.follow(1);
+    assert!(!subjects(&facts).iter().any(|subject| subject.starts_with("tocsin.window.")), "nobody is woken");
+    let dispatch = dispatch(&facts);
+    assert!(!dispatch.acknowledge && dispatch.steps.is_empty());
+    assert!(!dispatch.recipients().is_empty());
+    let police = notice(&facts, "kent-police");
+    assert_eq!(
+        (police.requirement, police.acknowledge, police.due_at),
+        (Requirement::Required, false, None),
+        "it is told that it would be required, and is not asked"
+    );
+    // A worsening needs an acknowledgement under every policy; that of a test needs none either.
+    story.event(60, r#""status": "test", "sequence": 2, "kind": "update", "platform": "none""#);
+    let facts = story.follow(61);
+    assert!(!self::dispatch(&facts).acknowledge);
+
+    let mut exercise = Story::new();
+    exercise.event(0, r#""status": "exercise""#);
+    assert!(self::dispatch(&exercise.follow(1)).acknowledge, "an exercise is for people");
+}

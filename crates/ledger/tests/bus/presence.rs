@@ -1,5 +1,5 @@
 use tocsin_ledger::{Connection, Ledger, Wait};
-use tocsin_protocol::RecipientId;
+use tocsin_protocol::{RecipientId, SigningKey};
 
 use crate::support::{Bus, connect, notice, within};
 
@@ -38,25 +38,30 @@ async fn a_desk_is_heard_again_once_the_broker_is_back() {
 #[tokio::test]
 async fn a_desk_that_may_not_tell_of_itself_takes_its_notices_all_the_same() {
     let store = tempfile::tempdir().unwrap();
-    let config = r#"authorization { users: [
-        { user: bus, password: bus },
-        { user: desk, password: desk, permissions: { publish: { deny: "tocsin.present.>" } } } ] }"#;
+    let (services, agency) = (SigningKey::generate(), SigningKey::generate());
+    let config = format!(
+        r#"authorization {{ users: [ {{ nkey: {} }}
+          {{ nkey: {}, permissions: {{ publish: {{ deny: "tocsin.present.>" }}, subscribe: ">" }} }} ] }}"#,
+        services.public(),
+        agency.public()
+    );
     let options = tocsin_ledger::server::ServerOptions {
         binary: tocsin_ledger::server::find().unwrap(),
         store_dir: store.path().to_owned(),
-        config: Some(config.to_owned()),
+        config: Some(config),
         port: None,
     };
     let server = tocsin_ledger::server::Server::start(&options).await.unwrap();
-    let connect = async |user: &str| {
-        let url = server.url().replace("nats://", &format!("nats://{user}:{user}@"));
-        let connection = Connection { wait: Wait::UntilConnected, ..Connection::to(&url) };
+    let connect = async |key: &SigningKey| {
+        let nkey_seed = Some(key.seed().unwrap().into());
+        let connection =
+            Connection { wait: Wait::UntilConnected, nkey_seed, ..Connection::to(&server.url()) };
         Ledger::connect(&connection).await.unwrap()
     };
-    let bus = connect("bus").await;
+    let bus = connect(&services).await;
     bus.set_up(&tocsin_ledger::Shape::default()).await.unwrap();
     bus.ensure_desks(&[id("a")]).await.unwrap();
-    let mut notices = connect("desk").await.notices(&id("a")).await.unwrap();
+    let mut notices = connect(&agency).await.notices(&id("a")).await.unwrap();
     for event in 1..=2 {
         bus.append(&notice("a", event), None).await.unwrap();
         within("a notice", notices.next()).await.unwrap().settle().await.unwrap();

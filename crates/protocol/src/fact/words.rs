@@ -60,7 +60,7 @@ words! {
         Actual = "actual",
         /// An exercise: behaves as actual, marked everywhere.
         Exercise = "exercise",
-        /// A technical test: behaves as actual, marked everywhere.
+        /// A technical test that notices reach every desk: marked everywhere, and acknowledged by nobody.
         Test = "test",
     }
 }

@@ -30,7 +30,7 @@ pub(crate) const FIRST: [&str; 12] = [
     "--areas",
     "exampleshire",
     "--status",
-    "test",
+    "exercise",
     "--incident",
     "x",
 ];
