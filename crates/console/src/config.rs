@@ -1,12 +1,14 @@
 //! The `[console]` of the configuration.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
 };
 
 use jiff::SignedDuration;
 use serde::Deserialize;
+use tocsin_protocol::PublisherId;
 
 /// How the console serves. Every field has a default but the accounts, without which nobody could sign in.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -34,6 +36,12 @@ pub struct Config {
     /// The proxies that are believed about whose request they pass on (`X-Forwarded-For`), beside any on this machine.
     #[serde(default)]
     pub proxies: Vec<IpAddr>,
+    /// The seed files (mode 600) of the publishers whose duty managers publish here. Left out: nobody does.
+    #[serde(default)]
+    pub publishers: BTreeMap<PublisherId, PathBuf>,
+    /// Where events are kept on disk before they are sent, a directory for each publisher.
+    #[serde(default = "spool")]
+    pub spool: PathBuf,
 }
 
 impl Config {
@@ -47,12 +55,18 @@ impl Config {
             session_max: shift(),
             session_idle: pause(),
             proxies: Vec::new(),
+            publishers: BTreeMap::new(),
+            spool: spool(),
         }
     }
 }
 
 fn loopback() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 8911))
+}
+
+fn spool() -> PathBuf {
+    PathBuf::from("spool")
 }
 
 fn shift() -> SignedDuration {

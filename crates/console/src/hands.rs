@@ -1,10 +1,14 @@
 //! What the console has done by others. The command line wires it: no service imports another.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use tocsin_protocol::{IncidentId, PublisherId, RecipientId, Timestamp};
+use tocsin_duty::Directory;
+use tocsin_protocol::{
+    AreaId, Category, DispatchStep, Event, EventContact, Impact, IncidentId, Platform, PublisherId,
+    RecipientId, Requirement, Service, Severity, Status, Timestamp,
+};
 
 /// What other services do for the console; each may be missing, and the page then says so.
 #[derive(Clone, Default)]
@@ -21,6 +25,16 @@ pub struct Hands {
 pub trait Press: Send + Sync {
     /// The publishers that it can speak for.
     fn publishers(&self) -> Vec<PublisherId>;
+
+    /// Drafts an event, checks it, and foresees who would be told. Nothing is kept or sent.
+    fn draft(&self, draft: Draft, known: Known) -> BoxFuture<'_, Result<Foreseen, Vec<Fault>>>;
+
+    /// Puts an event on disk and says it on the bus. `body` is its exact JSON, such as [`Foreseen::body`]: its subject is
+    /// its identity, so the same once more leaves one event.
+    fn publish(&self, publisher: PublisherId, body: Bytes) -> BoxFuture<'_, Result<Fate, Vec<Fault>>>;
+
+    /// The events of a publisher that are kept on disk and were not sent yet, in the order of sending.
+    fn waiting(&self, publisher: PublisherId) -> BoxFuture<'_, Result<Vec<Waiting>, Told>>;
 }
 
 /// Computes reports from both streams, believing nothing.
@@ -79,3 +93,136 @@ pub struct Mail {
 /// Why it could not be done, in words for the person at the page: what was attempted, and how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told(pub String);
+
+/// What an operator has to say. Of an incident that goes on, what is not given stays as it was.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// Who says it.
+    pub publisher: PublisherId,
+    /// What kind of event.
+    pub says: Says,
+    /// What sort of incident.
+    pub category: Option<Category>,
+    /// Which services are touched.
+    pub services: Vec<Service>,
+    /// Which areas are touched.
+    pub areas: Vec<AreaId>,
+    /// One line that tells it.
+    pub headline: Option<String>,
+    /// Whatever more is known.
+    pub more: More,
+}
+
+/// What kind of event is said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Says {
+    /// A new incident, of this status; it is given a name.
+    Begins(Status),
+    /// More, or other, is known of it.
+    Update(IncidentId),
+    /// The service is restored.
+    Resolved(IncidentId),
+    /// It was no incident, or was sent in error.
+    Cancelled(IncidentId),
+}
+
+/// What may be known beyond the first minute's words; see [`Event`] for each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct More {
+    /// More about it.
+    pub description: Option<String>,
+    /// What the recipient should do.
+    pub instruction: Option<String>,
+    /// The agreed words for the public.
+    pub public_advice: Option<String>,
+    /// CAP severity.
+    pub severity: Option<Severity>,
+    /// What carries the service now.
+    pub platform: Option<Platform>,
+    /// When the failure began.
+    pub began_at: Option<Timestamp>,
+    /// When it was noticed.
+    pub detected_at: Option<Timestamp>,
+    /// When the service was restored.
+    pub restored_at: Option<Timestamp>,
+    /// When restoration is expected.
+    pub expected_restoration_at: Option<Timestamp>,
+    /// When the publisher will have said more.
+    pub next_update_by: Option<Timestamp>,
+    /// How many calls were lost.
+    pub impact: Option<Impact>,
+    /// Who answers questions now.
+    pub contact: Option<EventContact>,
+}
+
+/// What the console knows, so that nothing need be asked of a bus that may be away.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// The directory in force, if one was ever read.
+    pub directory: Option<Arc<Directory>>,
+    /// The events of the incident so far that stand on the bus, in order.
+    pub earlier: Vec<Event>,
+    /// The names of incidents that are taken.
+    pub taken: BTreeSet<IncidentId>,
+    /// The broker's time.
+    pub now: Timestamp,
+}
+
+/// A draft that can be published, and what would follow.
+#[derive(Debug, Clone)]
+pub struct Foreseen {
+    /// What would be said.
+    pub event: Event,
+    /// The same, byte for byte.
+    pub body: Bytes,
+    /// The event before it.
+    pub before: Option<Event>,
+    /// Who would be told, and by when; none where no directory is known.
+    pub told: Option<WhoIsTold>,
+}
+
+/// Who would be told of an event, and by when.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WhoIsTold {
+    /// Every recipient once, with its strictest requirement.
+    pub recipients: Vec<(RecipientId, Requirement)>,
+    /// The windows, in order of closing; none when no acknowledgement is needed.
+    pub windows: Vec<DispatchStep>,
+    /// Why an update needs an acknowledgement anew.
+    pub worsened: Vec<String>,
+    /// The events before it are not all at hand, so that a worsening cannot be foreseen.
+    pub without_history: bool,
+    /// Why the router would refuse it; empty when it would not.
+    pub problems: Vec<String>,
+}
+
+/// What is wrong with a draft, in words for the person at the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Which field of the event, such as `headline`; none for the whole.
+    pub field: Option<String>,
+    /// What is wrong, and how to mend it.
+    pub words: String,
+}
+
+/// What became of an event that was published. It is on disk, whatever else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// Everyone who is owed it is being told.
+    Dispatched,
+    /// It stands on the bus and counts for nothing, and why.
+    Refused(String),
+    /// It stands on the bus, and no router has taken it up yet.
+    OnTheBus,
+    /// It is kept on disk and was NOT sent, and why. It is sent as soon as it can be.
+    Kept(String),
+}
+
+/// An event that is kept on disk and was not sent yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// What it says.
+    pub event: Event,
+    /// When it was put there, by the clock of the machine that did.
+    pub since: Timestamp,
+}

@@ -26,7 +26,7 @@ pub use draft::{Changes, Details, FirstMinute, FollowUp, first_minute, follow_up
 pub use error::Error;
 pub use known::{events_of, newest_directory};
 pub use notified::{Notified, NotifiedRecipient};
-pub use past::{Past, named_apart, same_first_minute};
+pub use past::{Past, begin};
 pub use prepare::{Prepared, prepare, prepare_bytes};
 pub use preview::{Preview, preview};
 pub use send::{Published, RefusedAtTheDoor, Sending, publish, send};

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
 use tocsin_ledger::Ledger;
-use tocsin_protocol::{Event, EventKind, EventNumber, IncidentId, PublisherId};
+use tocsin_protocol::{Event, EventKind, EventNumber, IncidentId, PublisherId, Timestamp};
 
 use crate::{
-    draft::{Changes, FollowUp, follow_up},
+    draft::{Changes, FirstMinute, FollowUp, first_minute, follow_up},
     error::Error,
     spool::Spool,
 };
@@ -77,7 +78,7 @@ impl Past {
 ///
 /// # Errors
 /// [`Error::Disk`] when the spool cannot be read.
-pub fn same_first_minute(spool: &Spool, draft: &Event) -> Result<Option<Event>, Error> {
+fn same_first_minute(spool: &Spool, draft: &Event) -> Result<Option<Event>, Error> {
     if draft.kind != EventKind::Initial {
         return Ok(None);
     }
@@ -88,13 +89,38 @@ pub fn same_first_minute(spool: &Spool, draft: &Event) -> Result<Option<Event>, 
     }))
 }
 
-/// Gives a first event whose incident was named by the clock a name that is free, in this spool and on the bus where
-/// it can be read: two incidents may begin in one minute, and an exercise in the minute of an actual one.
+/// Drafts event 1 of an incident. One that has no name yet gets one that is free, in this spool, on the bus where it can
+/// be read, and by `taken`, which knows of others; or it is the one that waits in the spool already with the same words.
 ///
 /// # Errors
-/// [`Error::Disk`] when the spool cannot be read, [`Error::Word`] when no name can be made, which a publisher's own
-/// identifier rules out.
-pub async fn named_apart(spool: &Spool, ledger: Option<&Ledger>, draft: Event) -> Result<Event, Error> {
+/// As [`first_minute`], and [`Error::Disk`] when the spool cannot be read.
+pub async fn begin(
+    spool: &Spool,
+    ledger: Option<&Ledger>,
+    taken: impl Fn(&IncidentId) -> bool,
+    known: FirstMinute,
+    at: Timestamp,
+    zone: &TimeZone,
+) -> Result<Event, Error> {
+    let is_named = known.incident.is_some();
+    let draft = first_minute(known, at, zone)?;
+    if is_named {
+        return Ok(draft);
+    }
+    match same_first_minute(spool, &draft)? {
+        Some(waiting) => Ok(waiting),
+        None => named_apart(spool, ledger, taken, draft).await,
+    }
+}
+
+/// Gives a first event whose incident was named by the clock a name that is free: two incidents may begin in one
+/// minute, and an exercise in the minute of an actual one.
+async fn named_apart(
+    spool: &Spool,
+    ledger: Option<&Ledger>,
+    taken: impl Fn(&IncidentId) -> bool,
+    draft: Event,
+) -> Result<Event, Error> {
     /// The longest identifier that the protocol allows.
     const LONGEST: usize = 64;
     let mut name = draft.incident.clone();
@@ -106,7 +132,7 @@ pub async fn named_apart(spool: &Spool, ledger: Option<&Ledger>, draft: Event) -
             Some(ledger) => ledger.last(&named.subject()).await.ok().flatten().is_some(),
             None => false,
         };
-        if sent.is_empty() && waiting.is_empty() && !on_bus {
+        if sent.is_empty() && waiting.is_empty() && !on_bus && !taken(&name) {
             return Ok(named);
         }
         let suffix = format!("-{number}");
@@ -120,10 +146,10 @@ pub async fn named_apart(spool: &Spool, ledger: Option<&Ledger>, draft: Event) -
 #[cfg(test)]
 mod tests {
     use tocsin_ledger::{Position, Said};
-    use tocsin_protocol::{Platform, SigningKey, Timestamp};
+    use tocsin_protocol::{Platform, SigningKey};
 
     use super::*;
-    use crate::{Details, FirstMinute, first_minute, prepare};
+    use crate::{Details, prepare};
 
     fn at(minute: i64) -> Timestamp {
         Timestamp::from_second(1_687_670_640 + minute * 60).unwrap()
@@ -187,11 +213,14 @@ mod tests {
         let desk = Desk::new();
         let mut names = Vec::new();
         for _ in 0..3 {
-            let event = named_apart(&desk.spool, None, first(0)).await.unwrap();
+            let event = named_apart(&desk.spool, None, |_| false, first(0)).await.unwrap();
             desk.put(&event);
             names.push(event.incident.to_string());
         }
         assert_eq!(names, ["bt-2023-06-25-0524", "bt-2023-06-25-0524-2", "bt-2023-06-25-0524-3"]);
+        let elsewhere = |name: &IncidentId| name.as_str().ends_with("-4");
+        let event = named_apart(&desk.spool, None, elsewhere, first(0)).await.unwrap();
+        assert_eq!(event.incident.as_str(), "bt-2023-06-25-0524-5");
     }
 
     #[test]

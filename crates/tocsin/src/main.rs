@@ -17,6 +17,7 @@ mod logging;
 mod moment;
 mod out;
 mod own_server;
+mod press;
 mod reload;
 mod seed;
 mod shutdown;

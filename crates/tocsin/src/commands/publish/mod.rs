@@ -15,8 +15,8 @@ use tocsin_duty::Directory;
 use tocsin_ledger::{Ledger, Wait};
 use tocsin_protocol::{AuthorKey, Event, IncidentId, PublisherId, SigningKey, Status};
 use tocsin_publisher::{
-    Answer, Error, FirstMinute, FollowUp, Past, Prepared, Published, Spool, await_answer, events_of,
-    first_minute, named_apart, newest_directory, prepare, prepare_bytes, preview, publish, same_first_minute,
+    Answer, Error, FirstMinute, FollowUp, Past, Prepared, Published, Spool, await_answer, begin, events_of,
+    newest_directory, prepare, prepare_bytes, preview, publish,
 };
 
 use self::flags::{First, More};
@@ -200,28 +200,18 @@ async fn draft(
     let (Some(category), Some(headline)) = (first.category, first.headline) else {
         return Err(Failure::wrong("a new incident needs --category and --headline"));
     };
-    let draft = first_minute(
-        FirstMinute {
-            publisher: publisher.clone(),
-            incident: args.incident.clone(),
-            status,
-            category,
-            services: first.services,
-            areas: first.areas,
-            headline,
-            details,
-        },
-        now,
-        &zone,
-    )
-    .map_err(told)?;
-    let event = match args.incident {
-        Some(_) => draft,
-        None => match same_first_minute(spool, &draft).map_err(told)? {
-            Some(waiting) => waiting,
-            None => named_apart(spool, known.ledger.as_ref(), draft).await.map_err(told)?,
-        },
+    let known_so_far = FirstMinute {
+        publisher: publisher.clone(),
+        incident: args.incident.clone(),
+        status,
+        category,
+        services: first.services,
+        areas: first.areas,
+        headline,
+        details,
     };
+    let event =
+        begin(spool, known.ledger.as_ref(), |_| false, known_so_far, now, &zone).await.map_err(told)?;
     Ok((prepare(&event, key, publisher).map_err(told)?, Vec::new()))
 }
 
