@@ -1,4 +1,4 @@
-//! The configuration file of `tocsin up` and `tocsin notifier`.
+//! The configuration file of `tocsin up`, `tocsin notifier` and `tocsin console`.
 
 #[cfg(test)]
 mod fuzz;
@@ -24,6 +24,9 @@ pub(crate) struct Config {
     pub(crate) router: Router,
     /// Who the mails are from, and by which relays they go.
     pub(crate) notifier: tocsin_notifier::Config,
+    /// How the web console serves. Without it `tocsin up` runs none.
+    #[serde(default)]
+    pub(crate) console: Option<tocsin_console::Config>,
 }
 
 /// The nats-server that `tocsin up` starts when `NATS_URL` names none.
@@ -54,15 +57,7 @@ impl Default for Bus {
 impl Config {
     /// Reads a file.
     pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
-        let text = fs::read_to_string(file).map_err(|why| {
-            Failure::wrong(format!(
-                "cannot read the configuration {}: {why}; begin with a copy of deploy/tocsin.toml",
-                file.display()
-            ))
-        })?;
-        Self::parse(&text).map_err(|why| {
-            Failure::wrong(format!("the configuration {} cannot be used:\n{why}", file.display()))
-        })
+        Self::parse(&text(file)?).map_err(|why| unusable(file, &why))
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -72,6 +67,30 @@ impl Config {
             format!("line {}: {}", before.matches('\n').count() + 1, why.message())
         })
     }
+}
+
+/// Reads the `[console]` of a file, whatever else it has or lacks: a machine that only serves pages sends no mail.
+pub(crate) fn read_console(file: &Path) -> Result<tocsin_console::Config, Failure> {
+    #[derive(Deserialize)]
+    struct Part {
+        console: tocsin_console::Config,
+    }
+    let part: Part =
+        toml::from_str(&text(file)?).map_err(|why| unusable(file, why.to_string().trim_end()))?;
+    Ok(part.console)
+}
+
+fn text(file: &Path) -> Result<String, Failure> {
+    fs::read_to_string(file).map_err(|why| {
+        Failure::wrong(format!(
+            "cannot read the configuration {}: {why}; begin with a copy of deploy/tocsin.toml",
+            file.display()
+        ))
+    })
+}
+
+fn unusable(file: &Path, why: &str) -> Failure {
+    Failure::wrong(format!("the configuration {} cannot be used:\n{why}", file.display()))
 }
 
 #[cfg(test)]
@@ -84,6 +103,7 @@ mod tests {
         assert_eq!(config.bus.port, 4222);
         assert_eq!(config.notifier.relays.len(), 2, "mail must not fail with what it reports");
         config.notifier.letterhead().unwrap();
+        assert!(config.console.unwrap().listen.ip().is_loopback());
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod commands;
 mod config;
 mod directory_file;
 mod failure;
+mod hands;
 mod keys;
 mod logging;
 mod moment;

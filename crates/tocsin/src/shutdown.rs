@@ -36,6 +36,11 @@ impl Shutdown {
         self.tell.send_replace(true);
     }
 
+    /// Whether the service is to end.
+    pub(crate) fn is_told(&self) -> bool {
+        *self.told.borrow()
+    }
+
     /// Ready once the service is to end.
     pub(crate) fn wait(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
         let mut told = self.told.clone();

@@ -24,8 +24,10 @@ use crate::{
     nats, place,
 };
 
-/// The port that `deploy/tocsin.toml` and the page use.
+/// The port of the bus that `deploy/tocsin.toml` and the page use.
 const PORT: &str = "4222";
+/// Where the console of `deploy/tocsin.toml` listens.
+const CONSOLE: &str = "127.0.0.1:8911";
 
 /// One block of the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,6 +197,7 @@ fn copy(from: &Path, to: &Path, port: u16) -> Result<(), Error> {
         } else {
             let text = fs::read_to_string(&from).attempt(format!("read {}", from.display()))?;
             let text = text.replace(&format!("port = {PORT}"), &format!("port = {port}"));
+            let text = text.replace(CONSOLE, "127.0.0.1:0");
             fs::write(&to, text).attempt(format!("write {}", to.display()))?;
         }
     }

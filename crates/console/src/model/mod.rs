@@ -32,8 +32,10 @@ pub use tally::Tally;
 
 /// How often the bus is asked whether it is there.
 const TOUCH_EVERY: Duration = Duration::from_secs(1);
-/// How long its answer is waited for.
-const TOUCH_WITHIN: Duration = Duration::from_millis(1_500);
+/// How long its answer is waited for. A broker that makes two hundred consumers answers late, and is there.
+const TOUCH_WITHIN: Duration = Duration::from_secs(4);
+/// How long a connection may be gone: most are back at once.
+const GONE: Duration = Duration::from_secs(1);
 
 /// What is known, for as many readers as there are pages.
 #[derive(Clone)]
@@ -114,7 +116,10 @@ impl Follower {
     async fn listen(&self) -> Result<(), Error> {
         loop {
             let asked_at = Instant::now();
-            let touched = self.ledger.touch(TOUCH_WITHIN).await;
+            let touched = tokio::select! {
+                touched = self.ledger.touch(TOUCH_WITHIN) => touched.map_err(|error| error.to_string()),
+                () = self.gone() => Err("the connection is lost".to_owned()),
+            };
             let read = {
                 let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
                 (state.fold.said_through(), state.fold.log_through())
@@ -124,9 +129,22 @@ impl Follower {
                 Err(_) => ear.not_heard(),
             });
             if let Err(error) = touched {
-                tracing::warn!(%error, "the bus does not answer: every page says so");
+                tracing::warn!("the bus does not answer, and every page says so: {error}");
             }
             tokio::time::sleep(TOUCH_EVERY.saturating_sub(asked_at.elapsed())).await;
+        }
+    }
+
+    /// Ready once there has been no connection for a while.
+    async fn gone(&self) {
+        let mut since = None;
+        loop {
+            if self.ledger.is_connected() {
+                since = None;
+            } else if since.get_or_insert_with(Instant::now).elapsed() >= GONE {
+                return;
+            }
+            tokio::time::sleep(GONE / 10).await;
         }
     }
 }

@@ -15,6 +15,7 @@ mod refusals;
 mod report;
 
 // Services.
+mod console;
 mod notifier;
 mod router;
 mod up;
@@ -60,6 +61,7 @@ pub(crate) enum Command {
     Up(up::Args),
     Router(router::Args),
     Notifier(notifier::Args),
+    Console(console::Args),
 
     // Administrators.
     Setup(setup::Args),
@@ -74,7 +76,7 @@ impl Command {
     pub(crate) fn manner(&self) -> Manner {
         match self {
             // Services.
-            Self::Up(_) | Self::Router(_) | Self::Notifier(_) => Manner::Service,
+            Self::Up(_) | Self::Router(_) | Self::Notifier(_) | Self::Console(_) => Manner::Service,
             Self::Desk(_) => desk::Args::manner(),
 
             // All others.
@@ -114,6 +116,7 @@ impl Command {
             Self::Up(args) => up::run(args).await,
             Self::Router(args) => router::run(args).await,
             Self::Notifier(args) => notifier::run(args).await,
+            Self::Console(args) => console::run(args).await,
 
             // Administrators.
             Self::Setup(args) => setup::run(args).await,

@@ -1,4 +1,4 @@
-//! `tocsin up`: bus, router and notifier in one process, for use on one machine.
+//! `tocsin up`: bus, router, notifier and console in one process, for use on one machine.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -7,17 +7,18 @@ use tocsin_notifier::Notifier;
 use tocsin_protocol::Stream;
 use tocsin_router::Router;
 
+use super::console;
 use crate::{bus, config::Config, failure::Failure, keys, out, own_server::OwnServer, shutdown::Shutdown};
 
-/// Run bus, router and notifier on this machine, from one configuration file
+/// Run bus, router, notifier and web console on this machine, from one configuration file
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   tocsin up --config deploy/tocsin.toml
   NATS_URL=tls://bus-1.example:4222 NATS_NKEY=/etc/tocsin/up.nk tocsin up --config /etc/tocsin/tocsin.toml
 
 Without NATS_URL it starts a nats-server of its own (NATS_SERVER, else the one on the PATH), which listens on 127.0.0.1
-alone. For more than one machine run the bus by itself (see deploy/nats), with `tocsin router` and `tocsin notifier`
-on each.")]
+alone. The console runs where the configuration has a [console]. For more than one machine run the bus by itself (see
+deploy/nats), with `tocsin router`, `tocsin notifier` and `tocsin console` on each.")]
 pub(crate) struct Args {
     /// The configuration file; deploy/tocsin.toml is an example
     #[arg(long, value_name = "FILE", env = "TOCSIN_CONFIG", default_value = "tocsin.toml")]
@@ -29,6 +30,8 @@ pub(crate) struct Args {
 
 /// Between two looks whether our own nats-server still runs.
 const LOOK: Duration = Duration::from_millis(500);
+/// How long a console that failed is left before it is tried again.
+const AGAIN: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let config = Config::read(&args.config)?;
@@ -48,9 +51,14 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             Ledger::connect(&Connection { name: "tocsin-router".to_owned(), ..connection.clone() }).await?;
         router.set_up(&shape).await?;
         let notifier = Connection { name: "tocsin-notifier".to_owned(), ..connection.clone() };
-        Ok::<_, Failure>((router, Ledger::connect(&notifier).await?))
+        let console = Connection { name: "tocsin-console".to_owned(), ..connection.clone() };
+        let console = match &config.console {
+            Some(_) => Some(Ledger::connect(&console).await?),
+            None => None,
+        };
+        Ok::<_, Failure>((router, Ledger::connect(&notifier).await?, console))
     };
-    let (router, notifier) = tokio::select! {
+    let (router, notifier, console) = tokio::select! {
         connected = connect => connected?,
         () = shutdown.wait() => return stop(own).await,
     };
@@ -59,6 +67,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
 
     let mut router = tokio::spawn(Router::new(router).signing(key)?.run(shutdown.wait()));
     let mut notifier = tokio::spawn(notifier.run(shutdown.wait()));
+    let pages = console.zip(config.console);
+    let pages = pages.map(|(ledger, config)| tokio::spawn(serve_pages(ledger, config, shutdown.clone())));
     let mut own = own;
     let (mut router_ended, mut notifier_ended) = (None, None);
     while router_ended.is_none() || notifier_ended.is_none() {
@@ -77,10 +87,35 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             },
         }
     }
+    if let Some(pages) = pages {
+        pages.await?;
+    }
     let stopped = stop(own).await;
     router_ended.transpose()?;
     notifier_ended.transpose()?;
     stopped
+}
+
+/// The console beside router and notifier. Nobody is told by it, so that its failing ends neither: it is told, and tried
+/// again, as when nobody may sign in yet.
+async fn serve_pages(ledger: Ledger, config: tocsin_console::Config, shutdown: Shutdown) {
+    let mut told = String::new();
+    while !shutdown.is_told() {
+        let served = async {
+            let console = console::bind(ledger.clone(), config.clone()).await?;
+            Ok::<_, Failure>(console.run(shutdown.wait()).await?)
+        };
+        if let Err(failure) = served.await {
+            if failure.words() != told {
+                tracing::error!("no console, which is tried again: {}", failure.words());
+                failure.words().clone_into(&mut told);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(AGAIN) => {}
+                () = shutdown.wait() => {}
+            }
+        }
+    }
 }
 
 async fn stop(own: Option<OwnServer>) -> Result<(), Failure> {
