@@ -7,6 +7,7 @@
 mod csv;
 mod html;
 mod json;
+mod pdf;
 mod period;
 mod picture;
 mod sheet;
@@ -18,6 +19,7 @@ mod view;
 pub use csv::csv;
 pub use html::{STYLE, fragment, html};
 pub use json::json;
+pub use pdf::{pdf, period_pdf};
 pub use period::{period_csv, period_fragment, period_html, period_json, period_table};
 pub use table::table;
 pub use view::{Anchor, Replay, View};

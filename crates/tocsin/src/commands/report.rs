@@ -6,7 +6,9 @@ use clap::ValueEnum;
 use jiff::{Timestamp, civil::Date};
 use tocsin_audit::{
     Error, PeriodRequest, Request,
-    render::{View, csv, html, json, period_csv, period_html, period_json, period_table, table},
+    render::{
+        View, csv, html, json, pdf, period_csv, period_html, period_json, period_pdf, period_table, table,
+    },
 };
 use tocsin_ledger::Ledger;
 use tocsin_protocol::{IncidentId, PublisherId, Status};
@@ -62,6 +64,8 @@ enum Format {
     Csv,
     /// One self-contained page with a timeline.
     Html,
+    /// A tagged file to print or to keep: give --out, or send it on.
+    Pdf,
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
@@ -94,6 +98,7 @@ async fn of_incident(ledger: &Ledger, incident: &IncidentId, format: Format) -> 
         Format::Json => (json(&report)? + "\n").into_bytes(),
         Format::Csv => csv(&report)?.into_bytes(),
         Format::Html => html(&report, &view)?.into_bytes(),
+        Format::Pdf => pdf(&report, &view)?,
     })
 }
 
@@ -105,6 +110,7 @@ async fn of_period(ledger: &Ledger, request: &PeriodRequest, format: Format) -> 
         Format::Json => (period_json(&report)? + "\n").into_bytes(),
         Format::Csv => period_csv(&report)?.into_bytes(),
         Format::Html => period_html(&report)?.into_bytes(),
+        Format::Pdf => period_pdf(&report)?,
     })
 }
 
