@@ -156,3 +156,56 @@ impl Rights {
 pub(crate) fn inbox_prefix(service: Service) -> String {
     format!("_INBOX_{service}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// A subject with `*` for whatever stands for somebody or something in it.
+    fn form(subject: &str) -> String {
+        let whole = if subject.starts_with("$JS.ACK.") {
+            subject.to_owned()
+        } else {
+            // `>` stands for the rest of what one fact of that form has.
+            subject.replace("tocsin.receipt.b.>", "tocsin.receipt.b.*.*.*").replace(".b.>", ".b.*.*")
+        };
+        let word = |word: &str| match word {
+            "b" | "*" | ">" => "*".to_owned(),
+            "desk_b" => "desk_*".to_owned(),
+            plain => plain.to_owned(),
+        };
+        whole
+            .split('.')
+            .map(word)
+            .collect::<Vec<_>>()
+            .join(".")
+            .replace("acknowledged", "*")
+            .replace("delivered", "*")
+    }
+
+    #[test]
+    fn what_a_body_may_do_is_what_schemas_asyncapi_json_says_that_it_can() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/asyncapi.json");
+        let document: serde_json::Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        let mut told = BTreeSet::new();
+        for operation in document["operations"].as_object().unwrap().values() {
+            let role = operation["tags"][0]["name"].as_str().unwrap();
+            if !["publisher", "recipient"].contains(&role) {
+                continue;
+            }
+            let channel = operation["channel"]["$ref"].as_str().unwrap();
+            let address = document.pointer(&channel[1..]).unwrap()["address"].as_str().unwrap();
+            let words = address.split('.').map(|word| match word.split_once('{') {
+                Some((before, _)) => format!("{before}*"),
+                None => word.to_owned(),
+            });
+            told.insert(words.collect::<Vec<_>>().join("."));
+        }
+        let body = Body { id: "b".to_owned(), key: None, publishes: true, receives: true };
+        let rights = Imports::of_body(&body);
+        let may = rights.asked.iter().chain(&rights.pulled).chain(&rights.heard).map(|subject| form(subject));
+        assert_eq!(told, may.collect());
+    }
+}

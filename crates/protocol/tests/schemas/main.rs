@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on stops there")]
 
 mod agreement;
+mod asyncapi;
 mod documents;
 mod examples;
 mod hostile;
