@@ -1,9 +1,210 @@
-//! Public advice of actual incidents: CAP 1.2 and Atom.
+//! Public advice of actual incidents, for anybody: CAP 1.2 and Atom.
+//!
+//! An answer carries no more than [`alert`] takes from an incident. Before the record has been read for the first time
+//! there is no feed, as an empty one would say that all is well; a feed of a console that has lost the bus says so.
 
-use axum::Router;
+mod alert;
+#[cfg(test)]
+mod tests;
 
-use crate::app::App;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{
+            ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+            LAST_MODIFIED, RETRY_AFTER,
+        },
+    },
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
+use sha2::{Digest as _, Sha256};
+use tocsin_protocol::{EventNumber, IncidentId, Timestamp};
+
+use self::alert::{Alert, alerts};
+use crate::{app::App, model::Hearing};
+
+/// The most entries of the feed, the newest: those and no more are made anew when something changes.
+const ENTRIES: usize = 100;
+/// How long others may keep the feed and a CAP message, in seconds. A message may be told otherwise only by another name
+/// in the directory.
+const FEED_SECONDS: &str = "public, max-age=15";
+const CAP_SECONDS: &str = "public, max-age=300";
 
 pub(crate) fn routes() -> Router<App> {
+    let feed = Arc::new(Kept::default());
     Router::new()
+        .route("/feed/atom.xml", get(async move |app, headers| atom(&feed, &app, &headers)))
+        .route("/feed/cap/{incident}/{file}", get(cap))
+}
+
+/// The feed as it was last made, and of what.
+#[derive(Default)]
+struct Kept(Mutex<Option<((u64, Hearing), File)>>);
+
+/// A file for everybody.
+#[derive(Clone)]
+struct File {
+    body: Bytes,
+    etag: String,
+    /// When what is in it was last said.
+    changed: Timestamp,
+    media_type: &'static str,
+    kept: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "feed/cap.xml")]
+struct Cap {
+    alert: Alert,
+}
+
+#[derive(Template)]
+#[template(path = "feed/atom.xml")]
+struct Atom<'a> {
+    here: &'a str,
+    subtitle: &'a str,
+    updated: Timestamp,
+    alerts: Vec<Alert>,
+}
+
+impl File {
+    fn new(
+        page: &impl Template,
+        changed: Timestamp,
+        media_type: &'static str,
+        kept: &'static str,
+    ) -> Result<Self, StatusCode> {
+        let body = page.render().map_err(|why| {
+            tracing::error!(error = %why, "a public file could not be written");
+            StatusCode::INTERNAL_SERVER_ERROR
+        })?;
+        let hash = Sha256::digest(&body);
+        let etag = format!("\"{}\"", BASE64URL_NOPAD.encode(&hash[..12]));
+        Ok(Self { body: body.into(), etag, changed, media_type, kept })
+    }
+
+    /// The file, or that it is as they have it.
+    fn answer(&self, asked: &HeaderMap) -> Response {
+        let status = if self.is_had(asked) { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+        let body = if status == StatusCode::OK { self.body.clone() } else { Bytes::new() };
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(self.kept));
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type));
+        let dynamic = [(ETAG, self.etag.clone()), (LAST_MODIFIED, http_date(self.changed))];
+        for (name, value) in dynamic {
+            // Both are ASCII as they are made here.
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(name, value);
+            }
+        }
+        response
+    }
+
+    /// Whether they have it (RFC 9110, 13.2.2: a tag is asked before a date).
+    fn is_had(&self, asked: &HeaderMap) -> bool {
+        let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+        let mut tags = asked.get_all(IF_NONE_MATCH).iter().map(text).peekable();
+        if tags.peek().is_some() {
+            let is_this = |tag: &str| tag == "*" || tag.trim_start_matches("W/") == self.etag;
+            return tags.any(|line| line.split(',').map(str::trim).any(is_this));
+        }
+        let since = asked.get(IF_MODIFIED_SINCE).map(text);
+        let since = since.and_then(|date| jiff::fmt::rfc2822::parse(&date).ok());
+        since.is_some_and(|since| self.changed.as_second() <= since.timestamp().as_second())
+    }
+}
+
+fn http_date(at: Timestamp) -> String {
+    at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+/// Where the console is reached, and the domain in that.
+fn place(app: &App) -> (&str, Option<&str>) {
+    let here = app.config().public_url.as_deref().unwrap_or_default().trim_end_matches('/');
+    let host = here.split_once("://").map(|(_, host)| host.split(':').next().unwrap_or(host));
+    (here, host)
+}
+
+/// What is told where the record is not known yet.
+fn not_yet() -> Response {
+    let words = "the record is still being read: ask again in a few seconds\n";
+    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "5"), (CACHE_CONTROL, "no-store")], words)
+        .into_response()
+}
+
+fn atom(kept: &Kept, app: &State<App>, asked: &HeaderMap) -> Response {
+    let hearing = app.model().ear().hearing;
+    if matches!(hearing, Hearing::Reading(_)) {
+        return not_yet();
+    }
+    match feed(kept, app, hearing) {
+        Ok(file) => file.answer(asked),
+        Err(status) => status.into_response(),
+    }
+}
+
+/// The feed: made once for all who ask, until something changes.
+fn feed(kept: &Kept, app: &App, hearing: Hearing) -> Result<File, StatusCode> {
+    let (here, domain) = place(app);
+    let mut kept = kept.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let state = app.model().read();
+    let of = (state.revision(), hearing);
+    if let Some((_, file)) = kept.as_ref().filter(|(last, _)| *last == of) {
+        return Ok(file.clone());
+    }
+    let mut alerts: Vec<Alert> =
+        state.incidents().flat_map(|incident| alerts(&state, incident, domain)).collect();
+    drop(state);
+    alerts.sort_by(|a, b| (b.at, &b.identifier).cmp(&(a.at, &a.identifier)));
+    alerts.truncate(ENTRIES);
+    let subtitle = match hearing {
+        Hearing::Deaf(since) => {
+            format!(
+                "The bus has not been heard since {}: what was said after that is missing here.",
+                since.round(jiff::Unit::Second).unwrap_or(since)
+            )
+        }
+        Hearing::Behind(_) => "What was said last is missing here.".to_owned(),
+        Hearing::Well | Hearing::Reading(_) => {
+            "The agreed words for the public, and nothing else.".to_owned()
+        }
+    };
+    let updated = alerts.first().map_or(Timestamp::UNIX_EPOCH, |alert| alert.at);
+    let page = Atom { here, subtitle: &subtitle, updated, alerts };
+    let file = File::new(&page, updated, "application/atom+xml; charset=utf-8", FEED_SECONDS)?;
+    *kept = Some((of, file.clone()));
+    Ok(file)
+}
+
+async fn cap(app: State<App>, Path((incident, file)): Path<(String, String)>, asked: HeaderMap) -> Response {
+    if matches!(app.model().ear().hearing, Hearing::Reading(_)) {
+        return not_yet();
+    }
+    let absent = || {
+        let words = "there is no such advice to the public\n";
+        (StatusCode::NOT_FOUND, [(CACHE_CONTROL, "no-store")], words).into_response()
+    };
+    let number = file.strip_suffix(".xml").and_then(|number| number.parse::<EventNumber>().ok());
+    let (Ok(id), Some(number)) = (incident.parse::<IncidentId>(), number) else { return absent() };
+    let found = {
+        let state = app.model().read();
+        let all = state.incident(&id).map(|incident| alerts(&state, incident, place(&app).1));
+        all.and_then(|all| all.into_iter().find(|alert| alert.number == number))
+    };
+    let Some(alert) = found else { return absent() };
+    let changed = alert.at;
+    match File::new(&Cap { alert }, changed, "application/cap+xml; charset=utf-8", CAP_SECONDS) {
+        Ok(file) => file.answer(&asked),
+        Err(status) => status.into_response(),
+    }
 }
