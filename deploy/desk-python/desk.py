@@ -29,6 +29,7 @@ import nkeys
 
 SAID, LOG = "TOCSIN_SAID", "TOCSIN_LOG"
 SUBJECT_TAKEN = 10071  # JetStream's code: something stands on that subject
+BEAT_SECONDS = 10  # so often a desk says that it is at work
 PULL_SECONDS = 5  # a pull that a broken connection lost is missed for no longer
 REFUSAL_SECONDS = 3  # the router refuses within this, or does not
 
@@ -215,6 +216,7 @@ class Desk:
         self.stream = self.connection.jetstream(timeout=5)
         tell(f"{self.recipient} is on the bus")
         pull = await self.stream.pull_subscribe_bind(consumer=f"desk_{self.recipient}", stream=LOG)
+        beating = asyncio.create_task(self.beat())
         try:
             while True:
                 try:
@@ -228,7 +230,15 @@ class Desk:
                     tell(f"the bus: {why}; asking again")
                 await asyncio.sleep(1)
         finally:
+            beating.cancel()
             await asyncio.wait_for(self.connection.close(), 5)
+
+    async def beat(self) -> None:
+        """Says that this desk is at work."""
+        while True:
+            if self.connection.is_connected:
+                await self.connection.publish(f"tocsin.present.{self.recipient}")
+            await asyncio.sleep(BEAT_SECONDS)
 
     async def trouble(self, why: Exception) -> None:
         """What the library tells of a connection that breaks, and of permissions that deny something."""

@@ -5,7 +5,9 @@ use std::{path::Path, process::Command};
 use tempfile::TempDir;
 use tocsin_ledger::Ledger;
 use tocsin_protocol::{Event, EventKind, NewFact, Notice, Requirement, SigningKey, Status, Subject, to_body};
-use tocsin_tests::{Cast, PUBLISHER, Program, World, checker::Standing, event, receipt, seconds, until};
+use tocsin_tests::{
+    Cast, LONG, PUBLISHER, Program, World, checker::Standing, event, receipt, seconds, until,
+};
 
 use crate::attacks::fort::Fort;
 
@@ -43,8 +45,11 @@ async fn a_desk_written_in_python_takes_part_and_outlives_the_bus() {
     let (router, notifier) = (world.router_here().await, world.notifier_here().await);
     let home = TempDir::new().unwrap();
     let url = world.server.url();
+    let mut presence = world.ledger.presence().await.unwrap();
     let python = Program::spawn("python", desk(&world.cast, home.path(), &url), home.path());
     printed(&python, "py is on the bus").await;
+    let present = tokio::time::timeout(LONG, presence.next()).await.unwrap();
+    assert_eq!(present, Some("py".parse().unwrap()));
     let mut first = event("x", 1, EventKind::Initial);
     // Signed words in which a careless reader would find other bytes than were signed.
     first.description =
