@@ -6,4 +6,9 @@
     reason = "in tests: the lint's own exception does not reach helper functions"
 )]
 
+mod every_page;
 mod harness;
+mod scene;
+mod sight;
+mod touch;
+mod watch;

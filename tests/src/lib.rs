@@ -20,6 +20,7 @@
 pub mod browser;
 mod cast;
 pub mod checker;
+mod console;
 mod desk;
 mod finish;
 mod mail;
@@ -32,6 +33,7 @@ mod world;
 
 pub use browser::Browser;
 pub use cast::{CONSOLE, Cast, LINKS, PUBLISHER, seconds};
+pub use console::PASSWORD;
 pub use desk::{Gate, Manner, RunningDesk};
 pub use finish::{Finished, Service};
 pub use mail::Mail;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use tempfile::TempDir;
+use tocsin_console::{Accounts, Console, Hands, Sees};
 use tocsin_desk::Desk;
 use tocsin_ledger::{
     Connection, Ledger, Position, Shape, Wait,
@@ -157,6 +158,30 @@ impl World {
         let config = toml::from_str(&self.notifier_config()).unwrap();
         let notifier = Notifier::new(self.connect("notifier").await, &config).unwrap();
         Here::start("notifier", |stop| async move { notifier.run(async { drop(stop.await) }).await })
+    }
+
+    /// The configuration of a console with these accounts, every one with [`PASSWORD`].
+    ///
+    /// [`PASSWORD`]: crate::PASSWORD
+    pub fn console_config(&self, accounts: &[(&str, Sees)]) -> tocsin_console::Config {
+        let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
+        let file = self.directory.path().join(format!("accounts-{number}.toml"));
+        Accounts::change(&file, |known| {
+            accounts.iter().try_for_each(|(name, sees)| {
+                known.add(&name.parse()?, sees.clone(), None, crate::console::PASSWORD)
+            })
+        })
+        .unwrap();
+        tocsin_console::Config { listen: ([127, 0, 0, 1], 0).into(), ..tocsin_console::Config::of(file) }
+    }
+
+    /// A console in this process, and where it is.
+    pub async fn console_here(&self, config: tocsin_console::Config, hands: Hands) -> (Here, String) {
+        let console = Console::bind(self.connect("console").await, config, hands).await.unwrap();
+        let url = format!("http://{}", console.address());
+        let here =
+            Here::start("console", |stop| async move { console.run(async { drop(stop.await) }).await });
+        (here, url)
     }
 
     /// A router as a process of the real program.

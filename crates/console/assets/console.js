@@ -112,6 +112,7 @@
   let last = new URL(url, location).searchParams.get("since") ?? "0";
   let source = null;
   let again = 0;
+  let opened = 0;
   const close = () => {
     source?.close();
     source = null;
@@ -119,6 +120,7 @@
   };
   const open = () => {
     close();
+    opened = performance.now();
     const from = new URL(url, location);
     from.searchParams.set("since", last);
     source = new EventSource(from);
@@ -145,6 +147,11 @@
       }
     });
   };
+
+  // A connection can be dead without an end: a network that changed, a console that hangs. Nothing tells the browser.
+  setInterval(() => {
+    if (source && !document.hidden && performance.now() - Math.max(heard, opened) > 10000) open();
+  }, 1000);
 
   // A browser has few connections to one place, so a page that nobody sees gives its own back.
   let hidden = 0;

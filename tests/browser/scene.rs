@@ -1,0 +1,49 @@
+//! What every test of a page begins with.
+
+use tocsin_console::{Hands, Sees};
+use tocsin_tests::{Cast, Here, PUBLISHER, Service, World};
+
+/// The accounts of every console here, by whom they speak for.
+pub(crate) fn accounts(agencies: &[&str]) -> Vec<(String, Sees)> {
+    let mut accounts = vec![
+        ("regulator".to_owned(), Sees::Everything),
+        (PUBLISHER.to_owned(), Sees::Publisher(PUBLISHER.parse().unwrap())),
+    ];
+    accounts.extend(agencies.iter().map(|id| ((*id).to_owned(), Sees::Recipient(id.parse().unwrap()))));
+    accounts
+}
+
+/// A world at work, with a console to look at it.
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    /// Where the console is.
+    pub(crate) url: String,
+    pub(crate) config: tocsin_console::Config,
+    pub(crate) console: Option<Here>,
+    services: Vec<Service>,
+}
+
+impl Scene {
+    /// Router, notifier and console, and an account for each of these agencies.
+    pub(crate) async fn start(cast: Cast, agencies: &[&str]) -> Self {
+        let world = World::start(cast).await;
+        let services = vec![world.router_here().await.into(), world.notifier_here().await.into()];
+        let accounts = accounts(agencies);
+        let accounts: Vec<_> = accounts.iter().map(|(name, sees)| (name.as_str(), sees.clone())).collect();
+        let mut config = world.console_config(&accounts);
+        let (console, url) = world.console_here(config.clone(), Hands::default()).await;
+        config.listen = url.trim_start_matches("http://").parse().unwrap();
+        Self { world, url, config, console: Some(console), services }
+    }
+
+    /// A page of the console.
+    pub(crate) fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    /// Holds the record against the promises, as every test of the bus does.
+    pub(crate) async fn finish(mut self) -> tocsin_tests::Finished {
+        let console = self.console.take().map(Service::from);
+        self.world.finish(self.services.into_iter().chain(console)).await
+    }
+}

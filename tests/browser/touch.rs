@@ -1,0 +1,79 @@
+//! A page never looks calm because it is deaf.
+
+use tocsin_console::Hands;
+use tocsin_protocol::EventKind;
+use tocsin_tests::{Browser, Cast, event, seconds};
+
+use crate::scene::Scene;
+
+async fn lost(browser: &Browser, words: &str) {
+    browser.sees("#touch").await;
+    browser.reads("#touch", |text| text.contains(words) && text.contains("Use the telephone")).await;
+}
+
+/// Waits until the banner has gone.
+async fn in_touch(browser: &Browser) {
+    browser.sees("html:has(#touch[hidden]) h1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bus_that_stops_or_dies_under_an_open_page_is_told_and_what_was_missed_comes_afterwards() {
+    let cast = Cast::new(&[seconds(600.0)]).required(&["north"]);
+    let mut scene = Scene::start(cast, &[]).await;
+    scene.world.publish(&event("x", 1, EventKind::Initial)).await;
+    let (with, without) = (Browser::open().await, Browser::without_script().await);
+    for browser in [&with, &without] {
+        browser.sign_in(&scene.url, "regulator").await;
+        browser.click("#board a[href='/incidents/x']").await;
+        browser.sees("#r-north").await;
+        assert!(!browser.seen("#touch").await);
+    }
+
+    scene.world.server.pause().unwrap();
+    lost(&with, "lost touch with the bus").await;
+    without.reload().await;
+    lost(&without, "lost touch with the bus").await;
+    with.shoot("banner-bus-stopped").await;
+    scene.world.server.resume().unwrap();
+    in_touch(&with).await;
+
+    scene.world.server.kill().await.unwrap();
+    lost(&with, "lost touch with the bus").await;
+    with.accessible("an incident's page that is deaf").await;
+    scene.world.server.restart().await.unwrap();
+    in_touch(&with).await;
+    let update = event("x", 2, EventKind::Update);
+    scene.world.publish(&update).await;
+    with.reads("h1", |text| text == update.headline).await;
+    without.reload().await;
+    assert!(!without.seen("#touch").await);
+    assert_eq!(without.text("h1").await, update.headline);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_console_that_dies_under_an_open_page_is_told_and_the_page_goes_on_where_it_was() {
+    let cast = Cast::new(&[seconds(600.0)]).required(&["north"]);
+    let mut scene = Scene::start(cast, &[]).await;
+    scene.config.cookie_key = Some(scene.config.accounts.with_extension("key"));
+    drop(scene.console.take());
+    let (console, url) = scene.world.console_here(scene.config.clone(), Hands::default()).await;
+    assert_eq!(url, scene.url);
+    scene.world.publish(&event("x", 1, EventKind::Initial)).await;
+    let browser = Browser::open().await;
+    browser.sign_in(&scene.url, "regulator").await;
+    browser.click("#board a[href='/incidents/x']").await;
+    browser.sees("#r-north").await;
+    browser.run("window.stays = true", serde_json::json!([])).await;
+
+    console.cut_off();
+    lost(&browser, "lost touch with the console").await;
+    browser.shoot("banner-console-gone").await;
+    let update = event("x", 2, EventKind::Update);
+    scene.world.publish(&update).await;
+    scene.world.entry("tocsin.dispatch.x.2").await;
+    let (_console, url) = scene.world.console_here(scene.config.clone(), Hands::default()).await;
+    assert_eq!(url, scene.url);
+    browser.reads("h1", |text| text == update.headline).await;
+    in_touch(&browser).await;
+    assert_eq!(browser.run("return window.stays", serde_json::json!([])).await, true, "loaded anew");
+}
