@@ -3,7 +3,7 @@
 use tocsin_protocol::{
     EventContact, EventKind, Platform, Recontact, RecontactFigures, Severity, Status, Timestamp,
 };
-use tocsin_tests::{Browser, Cast, Manner, event, seconds};
+use tocsin_tests::{Browser, Cast, Manner, browser::Scheme, event, seconds};
 
 use crate::scene::Scene;
 
@@ -11,23 +11,30 @@ use crate::scene::Scene;
 const NARROW: (u32, u32) = (320, 700);
 const WIDE: (u32, u32) = (1280, 1000);
 
-/// Holds one page against all of it, and leaves a picture of it.
-async fn sound(browser: &Browser, page: &str) {
-    browser.accessible(page).await;
-    browser.shoot(page).await;
-    browser.narrow(NARROW.0, NARROW.1).await;
-    assert_eq!(browser.overhang().await, 0, "{page} is wider than a telephone");
-    browser.accessible(&format!("{page}, narrow")).await;
-    browser.shoot(&format!("{page}-narrow")).await;
-    browser.prefer(tocsin_tests::browser::Scheme::Dark).await;
-    browser.shoot(&format!("{page}-narrow-dark")).await;
-    browser.prefer(tocsin_tests::browser::Scheme::Light).await;
-    browser.narrow(WIDE.0, WIDE.1).await;
-    // A page that says "no" is answered with a status that says so too, of which the browser tells.
-    let own = browser.url().await;
-    let mut complaints = browser.complaints().await;
-    complaints.retain(|told| !(told.starts_with(&own) && told.contains("responded with a status of 4")));
-    assert_eq!(complaints, Vec::<String>::new(), "{page}");
+/// What is wrong with the pages.
+#[derive(Default)]
+struct Faults(Vec<String>);
+
+impl Faults {
+    /// Holds one page against all of it, and leaves pictures of it.
+    async fn of(&mut self, browser: &Browser, page: &str) {
+        self.0.extend(browser.barriers(page).await);
+        browser.shoot(page).await;
+        browser.narrow(NARROW.0, NARROW.1).await;
+        let wide = browser.overhang().await;
+        self.0.extend(wide.iter().map(|element| format!("{page} is wider than a telephone: {element}")));
+        self.0.extend(browser.barriers(&format!("{page}, narrow")).await);
+        browser.shoot(&format!("{page}-narrow")).await;
+        browser.prefer(Scheme::Dark).await;
+        browser.shoot(&format!("{page}-narrow-dark")).await;
+        browser.prefer(Scheme::Light).await;
+        browser.narrow(WIDE.0, WIDE.1).await;
+        // A page that says "no" is answered with a status that says so too, of which the browser tells.
+        let own = browser.url().await;
+        let mut complaints = browser.complaints().await;
+        complaints.retain(|told| !(told.starts_with(&own) && told.contains("responded with a status of 4")));
+        self.0.extend(complaints.iter().map(|told| format!("{page}: {told}")));
+    }
 }
 
 /// An incident with everything on its page: words of every kind, long names, and every state of a recipient.
@@ -69,16 +76,16 @@ async fn every_page_is_accessible_in_light_and_dark_and_fits_a_telephone() {
         .required(&many)
         .informed(&["water"]);
     let scene = Scene::start(cast, &["north", "south"]).await;
-    let browser = Browser::open().await;
+    let (browser, mut faults) = (Browser::open().await, Faults::default());
     browser.go(&scene.at("/")).await;
-    sound(&browser, "sign-in").await;
+    faults.of(&browser, "sign-in").await;
     browser.fill("#account", "regulator").await;
     browser.fill("#password", "not the password at all").await;
     browser.click("button[type=submit]").await;
     browser.sees(".error-summary").await;
-    sound(&browser, "sign-in-wrong").await;
+    faults.of(&browser, "sign-in-wrong").await;
     browser.sign_in(&scene.url, "regulator").await;
-    sound(&browser, "board-calm").await;
+    faults.of(&browser, "board-calm").await;
 
     let _desks = (
         scene.world.desk("north", Manner::Acknowledges).await,
@@ -87,24 +94,25 @@ async fn every_page_is_accessible_in_light_and_dark_and_fits_a_telephone() {
     );
     full(&scene).await;
     browser.reads("#board", |text| text.contains("exercise-with")).await;
-    sound(&browser, "board").await;
+    faults.of(&browser, "board").await;
     browser.go(&scene.at("/incidents/exercise-with-a-rather-long-name-2026-11")).await;
     browser.reads("#r-south", |text| text.contains("mail accepted")).await;
-    sound(&browser, "incident").await;
+    faults.of(&browser, "incident").await;
     browser.go(&scene.at("/incidents/exercise-with-a-rather-long-name-2026-11?show=missing")).await;
-    sound(&browser, "incident-missing").await;
+    faults.of(&browser, "incident-missing").await;
     browser.go(&scene.at("/incidents/over")).await;
-    sound(&browser, "incident-over").await;
+    faults.of(&browser, "incident-over").await;
     browser.go(&scene.at("/incidents/none")).await;
-    sound(&browser, "absent").await;
+    faults.of(&browser, "absent").await;
     browser.go(&scene.at("/mails")).await;
-    sound(&browser, "no-mails").await;
+    faults.of(&browser, "no-mails").await;
 
     for (agency, incident) in [("south", "actual"), ("north", "exercise-with-a-rather-long-name-2026-11")] {
         let browser = Browser::open().await;
         browser.sign_in(&scene.url, agency).await;
-        sound(&browser, &format!("board-{agency}")).await;
+        faults.of(&browser, &format!("board-{agency}")).await;
         browser.go(&scene.at(&format!("/incidents/{incident}"))).await;
-        sound(&browser, &format!("incident-{agency}")).await;
+        faults.of(&browser, &format!("incident-{agency}")).await;
     }
+    assert!(faults.0.is_empty(), "{}", faults.0.join("\n"));
 }

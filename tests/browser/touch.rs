@@ -39,7 +39,7 @@ async fn a_bus_that_stops_or_dies_under_an_open_page_is_told_and_what_was_missed
 
     scene.world.server.kill().await.unwrap();
     lost(&with, "lost touch with the bus").await;
-    with.accessible("an incident's page that is deaf").await;
+    assert_eq!(with.barriers("an incident's page that is deaf").await, Vec::<String>::new());
     scene.world.server.restart().await.unwrap();
     in_touch(&with).await;
     let update = event("x", 2, EventKind::Update);

@@ -298,10 +298,13 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
     }
 
-    /// By how many CSS pixels the page is wider than its window.
-    pub async fn overhang(&self) -> i64 {
-        let script = "const e = document.documentElement; return e.scrollWidth - e.clientWidth";
-        self.run(script, json!([])).await.as_i64().unwrap()
+    /// What makes the page wider than its window: nothing, when it is not.
+    pub async fn overhang(&self) -> Vec<String> {
+        let script = "const width = document.documentElement.clientWidth;
+            if (document.documentElement.scrollWidth <= width) return [];
+            const wide = [...document.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > width);
+            return wide.map(e => e.outerHTML.slice(0, 120));";
+        serde_json::from_value(self.run(script, json!([])).await).unwrap()
     }
 
     /// What the browser complained of since it was last asked: scripts that failed, and what a page's own policy
