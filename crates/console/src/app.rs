@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tocsin_ledger::Ledger;
 
-use crate::{config::Config, hands::Hands, live::Hub, model::Model, session::Sessions};
+use crate::{config::Config, hands::Hands, live::Hub, model::Model, operate::Readiness, session::Sessions};
 
 /// What the handlers share. Cloning it is cheap.
 #[derive(Clone)]
@@ -17,6 +17,7 @@ struct Shared {
     hands: Hands,
     sessions: Sessions,
     live: Hub,
+    readiness: Readiness,
 }
 
 impl App {
@@ -27,7 +28,15 @@ impl App {
         hands: Hands,
         sessions: Sessions,
     ) -> Self {
-        Self(Arc::new(Shared { config, ledger, model, hands, sessions, live: Hub::default() }))
+        Self(Arc::new(Shared {
+            config,
+            ledger,
+            model,
+            hands,
+            sessions,
+            live: Hub::default(),
+            readiness: Readiness::default(),
+        }))
     }
 
     /// How it serves.
@@ -51,6 +60,11 @@ impl App {
     }
 
     /// Who has which page open.
+    pub(crate) fn readiness(&self) -> &Readiness {
+        &self.0.readiness
+    }
+
+    /// The pages that are kept up to date.
     pub(crate) fn live(&self) -> &Hub {
         &self.0.live
     }

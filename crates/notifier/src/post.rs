@@ -306,7 +306,7 @@ fn tell(case: &Case<'_>, attempt: u32, ended: &AttemptEnded) {
             tracing::info!(%trace_id, %incident, %subject, attempt, %relay, %reply, "escalation handed over");
         }
         Outcome::StoodDown => {
-            tracing::info!(%trace_id, %incident, %subject, attempt, %reply, "escalation stood down")
+            tracing::info!(%trace_id, %incident, %subject, attempt, %reply, "escalation stood down");
         }
         Outcome::Temporary => {
             tracing::warn!(%trace_id, %incident, %subject, attempt, %relay, %reply, "a relay did not take a mail; tried again");

@@ -36,11 +36,12 @@ pub struct Ear {
     anchor: Option<(Instant, Timestamp)>,
     progress: (u64, Instant),
     caught_up: bool,
+    behind: u64,
 }
 
 impl Ear {
     pub(super) fn new(now: Instant) -> Self {
-        Self { hearing: Hearing::Reading(0), anchor: None, progress: (0, now), caught_up: false }
+        Self { hearing: Hearing::Reading(0), anchor: None, progress: (0, now), caught_up: false, behind: 0 }
     }
 
     /// The broker's time now: as it was last told, and as long ago as that is. Our own clock before it was ever told.
@@ -49,6 +50,11 @@ impl Ear {
             let since = SignedDuration::try_from(told_at.elapsed()).unwrap_or(SignedDuration::ZERO);
             time.checked_add(since).unwrap_or(time)
         })
+    }
+
+    /// How many entries the bus was last known to hold that have not been read, and for how long none of them has come.
+    pub fn lag(&self) -> (u64, Duration) {
+        (self.behind, if self.behind == 0 { Duration::ZERO } else { self.progress.1.elapsed() })
     }
 
     /// How far the broker's clock is before ours.
@@ -64,6 +70,7 @@ impl Ear {
         }
         let behind = touch.said_end.saturating_sub(read.0) + touch.log_end.saturating_sub(read.1);
         let through = read.0 + read.1;
+        self.behind = behind;
         if behind == 0 || through != self.progress.0 {
             self.progress = (through, now);
         }

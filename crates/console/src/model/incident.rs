@@ -131,9 +131,13 @@ impl Incident {
         self.newest().map_or(EventNumber::FIRST, |said| said.event.sequence.next())
     }
 
-    /// Whether it is not over: its newest event is neither resolved nor cancelled.
+    /// Whether it is not over: its newest event is neither resolved nor cancelled. A technical test is over as soon as it
+    /// is said.
     pub fn is_open(&self) -> bool {
-        self.newest().is_some_and(|s| !matches!(s.event.kind, EventKind::Resolved | EventKind::Cancelled))
+        self.status != Status::Test
+            && self
+                .newest()
+                .is_some_and(|s| !matches!(s.event.kind, EventKind::Resolved | EventKind::Cancelled))
     }
 
     /// When its first event was stored.

@@ -20,7 +20,7 @@ use tocsin_ledger::Ledger;
 use tocsin_protocol::Timestamp;
 use tokio::sync::watch;
 
-use crate::error::Error;
+use crate::{error::Error, operate::presence::Presence};
 
 pub use hearing::{Ear, Hearing};
 pub use incident::{Closed, Incident, Refused, Said};
@@ -43,6 +43,7 @@ pub struct Model {
     state: Arc<RwLock<State>>,
     revision: watch::Receiver<u64>,
     ear: watch::Receiver<Ear>,
+    presence: Presence,
 }
 
 /// Keeps a model up to date.
@@ -51,16 +52,19 @@ pub struct Follower {
     state: Arc<RwLock<State>>,
     revision: watch::Sender<u64>,
     ear: watch::Sender<Ear>,
+    presence: Presence,
 }
 
 impl Model {
     /// A model that knows nothing yet, and who keeps it up to date.
     pub fn new(ledger: Ledger) -> (Self, Follower) {
-        let state = Arc::new(RwLock::new(State::default()));
+        let presence = Presence::default();
+        let state = Arc::new(RwLock::new(State::hearing(presence.clone())));
         let (revision, revisions) = watch::channel(0);
         let (ear, ears) = watch::channel(Ear::new(Instant::now()));
-        let model = Self { state: Arc::clone(&state), revision: revisions, ear: ears };
-        (model, Follower { ledger, state, revision, ear })
+        let model =
+            Self { state: Arc::clone(&state), revision: revisions, ear: ears, presence: presence.clone() };
+        (model, Follower { ledger, state, revision, ear, presence })
     }
 
     /// What is known now. Hold it briefly and never across an await.
@@ -84,6 +88,11 @@ impl Model {
         self.ear.clone()
     }
 
+    /// Whose desk is at work now.
+    pub fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
     /// The broker's time now: the one clock.
     pub fn now(&self) -> Timestamp {
         self.ear().now()
@@ -92,7 +101,11 @@ impl Model {
 
 impl Follower {
     pub(crate) async fn run(self) -> Result<(), Error> {
-        tokio::try_join!(self.follow(), self.listen())?;
+        tokio::try_join!(
+            self.follow(),
+            self.listen(),
+            self.presence.listen(&self.ledger, self.ear.subscribe())
+        )?;
         Ok(())
     }
 

@@ -6,12 +6,20 @@ use tocsin_duty::{Fold, Verdict};
 use tocsin_protocol::{Dispatch, Entry, EventNumber, IncidentId, Subject, Timestamp, from_body};
 
 use super::incident::Incident;
+use crate::operate::{
+    measures::{Counted, Measures},
+    presence::Presence,
+};
 
 /// What is known at one moment.
 #[derive(Default)]
 pub struct State {
     /// Both streams, folded: the rules, the directory in force, and what counts.
     pub fold: Fold,
+    /// What is measured, of all of it.
+    pub measures: Measures,
+    /// Whose desk is at work now: heard, and on no record.
+    pub presence: Presence,
     incidents: BTreeMap<IncidentId, Incident>,
     /// Dispatches that the skew of two brokers' clocks put before their event.
     early: HashMap<(IncidentId, EventNumber), (Timestamp, Dispatch)>,
@@ -20,6 +28,11 @@ pub struct State {
 }
 
 impl State {
+    /// Nothing is known yet; who is heard will be told there.
+    pub(super) fn hearing(presence: Presence) -> Self {
+        Self { presence, ..Self::default() }
+    }
+
     /// How much of both streams is known: it only grows, and is the same for every console that has read the same.
     pub fn revision(&self) -> u64 {
         self.fold.said_through() + self.fold.log_through()
@@ -49,6 +62,12 @@ impl State {
 
     fn apply(&mut self, entry: &Entry) {
         let verdict = self.fold.apply(entry);
+        let counted = Counted::of(&verdict);
+        self.show(entry, verdict);
+        self.measures.take(entry, counted, &self.incidents, &self.fold);
+    }
+
+    fn show(&mut self, entry: &Entry, verdict: Verdict) {
         let revision = self.revision();
         match verdict {
             Verdict::Event(event) => {

@@ -19,6 +19,8 @@ use crate::{
 
 /// How many open incidents of one status are shown, the newest.
 const OPEN_SHOWN: usize = 100;
+/// How many tests are shown, the newest.
+const TESTS_SHOWN: usize = 2;
 /// How many that have ended are shown, the last to end.
 const ENDED_SHOWN: usize = 10;
 
@@ -111,8 +113,11 @@ impl<'a> View<'a> {
     }
 
     fn list(&self, seen: Vec<(&Incident, Sight<'_>)>) -> Fragment {
+        let (mut tests, seen): (Vec<_>, Vec<_>) =
+            seen.into_iter().partition(|(incident, _)| incident.status == Status::Test);
         let (mut open, mut ended): (Vec<_>, Vec<_>) =
             seen.into_iter().partition(|(incident, _)| incident.is_open());
+        tests.sort_by_key(|(incident, _)| std::cmp::Reverse(incident.began()));
         open.sort_by_key(|(incident, _)| std::cmp::Reverse(incident.began()));
         ended.sort_by_key(|(incident, _)| std::cmp::Reverse(incident.last_said()));
         let of = |status: Status| open.iter().filter(move |(incident, _)| incident.status == status);
@@ -124,7 +129,7 @@ impl<'a> View<'a> {
         let mut sections = vec![
             section("actual", "Actual", of(Status::Actual).collect(), OPEN_SHOWN),
             section("exercise", "Exercises: not real", of(Status::Exercise).collect(), OPEN_SHOWN),
-            section("test", "Tests: not real", of(Status::Test).collect(), OPEN_SHOWN),
+            section("test", "Tests: not real", tests.iter().collect(), TESTS_SHOWN),
             section("ended", "Ended", ended.iter().collect(), ENDED_SHOWN),
         ];
         sections.retain(|section| !section.rows.is_empty());

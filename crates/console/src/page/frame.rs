@@ -42,12 +42,14 @@ pub(crate) struct Who {
     /// What they see, for people.
     pub(crate) sees: String,
     pub(crate) publishes: bool,
+    /// Whether they see everyone's part, and so whose desks are at work.
+    pub(crate) operates: bool,
     pub(crate) csrf: String,
 }
 
 impl Frame {
     /// Around a page of somebody who has signed in. `place` is which of the header's links it belongs to: `board`,
-    /// `publish`, `audit`, `mails`, or nothing.
+    /// `publish`, `desks`, `audit`, `mails`, or nothing.
     pub(crate) fn of(app: &App, visitor: &Visitor, place: &'static str) -> Self {
         let state = app.model().read();
         Self::on(&state, app, visitor, place)
@@ -62,6 +64,7 @@ impl Frame {
             account: visitor.account.clone(),
             sees: seen(state, &visitor.sees),
             publishes: matches!(visitor.sees, Sees::Publisher(_)),
+            operates: !matches!(visitor.sees, Sees::Recipient(_)),
             csrf: visitor.csrf(),
         };
         Self { who: Some(who), exercise, ..Self::around(state, app, place) }

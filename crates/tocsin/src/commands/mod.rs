@@ -3,6 +3,7 @@
 // Those who tell.
 pub(crate) mod publish;
 pub(crate) mod spool;
+mod test_call;
 
 // Those who are told.
 mod ack;
@@ -46,6 +47,7 @@ pub(crate) enum Command {
     // Those who tell.
     Publish(Box<publish::Args>),
     Spool(spool::Args),
+    TestCall(test_call::Args),
 
     // Those who are told.
     Desk(desk::Args),
@@ -82,6 +84,7 @@ impl Command {
             // All others.
             Self::Publish(_)
             | Self::Spool(_)
+            | Self::TestCall(_)
             | Self::Ack(_)
             | Self::Audit(_)
             | Self::Incidents(_)
@@ -101,6 +104,7 @@ impl Command {
             // Those who tell.
             Self::Publish(args) => publish::run(*args).await,
             Self::Spool(args) => spool::run(args).await,
+            Self::TestCall(args) => test_call::run(args).await,
 
             // Those who are told.
             Self::Desk(args) => desk::run(args).await,

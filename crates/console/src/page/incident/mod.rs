@@ -25,6 +25,7 @@ use super::{
 use crate::{
     app::App,
     model::{Incident, Sight, State},
+    operate::presence::Presence,
     session::{Sees, Visitor},
 };
 
@@ -39,6 +40,7 @@ pub(crate) struct View<'a> {
     zone: &'a Zone,
     now: Timestamp,
     revision: u64,
+    presence: &'a Presence,
 }
 
 impl<'a> View<'a> {
@@ -58,6 +60,7 @@ impl<'a> View<'a> {
             zone,
             now,
             revision: state.revision(),
+            presence: &state.presence,
         })
     }
 

@@ -81,7 +81,7 @@ pub(super) fn tile(view: &View<'_>, standing: &Standing) -> Tile {
         shape,
         word,
         by: glance.acknowledgement.map(|a| by(a, glance.duty.map(|duty| duty.event))),
-        course: course(view, &glance),
+        course: course(view, standing, &glance),
         notes: notes(incident, standing),
         mail: mail(view, standing),
     }
@@ -174,7 +174,7 @@ pub(super) fn by(acknowledgement: &Acknowledgement, of: Option<EventNumber>) -> 
 }
 
 /// How the notice came to it.
-fn course(view: &View<'_>, glance: &Glance<'_>) -> String {
+fn course(view: &View<'_>, standing: &Standing, glance: &Glance<'_>) -> String {
     let Some(duty) = glance.duty else { return String::new() };
     let clock = |at: Timestamp| view.zone.second(at, view.now);
     let noticed =
@@ -182,6 +182,9 @@ fn course(view: &View<'_>, glance: &Glance<'_>) -> String {
     let delivered = match duty.delivered_at {
         Some(at) => format!("held by its system {}", clock(at)),
         None if glance.acknowledgement.is_some() => "acknowledged without a system's receipt".to_owned(),
+        None if view.presence.of(&standing.recipient).is_absent() => {
+            "not taken in: its desk is not connected".to_owned()
+        }
         None => "not yet taken in by its system".to_owned(),
     };
     let event =

@@ -3,7 +3,7 @@
 use askama::Template;
 use tocsin_duty::serves;
 use tocsin_protocol::{
-    AreaId, Event, EventContact, EventKind, EventNumber, Recipient, RecontactFigures, Timestamp,
+    AreaId, Event, EventContact, EventKind, EventNumber, Recipient, RecontactFigures, Status, Timestamp,
 };
 
 use super::View;
@@ -63,6 +63,7 @@ pub(crate) fn course(incident: &Incident) -> (&'static str, &'static str) {
     match incident.newest().map(|said| said.event.kind) {
         Some(EventKind::Resolved) => ("good", "Resolved"),
         Some(EventKind::Cancelled) => ("plain", "Cancelled"),
+        _ if incident.status == Status::Test => ("plain", "Test call"),
         _ => ("bad", "Open"),
     }
 }

@@ -133,6 +133,11 @@ fn area_figure(text: &str) -> Result<(AreaId, u64), String> {
 }
 
 impl More {
+    /// The same, with this to do.
+    pub(super) fn instructing(self, what: &str) -> Self {
+        Self { instruction: Some(what.to_owned()), ..self }
+    }
+
     /// As the draft takes it.
     pub(super) fn details(self, now: Timestamp, zone: &TimeZone) -> Result<Details, Failure> {
         let place = |option: &str, moment: Option<Moment>, side: Side| {

@@ -13,7 +13,9 @@ use jiff::{Timestamp, tz::TimeZone};
 use tocsin_desk::clean;
 use tocsin_duty::Directory;
 use tocsin_ledger::{Ledger, Wait};
-use tocsin_protocol::{AuthorKey, Event, IncidentId, PublisherId, SigningKey, Status};
+use tocsin_protocol::{
+    AreaId, AuthorKey, Category, Event, IncidentId, PublisherId, Service, SigningKey, Status,
+};
 use tocsin_publisher::{
     Answer, Error, FirstMinute, FollowUp, Past, Prepared, Published, Spool, await_answer, begin, events_of,
     newest_directory, prepare, prepare_bytes, preview, publish,
@@ -119,6 +121,45 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     }
     drop(known);
     send(&args, &spool, &prepared).await
+}
+
+/// A technical test, of which everything but its reach is fixed.
+pub(super) struct TestCall {
+    pub(super) publisher: PublisherId,
+    pub(super) key: KeyFile,
+    pub(super) areas: Vec<AreaId>,
+    pub(super) services: Vec<Service>,
+    pub(super) spool: SpoolDir,
+    pub(super) wait: Duration,
+}
+
+/// Publishes a technical test as any other event is published, so that what is tested is the true path. One that waits in
+/// the spool, because the bus was away, is sent instead of another.
+pub(super) async fn test_call(call: TestCall) -> Result<(), Failure> {
+    let first = First {
+        category: Some(Category::PlannedWork),
+        services: call.services,
+        areas: call.areas,
+        headline: Some("Test call: nothing has failed".to_owned()),
+    };
+    run(Args {
+        file: None,
+        publisher: call.publisher,
+        key: call.key,
+        update: None,
+        resolve: None,
+        cancel: None,
+        status: Some(Status::Test),
+        incident: None,
+        first,
+        more: More::default()
+            .instructing("Nobody need do anything. Your system has taken this in by itself."),
+        spool: call.spool,
+        wait: call.wait,
+        yes: true,
+        dry_run: false,
+    })
+    .await
 }
 
 impl Args {
