@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod fuzz;
+mod link;
 
 use std::{
     fmt,
@@ -15,6 +16,8 @@ use lettre::{Address, message::Mailbox};
 use serde::Deserialize;
 use tocsin_protocol::Window;
 
+pub use self::link::LinkConfig;
+pub(crate) use self::link::{Links, MailLink};
 use crate::error::Error;
 
 /// Who the mails are from, by which relays they go, and how patiently they are tried again.
@@ -37,6 +40,9 @@ pub struct Config {
     /// The telephone on which an acknowledgement is taken down by a person, at any hour.
     #[serde(default)]
     pub phone: Option<String>,
+    /// The console to which a link in each mail leads. Left out, there is no link.
+    #[serde(default)]
+    pub link: Option<LinkConfig>,
     /// How patiently mails are tried again.
     #[serde(default)]
     pub retry: Retry,
@@ -166,6 +172,7 @@ pub struct Letterhead {
     pub(crate) message_id_domain: String,
     pub(crate) instructions: Option<String>,
     pub(crate) phone: Option<String>,
+    pub(crate) links: Option<Links>,
 }
 
 /// A relay whose settings have been checked.
@@ -218,10 +225,10 @@ impl fmt::Debug for Password {
 }
 
 impl Config {
-    /// What every mail carries, checked: for those who only render.
+    /// What every mail carries, checked, with the key that signs its links: for those who only render.
     ///
     /// # Errors
-    /// [`Error::Setting`] with the field and what to write.
+    /// [`Error::Setting`] with the field and what to write, [`Error::File`] when the key cannot be read.
     pub fn letterhead(&self) -> Result<Letterhead, Error> {
         let domain = &self.message_id_domain;
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
@@ -238,6 +245,7 @@ impl Config {
             message_id_domain: domain.clone(),
             instructions: self.instructions.clone(),
             phone: self.phone.clone(),
+            links: self.link.as_ref().map(LinkConfig::check).transpose()?,
         })
     }
 
@@ -467,6 +475,7 @@ mod tests {
                 relays: Vec::new(),
                 instructions: None,
                 phone: None,
+                link: None,
                 retry: Retry::default(),
                 takeover: fifteen_seconds(),
             };

@@ -21,7 +21,7 @@ mod standing;
 mod token;
 mod writer;
 
-pub use config::{Config, Letterhead, RelayConfig, Retry, Tls};
+pub use config::{Config, Letterhead, LinkConfig, RelayConfig, Retry, Tls};
 pub use error::Error;
 pub use mail::{Mail, Told};
 pub use notifier::Notifier;

@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -73,6 +73,7 @@ impl Notifier {
             events: Events::new(self.ledger.clone()),
             standing: Standing::follow(self.ledger.clone()),
             tokens: Tokens::new(),
+            told_of_no_links: AtomicBool::new(false),
             ledger: self.ledger,
             letterhead: self.settings.letterhead,
             retry: self.settings.retry,

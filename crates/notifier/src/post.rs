@@ -1,6 +1,9 @@
 //! One escalation, worked off: from the record of its attempts to the next end of one.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 use tocsin_duty::Directory;
 use tocsin_ledger::{Appended, Item, Ledger};
@@ -34,6 +37,7 @@ pub(crate) struct Post {
     pub(crate) events: Events,
     pub(crate) standing: Standing,
     pub(crate) tokens: Tokens,
+    pub(crate) told_of_no_links: AtomicBool,
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
@@ -220,6 +224,7 @@ impl Post {
         if mail.is_none() {
             let heard = self.events.get(escalation.said).await?;
             let directory = self.standing.directory_at(case.entry.time);
+            self.tell_of_no_links(directory.as_deref());
             let told = Told {
                 escalation,
                 escalated_at: case.entry.time,
@@ -233,6 +238,18 @@ impl Post {
             }
         }
         Ok(None)
+    }
+
+    /// Tells once that mails go out without the link that was asked for.
+    fn tell_of_no_links(&self, directory: Option<&Directory>) {
+        let (Some(links), Some(directory)) = (&self.letterhead.links, directory) else { return };
+        let listed = links.is_listed(directory.document()) && directory.console_key().is_some();
+        if !listed && !self.told_of_no_links.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                directory = directory.version(),
+                "mails go out without a link: the directory must have a console_key, and this notifier's key as its link_key. `tocsin keys new --directory` makes both"
+            );
+        }
     }
 
     /// No relay has confirmed the mail: puts the item off, and calls for a person when that has gone on.

@@ -2,9 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "what a test cannot do without")]
 
+use std::{fs::OpenOptions, io::Write as _, os::unix::fs::OpenOptionsExt as _};
+
 use mail_parser::{MessageParser, MimeHeaders};
 use tocsin_notifier::{Config, Letterhead, Mail, Told};
-use tocsin_protocol::{DirectoryDocument, Escalation, EscalationReason, Event, Status, Timestamp, from_body};
+use tocsin_protocol::{
+    AuthorKey, DirectoryDocument, Escalation, EscalationReason, Event, SignedLink, SigningKey, Status,
+    Timestamp, from_body,
+};
 
 fn letterhead() -> Letterhead {
     let config: Config = toml::from_str(
@@ -65,6 +70,83 @@ fn an_actual_incident() {
     let mail = render(&escalation(), Some(&event()), Some(&directory()));
     insta::assert_snapshot!("actual", shown(&mail));
     insta::assert_snapshot!("actual_html", html(&mail));
+}
+
+/// A letterhead whose mails have a link, and a directory that lets it.
+fn with_links(dir: &std::path::Path) -> (Letterhead, DirectoryDocument) {
+    let seed = nkeys::KeyPair::new_from_raw(nkeys::KeyPairType::User, [7; 32]).unwrap().seed().unwrap();
+    let key = dir.join("link_key.nk");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&key).unwrap();
+    writeln!(file, "{seed}").unwrap();
+    let config = format!(
+        "from = 'Tocsin <tocsin@operator.example>'\nmessage_id_domain = 'tocsin.operator.example'\nrelays = []\n\
+         phone = '0800 000 000'\nlink = {{ url = 'https://tocsin.operator.example/', key = '{}' }}",
+        key.display()
+    );
+    let config: Config = toml::from_str(&config).unwrap();
+    let mut directory = directory();
+    directory.link_key = Some(SigningKey::from_seed(&seed).unwrap().public());
+    directory.console_key = Some(SigningKey::generate().public());
+    let known = "id = 'pol-west-mercia'\nname = 'West Mercia Police'\nkind = 'police-territorial'\nareas = ['west-mercia']";
+    directory.recipients = vec![toml::from_str(known).unwrap()];
+    (config.letterhead().unwrap(), directory)
+}
+
+fn render_with(letterhead: &Letterhead, directory: &DirectoryDocument) -> Mail {
+    let (escalation, event) = (escalation(), event());
+    let told = Told {
+        escalation: &escalation,
+        escalated_at: at("2023-06-25T05:45:00.0008Z"),
+        event: Some(&event),
+        published_at: None,
+        directory: Some(directory),
+    };
+    Mail::render(&told, letterhead).unwrap()
+}
+
+#[test]
+fn a_mail_has_a_link_that_acknowledges_without_an_account_and_is_the_same_each_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let (letterhead, directory) = with_links(dir.path());
+    let mail = render_with(&letterhead, &directory);
+    assert_eq!(
+        mail.bytes,
+        render_with(&letterhead, &directory).bytes,
+        "a mail that is sent again is the same mail"
+    );
+    insta::assert_snapshot!("with_a_link", shown(&mail));
+    insta::assert_snapshot!("with_a_link_html", html(&mail));
+    let plain = shown(&mail);
+    let url = plain.lines().map(str::trim).find(|line| line.starts_with("https://")).unwrap();
+    let token = url.strip_prefix("https://tocsin.operator.example/a/").unwrap();
+    let signed = SignedLink::read(token).unwrap();
+    let key = directory.link_key.as_deref().unwrap();
+    signed.verify(&AuthorKey::new(key).unwrap()).unwrap();
+    assert_eq!(
+        signed.link.expires_at,
+        at("2023-06-26T05:45:00Z"),
+        "a day from the broker's time of the escalation"
+    );
+    assert_eq!((signed.link.recipient, signed.link.event), (escalation().recipient, escalation().event));
+    assert!(html(&mail).contains(&format!("href=\"{url}\"")), "both parts have the same link");
+}
+
+#[test]
+fn a_link_that_would_lead_to_nothing_is_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let (letterhead, directory) = with_links(dir.path());
+    let cases: [(&str, fn(&mut DirectoryDocument)); 4] = [
+        ("another key signs links", |d| d.link_key = Some(SigningKey::generate().public())),
+        ("no key signs links", |d| d.link_key = None),
+        ("there is no console", |d| d.console_key = None),
+        ("it acknowledges with its own key alone", |d| d.recipients[0].console = false),
+    ];
+    for (why, change) in cases {
+        let mut other = directory.clone();
+        change(&mut other);
+        let mail = render_with(&letterhead, &other);
+        assert!(!shown(&mail).contains("https://") && !html(&mail).contains("href"), "{why}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::{
     text::{figure, lines, one_line},
     when::Zone,
 };
-use crate::config::Letterhead;
+use crate::config::{Letterhead, MailLink};
 
 /// The longest name, role or other single value shown, in characters.
 const VALUE: usize = 200;
@@ -26,7 +26,16 @@ const AREAS: usize = 40;
 pub(super) struct Section {
     pub(super) title: &'static str,
     pub(super) text: Vec<String>,
+    pub(super) link: Option<LinkLine>,
     pub(super) rows: Vec<Row>,
+}
+
+/// An address with what it does.
+pub(super) struct LinkLine {
+    pub(super) sentence: String,
+    /// What stands in its place where it can be pressed.
+    pub(super) label: String,
+    pub(super) url: String,
 }
 
 /// One fact with its label.
@@ -54,13 +63,6 @@ enum Detail<'a> {
     Unreadable,
 }
 
-/// Whether a marking forbids that the content travels by mail.
-pub(super) fn is_sensitive(marking: &str) -> bool {
-    const WORDS: [&str; 6] = ["SENSITIVE", "SECRET", "CONFIDENTIAL", "RESTRICTED", "TLP:RED", "TLP:AMBER"];
-    let marking = one_line(marking, VALUE).to_uppercase();
-    WORDS.iter().any(|word| marking.contains(word))
-}
-
 /// What stands before the subject, so that nobody takes an exercise for the real thing, or the other way round.
 fn prefix(status: Status) -> &'static str {
     match status {
@@ -86,12 +88,12 @@ pub(super) fn view(told: &Told<'_>, letterhead: &Letterhead) -> View {
     let marking = told.event.and_then(|event| event.marking.as_deref()).map(|marking| one_line(marking, 80));
     let marking = marking.filter(|marking| !marking.is_empty());
     let detail = match told.event {
-        Some(event) if event.marking.as_deref().is_some_and(is_sensitive) => Detail::Withheld(event),
+        Some(event) if event.is_sensitive() => Detail::Withheld(event),
         Some(event) => Detail::Whole(event),
         None => Detail::Unreadable,
     };
     let contact = told.event.and_then(|event| event.contact.as_ref());
-    let mut sections = vec![acknowledge(escalation, contact, letterhead)];
+    let mut sections = vec![acknowledge(told, contact, letterhead, &name, &zone)];
     match &detail {
         Detail::Whole(event) => {
             sections.extend(happened(event));
@@ -103,11 +105,13 @@ pub(super) fn view(told: &Told<'_>, letterhead: &Letterhead) -> View {
                 "Its marking ({}) does not let it travel by e-mail. Read the notice at your desk, or telephone.",
                 marking.as_deref().unwrap_or_default()
             )],
+            link: None,
             rows: vec![row("Incident", identity(escalation, event.kind))],
         }),
         Detail::Unreadable => sections.push(Section {
             title: "WHAT HAPPENED",
             text: vec!["The record of this event could not be read. Telephone, or read the notice at your desk.".to_owned()],
+            link: None,
             rows: vec![row("Incident", format!("{}, event {}", escalation.incident, escalation.event))],
         }),
     }
@@ -164,17 +168,37 @@ fn opening(told: &Told<'_>, name: &str, zone: &Zone) -> Vec<String> {
     opening
 }
 
-fn acknowledge(escalation: &Escalation, contact: Option<&EventContact>, letterhead: &Letterhead) -> Section {
+fn acknowledge(
+    told: &Told<'_>,
+    contact: Option<&EventContact>,
+    letterhead: &Letterhead,
+    name: &str,
+    zone: &Zone,
+) -> Section {
+    let escalation = told.escalation;
+    let first = match escalation.status {
+        Status::Actual => "See to it that it is in hand there.",
+        Status::Exercise | Status::Test => "Do as you would in a real incident.",
+    };
+    let links = letterhead.links.as_ref();
+    let link = links.and_then(|links| links.of(escalation, told.escalated_at, told.directory));
+    let link = link.map(|MailLink { url, expires_at }| LinkLine {
+        sentence: format!(
+            "{first} Then open this link and give your name and role there: it acknowledges this notice for {name} alone, \
+             until {}.",
+            zone.show(expires_at)
+        ),
+        label: format!("Acknowledge for {name}"),
+        url,
+    });
     let mut text = vec![
-        match escalation.status {
-            Status::Actual => {
-                "See to it that it is in hand there. Then acknowledge at your desk, or with this command:"
-            }
-            Status::Exercise | Status::Test => {
-                "Do as you would in a real incident. Acknowledge at your desk, or with this command:"
-            }
-        }
-        .to_owned(),
+        if link.is_some() {
+            "Or acknowledge at your desk, or with this command:".to_owned()
+        } else if escalation.status == Status::Actual {
+            format!("{first} Then acknowledge at your desk, or with this command:")
+        } else {
+            format!("{first} Acknowledge at your desk, or with this command:")
+        },
         format!(
             "tocsin ack {} --as {} --by \"YOUR NAME\" --role \"YOUR ROLE\"",
             escalation.incident, escalation.recipient
@@ -189,7 +213,7 @@ fn acknowledge(escalation: &Escalation, contact: Option<&EventContact>, letterhe
     }
     text.extend(letterhead.instructions.as_deref().map(|more| one_line(more, VALUE * 2)));
     text.push("Only that stops this from going further.".to_owned());
-    Section { title: "ACKNOWLEDGE NOW", text, rows: Vec::new() }
+    Section { title: "ACKNOWLEDGE NOW", text, link, rows: Vec::new() }
 }
 
 fn happened(event: &Event) -> Vec<Section> {
@@ -198,12 +222,12 @@ fn happened(event: &Event) -> Vec<Section> {
         what.push(String::new());
         what.extend(lines(description, TEXT));
     }
-    let mut sections = vec![Section { title: "WHAT HAPPENED", text: what, rows: Vec::new() }];
+    let mut sections = vec![Section { title: "WHAT HAPPENED", text: what, link: None, rows: Vec::new() }];
     for (title, text) in
         [("WHAT TO DO", &event.instruction), ("WHAT TO TELL THE PUBLIC", &event.public_advice)]
     {
         if let Some(text) = text {
-            sections.push(Section { title, text: lines(text, TEXT), rows: Vec::new() });
+            sections.push(Section { title, text: lines(text, TEXT), link: None, rows: Vec::new() });
         }
     }
     sections
@@ -245,7 +269,7 @@ fn facts(told: &Told<'_>, event: &Event, zone: &Zone) -> Section {
     }
     rows.extend(event.impact.as_ref().map(|impact| calls_lost(told.directory, impact, zone)));
     rows.extend(event.recontact.as_ref().and_then(called_back));
-    Section { title: "FACTS", text: Vec::new(), rows }
+    Section { title: "FACTS", text: Vec::new(), link: None, rows }
 }
 
 fn identity(escalation: &Escalation, kind: EventKind) -> String {
@@ -317,7 +341,7 @@ fn contact_now(contact: &EventContact, withheld: bool) -> Section {
         rows.extend(value(&contact.email).map(|text| row("E-mail", text)));
         rows.extend(value(&contact.bridge).map(|text| row("Bridge", text)));
     }
-    Section { title: "WHO ANSWERS NOW", text: Vec::new(), rows }
+    Section { title: "WHO ANSWERS NOW", text: Vec::new(), link: None, rows }
 }
 
 fn why_you(told: &Told<'_>, name: &str) -> Section {
@@ -345,7 +369,7 @@ fn why_you(told: &Told<'_>, name: &str) -> Section {
             .collect();
         text.push(format!("Its windows: {}.", windows.join("; ")));
     }
-    Section { title: "WHY YOU GET THIS MAIL", text, rows: Vec::new() }
+    Section { title: "WHY YOU GET THIS MAIL", text, link: None, rows: Vec::new() }
 }
 
 fn row(label: &'static str, line: String) -> Row {

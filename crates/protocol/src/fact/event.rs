@@ -102,6 +102,17 @@ impl Event {
             event: self.sequence,
         }
     }
+
+    /// Whether its marking forbids that its content leaves by mail, or by a page that asks nobody who they are.
+    pub fn is_sensitive(&self) -> bool {
+        const WORDS: [&str; 6] =
+            ["SENSITIVE", "SECRET", "CONFIDENTIAL", "RESTRICTED", "TLP:RED", "TLP:AMBER"];
+        // Letters and signs alone: what cannot be seen must not hide a word.
+        let seen = |c: &char| c.is_alphanumeric() || c.is_ascii_punctuation();
+        let marking = self.marking.as_deref().unwrap_or_default();
+        let marking: String = marking.chars().filter(seen).collect::<String>().to_uppercase();
+        WORDS.iter().any(|word| marking.contains(word))
+    }
 }
 
 /// How many calls were lost. Figures move: each carries where it is from and whether it is provisional.
