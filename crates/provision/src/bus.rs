@@ -13,7 +13,7 @@ use crate::{
     error::Error,
     files::{self, make_dir, make_seed, read, seed_of, write},
     render,
-    rights::{AUDITOR_API, inbox_prefix},
+    rights::{APART_API, inbox_prefix},
     roster::{Body, Service, bodies},
     tls::{Authority, Holder, is_there},
 };
@@ -133,7 +133,7 @@ impl Bus {
     /// When its seed is not here.
     pub fn service(&self, service: Service, url: &str) -> Result<Connection, Error> {
         let (inbox_prefix, api_prefix) = match service {
-            Service::Auditor => (None, Some(AUDITOR_API.to_owned())),
+            apart if apart.is_apart() => (None, Some(APART_API.to_owned())),
             _ => (Some(inbox_prefix(service)), None),
         };
         Ok(Connection {
@@ -246,7 +246,7 @@ pub fn provision(bus: &Bus, plan: &Plan<'_>) -> Result<Provisioned, Error> {
             _ => None,
         };
         let prefix = match service {
-            Service::Auditor => ("NATS_JS_API_PREFIX", AUDITOR_API.to_owned()),
+            apart if apart.is_apart() => ("NATS_JS_API_PREFIX", APART_API.to_owned()),
             _ => ("NATS_INBOX_PREFIX", inbox_prefix(service)),
         };
         done.write(

@@ -10,7 +10,6 @@ use crate::{
 
 /// The account that holds both streams. No body's identifier has capitals.
 const BUS: &str = "BUS";
-const AUDITOR: &str = "AUDITOR";
 
 const WRITTEN: &str = "# Written by `tocsin provision` from the directory; run it again when that changes. What is changed here by hand is lost.";
 
@@ -50,15 +49,12 @@ pub(crate) fn accounts(bodies: &[Body], services: &BTreeMap<Service, String>) ->
         exports.add(&imports, &body.id);
         own.push_str(&account(&body.id, body.key.as_deref(), &limits, &imports));
     }
-    if let Some(key) = services.get(&Service::Auditor) {
-        let imports = Imports::of_auditor();
-        exports.add(&imports, AUDITOR);
-        own.push_str(&account(
-            AUDITOR,
-            Some(key.as_str()),
-            "limits { max_payload: 4096, max_connections: 8 }",
-            &imports,
-        ));
+    for (service, key) in services.iter().filter(|(service, _)| service.is_apart()) {
+        let name = service.name().to_uppercase();
+        let imports = Imports::of_service(*service);
+        exports.add(&imports, &name);
+        let limits = "limits { max_payload: 8192, max_connections: 8 }";
+        own.push_str(&account(&name, Some(key.as_str()), limits, &imports));
     }
     let mut users = String::new();
     for (service, key) in services {

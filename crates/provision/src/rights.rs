@@ -20,8 +20,9 @@ pub(crate) struct Imports {
 
 /// The prefix that JetStream's API has.
 const API: &str = "$JS.API";
-/// The auditor's. Under the true one it would be its own account's JetStream that answers, of which it has none.
-pub(crate) const AUDITOR_API: &str = "BUS.API";
+/// That of services with an account of their own. Under the true one it would be that account's JetStream that answers,
+/// of which it has none.
+pub(crate) const APART_API: &str = "BUS.API";
 
 /// What a user of the bus's own account may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,8 +75,17 @@ impl Imports {
         rights
     }
 
-    /// An auditor reads both streams, entry by entry.
-    pub(crate) fn of_auditor() -> Self {
+    /// A service with an account of its own reads both streams, entry by entry; the console acknowledges besides. Neither
+    /// may make a consumer, which could be told to deliver onto any subject.
+    pub(crate) fn of_service(service: Service) -> Self {
+        let more = match service {
+            Service::Console => vec![
+                "tocsin.receipt.*.*.*.acknowledged".to_owned(),
+                // Which desks there are.
+                format!("$JS.API.CONSUMER.NAMES.{LOG}"),
+            ],
+            _ => Vec::new(),
+        };
         let asked = [SAID, LOG].into_iter().flat_map(|stream| {
             [
                 format!("$JS.API.STREAM.INFO.{stream}"),
@@ -83,7 +93,7 @@ impl Imports {
                 read_back(stream, "tocsin.>"),
             ]
         });
-        Self { asked: asked.collect(), api: Some(AUDITOR_API), ..Self::default() }
+        Self { asked: asked.chain(more).collect(), api: Some(APART_API), ..Self::default() }
     }
 
     /// The bus's subjects that may be published to, and what each is called in the account.
@@ -128,10 +138,7 @@ impl Rights {
                 vec![format!("$JS.API.CONSUMER.NAMES.{LOG}")],
             ),
             Service::Notifier => (&["attempt.>"], vec![format!("$JS.ACK.{LOG}.notifier.>")]),
-            Service::Console => {
-                (&["receipt.*.*.*.acknowledged"], vec![format!("$JS.API.CONSUMER.NAMES.{LOG}")])
-            }
-            Service::Auditor => return None,
+            Service::Auditor | Service::Console => return None,
         };
         let reading = [SAID, LOG].into_iter().flat_map(|stream| {
             [

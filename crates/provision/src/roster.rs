@@ -15,16 +15,22 @@ pub enum Service {
     Router,
     /// Sends mails, and records its attempts.
     Notifier,
-    /// Serves the pages: reads everything, and says acknowledgements of people at them.
-    Console,
     /// Reads everything and writes nothing.
     Auditor,
+    /// Serves the pages: reads everything, and says acknowledgements of people at them.
+    Console,
 }
 
 impl Service {
     /// All of them.
     pub const ALL: [Self; 5] =
-        [Self::Administrator, Self::Router, Self::Notifier, Self::Console, Self::Auditor];
+        [Self::Administrator, Self::Router, Self::Notifier, Self::Auditor, Self::Console];
+
+    /// Whether it has an account of its own, as a body has: those that hear people or strangers. In the streams' account
+    /// a user could have the broker's answers stored as facts.
+    pub(crate) fn is_apart(self) -> bool {
+        matches!(self, Self::Auditor | Self::Console)
+    }
 
     /// Its name, as a user of the bus.
     pub fn name(self) -> &'static str {
@@ -32,8 +38,8 @@ impl Service {
             Self::Administrator => "administrator",
             Self::Router => "router",
             Self::Notifier => "notifier",
-            Self::Console => "console",
             Self::Auditor => "auditor",
+            Self::Console => "console",
         }
     }
 

@@ -203,16 +203,19 @@ mod tests {
         };
         fs::write(&directory, text("")).unwrap();
         let all = for_directory(&directory, out.path()).unwrap();
-        assert_eq!((all.made, all.kept), (3, 0), "one for each body, whatever it is, and the router's");
+        assert_eq!((all.made, all.kept), (5, 0), "one for each body, whatever it is, and the services' own");
         let first = known(&all.public).unwrap();
-        assert_eq!(first.keys().collect::<Vec<_>>(), ["a", "checkpoint_key", "op"]);
+        assert_eq!(
+            first.keys().collect::<Vec<_>>(),
+            ["a", "checkpoint_key", "console_key", "link_key", "op"]
+        );
 
         let mut with = first.clone();
         with.insert("b".to_owned(), sent.clone());
         write_public(&all.public, &with).unwrap();
         fs::write(&directory, text(", { id = \"b\" }, { id = \"c\" }")).unwrap();
         let all = for_directory(&directory, out.path()).unwrap();
-        assert_eq!((all.made, all.kept), (1, 4));
+        assert_eq!((all.made, all.kept), (1, 6));
         let second = known(&all.public).unwrap();
         assert_eq!((&second["a"], &second["op"], &second["b"]), (&first["a"], &first["op"], &sent));
         assert!(!out.path().join("b.nk").exists(), "its seed is where it belongs");

@@ -78,6 +78,13 @@ impl Fort {
         Attacker::connect(options, &self.server.url(), &self.bus, Some(id)).await.unwrap()
     }
 
+    /// The same with the login of a service.
+    pub(super) async fn service_attacker(&self, of: Service) -> Attacker {
+        let seed = std::fs::read_to_string(self.bus.seed(of).unwrap()).unwrap();
+        let options = ConnectOptions::new().nkey(seed.trim().to_owned());
+        Attacker::connect(options, &self.server.url(), &self.bus, Some(of.name())).await.unwrap()
+    }
+
     /// Everything on the bus that is not these bodies' own word, nor the router's about it.
     pub(crate) async fn foreign(&self, own: &[&str]) -> Vec<(u64, String, Vec<u8>)> {
         let mut all = Vec::new();

@@ -1,5 +1,6 @@
 //! Every attack that we can think of, by those inside and by strangers, on a bus as it is provisioned.
 
+mod console;
 pub(crate) mod fort;
 mod others;
 mod table;
@@ -16,6 +17,8 @@ use tocsin_tests::{Cast, event, receipt, seconds, signed_headers, until};
 
 const AGENCY: &str = "A recipient (`a`) against another (`b`), the publishers and the services";
 const PUBLISHER: &str = "A publisher (`control-room`) against another (`operator`) and the recipients";
+const CONSOLE_STOLEN: &str =
+    "The console, its login and its `console_key` stolen (`a` lets it acknowledge, `b` does not)";
 const STRANGER: &str = "A stranger";
 const SHARED: &str = "For comparison: one shared account with the narrowest permissions that work";
 
@@ -47,7 +50,7 @@ async fn at_the_door(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_attack_is_stopped_or_told() {
-    let cast = Cast::new(&[seconds(600.0), seconds(1200.0)]).required(&["a", "b"]);
+    let cast = Cast::new(&[seconds(600.0), seconds(1200.0)]).required(&["a", "b"]).console(&["b"]);
     let mut fort = Fort::start(cast).await;
     let operator = Ledger::connect(&fort.connection("operator")).await.unwrap();
     say(&operator, &fort, "operator", "x", 1).await;
@@ -59,6 +62,7 @@ async fn every_attack_is_stopped_or_told() {
     let mut table = Table::default();
     agency(&mut table, &fort).await;
     others::publisher(&mut table, &fort, &operator).await;
+    console::console(&mut table, &fort).await;
     others::stranger(&mut table, &mut fort).await;
     others::shared(&mut table).await;
 
@@ -73,8 +77,12 @@ async fn every_attack_is_stopped_or_told() {
     }
     assert!(!fort.router.is_finished(), "the router has fallen");
     fort.router.abort();
-    let known =
-        ["flood its own subjects", "read why others were refused", "read whom another's incident reaches"];
+    let known = [
+        "flood its own subjects",
+        "read why others were refused",
+        "read whom another's incident reaches",
+        "acknowledge on the page for who lets it",
+    ];
     for open in table.open() {
         assert!(
             known.iter().any(|known| open.starts_with(known)) || open.starts_with("have the broker"),

@@ -18,7 +18,6 @@ use super::{
 pub(super) const CHECKPOINT_KEY: &str = "checkpoint_key";
 pub(super) const CONSOLE_KEY: &str = "console_key";
 pub(super) const LINK_KEY: &str = "link_key";
-const SERVICE_KEYS: [&str; 3] = [CHECKPOINT_KEY, CONSOLE_KEY, LINK_KEY];
 
 /// What was read, and where each entry stands.
 pub(super) struct Read<'r, 't> {
@@ -45,7 +44,8 @@ pub(super) fn read<'r, 't>(
     let mut reader = Reader::of_file(directory, "the directory".to_owned(), faults);
     let name = reader.need("name", "\"Whose directory this is\"");
     let time_zone = reader.need("time_zone", "\"Europe/London\"");
-    let [checkpoint_key, console_key, link_key] = SERVICE_KEYS.map(|name| reader.may(name));
+    let [checkpoint_key, console_key, link_key] =
+        [CHECKPOINT_KEY, CONSOLE_KEY, LINK_KEY].map(|name| reader.may(name));
     let areas = reader.values("areas").unwrap_or_default();
     let publishers = reader.values("publishers").unwrap_or_default();
     let recipients = reader.values("recipients").unwrap_or_default();
@@ -345,7 +345,8 @@ impl<'r> Read<'r, '_> {
         let Some(&(source, entry)) = origins.get(place.index) else { return (self.directory.file, 1) };
         if let ([Step::Field(name)], None) = (&place.path[..], entry)
             && !source.root.get_ref().contains_key(name.as_str())
-            && let Some(found) = self.keys.get(name).filter(|_| SERVICE_KEYS.contains(&name.as_str()))
+            && let Some(found) =
+                self.keys.get(name).filter(|_| DirectoryDocument::SERVICE_KEYS.contains(&name.as_str()))
         {
             return *found;
         }

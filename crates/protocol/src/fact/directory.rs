@@ -42,12 +42,14 @@ pub struct DirectoryDocument {
 
 impl DirectoryDocument {
     /// The names of the keys with which our own services sign. They are no identifiers, so none is a body's.
-    pub const SERVICE_KEYS: &'static [&'static str] = &["checkpoint_key"];
+    pub const SERVICE_KEYS: &'static [&'static str] = &["checkpoint_key", "console_key", "link_key"];
 
     /// The public key of that name among [`Self::SERVICE_KEYS`], if there is one of that name.
     pub fn service_key_mut(&mut self, name: &str) -> Option<&mut Option<String>> {
         match name {
             "checkpoint_key" => Some(&mut self.checkpoint_key),
+            "console_key" => Some(&mut self.console_key),
+            "link_key" => Some(&mut self.link_key),
             _ => None,
         }
     }

@@ -57,8 +57,8 @@ body's connections. `tocsin keys rotate` gives it another key.")]
 
 #[derive(Debug, clap::Args)]
 struct Rotate {
-    /// Whose key: a body of the directory in force; administrator, router, notifier or auditor for the key that it logs in
-    /// with; checkpoint_key for the one that routers sign with
+    /// Whose key: a body of the directory in force; administrator, router, notifier, console or auditor for the key that
+    /// it logs in with; checkpoint_key, console_key or link_key for the one that routers, the console or notifiers sign with
     id: String,
     /// The directory that `tocsin provision` wrote
     #[arg(long, value_name = "DIR")]

@@ -36,6 +36,9 @@ const AGAIN: Duration = Duration::from_secs(2);
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let config = Config::read(&args.config)?;
     let key = config.router.key.as_deref().map(keys::own).transpose()?;
+    if let Some(link) = &config.notifier.link {
+        keys::own(&link.key)?;
+    }
     let shutdown = Shutdown::listen()?;
     let (connection, own) = if bus::is_named() {
         (bus::connection("up", Wait::UntilConnected)?, None)

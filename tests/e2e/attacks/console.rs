@@ -1,0 +1,157 @@
+//! The console hears strangers, so it is the service most likely to be stolen.
+
+use std::time::Duration;
+
+use tocsin_ledger::Ledger;
+use tocsin_protocol::{Link, Receipt, ReceiptMethod, ReceiptStage, SigningKey, Timestamp, to_body};
+use tocsin_provision::Service;
+use tocsin_tests::{CONSOLE, LINKS, receipt, signed_headers};
+
+use super::{
+    CONSOLE_STOLEN, at_the_door,
+    fort::{Attacker, Fort, Seen},
+    table::Table,
+};
+
+/// What it has no right to: what, the subject and the request.
+const AT_THE_DOOR: &[(&str, &str, &str)] = &[
+    ("say that a desk holds a notice", "tocsin.receipt.a.x.1.delivered", "{}"),
+    ("say an event", "tocsin.incident.operator.x.9", "{}"),
+    ("put a directory in force", "tocsin.directory.2", "{}"),
+    ("pre-empt a dispatch", "tocsin.dispatch.y.1", "{}"),
+    ("forge a notice", "tocsin.notice.a.y.1", "{}"),
+    ("arm a window", "tocsin.window.x.1.9", "{}"),
+    ("close a window early", "tocsin.due.x.1.1", "{}"),
+    ("forge a finding", "tocsin.finding.x.1.1", "{}"),
+    ("have a mail sent", "tocsin.escalation.a.x.1.1", "{}"),
+    ("forge an attempt", "tocsin.attempt.a.x.1.1.1.ended", "{}"),
+    ("forge a refusal", "tocsin.refusal.2", "{}"),
+    ("forge a checkpoint", "tocsin.checkpoint.1", "{}"),
+    ("wake a desk", "tocsin.wake.a.x.9", "{}"),
+    ("answer in a service's place", "_INBOX_router.x", "{}"),
+    ("make a consumer", "BUS.API.CONSUMER.CREATE.TOCSIN_LOG.n", "{}"),
+    ("make a consumer by the true name", "$JS.API.CONSUMER.CREATE.TOCSIN_LOG.n", "{}"),
+    ("pull a desk's notices", "BUS.API.CONSUMER.MSG.NEXT.TOCSIN_LOG.desk_a", r#"{"batch":1}"#),
+    ("settle a mail that is owed", "$JS.ACK.TOCSIN_LOG.notifier.1.1.1.1.0", "+ACK"),
+    ("purge", "BUS.API.STREAM.PURGE.TOCSIN_LOG", ""),
+    ("delete a message", "BUS.API.STREAM.MSG.DELETE.TOCSIN_SAID", r#"{"seq":1}"#),
+    ("change a stream", "BUS.API.STREAM.UPDATE.TOCSIN_SAID", "{}"),
+    ("ask the system account", "$SYS.REQ.SERVER.PING", ""),
+];
+
+pub(super) async fn console(table: &mut Table, fort: &Fort) {
+    let thief = fort.service_attacker(Service::Console).await;
+    at_the_door(table, CONSOLE_STOLEN, &thief, AT_THE_DOOR).await;
+    for subject in ["tocsin.>", "tocsin.wake.a.>", "_INBOX_router.>", "$JS.>"] {
+        let outcome = match thief.listen(subject).await {
+            None => Ok("nats-server: permissions of the user".to_owned()),
+            Some(_) => Err("it was let".to_owned()),
+        };
+        table.add(CONSOLE_STOLEN, format!("listen: `{subject}`"), outcome);
+    }
+    replies(table, fort, &thief).await;
+    said(table, fort, &thief).await;
+}
+
+/// Has the broker's answers go where it has no right to publish.
+async fn replies(table: &mut Table, fort: &Fort, thief: &Attacker) {
+    let own = "tocsin.receipt.a.flood.1.acknowledged";
+    let before = fort.foreign(&["tocsin.receipt."]).await;
+    for target in [
+        "tocsin.directory.2",
+        "tocsin.due.x.1.1",
+        "tocsin.escalation.a.x.1.1",
+        "tocsin.incident.operator.y.1",
+    ] {
+        for (request, body) in [(own, "{}"), ("BUS.API.STREAM.INFO.TOCSIN_LOG", "")] {
+            thief.shout(request, target, None, body.as_bytes()).await;
+        }
+        thief.ask("BUS.API.STREAM.INFO.TOCSIN_LOG", None, b"").await;
+        let outcome = if fort.foreign(&["tocsin.receipt."]).await == before {
+            Ok("its own account: an answer stays where it was asked for".to_owned())
+        } else {
+            Err("the answer was stored there".to_owned())
+        };
+        table.add(CONSOLE_STOLEN, format!("have answers to its requests put there: `{target}`"), outcome);
+    }
+}
+
+/// What it may say, and what becomes of it where it may not say so.
+async fn said(table: &mut Table, fort: &Fort, thief: &Attacker) {
+    let acknowledged = |recipient: &str, method: ReceiptMethod, link: Option<String>| Receipt {
+        method: Some(method),
+        link,
+        ..receipt(recipient, "x", 1, ReceiptStage::Acknowledged)
+    };
+    let hour = 3600;
+    let link = |recipient: &str, key: SigningKey, seconds: i64| {
+        let link = Link {
+            recipient: recipient.parse().unwrap(),
+            incident: "x".parse().unwrap(),
+            event: "1".parse().unwrap(),
+            step: "1".parse().unwrap(),
+            expires_at: Timestamp::from_second(Timestamp::now().as_second() + seconds).unwrap(),
+        };
+        Some(link.token(&key).unwrap())
+    };
+    let (page, by_link) = (ReceiptMethod::Page, ReceiptMethod::Link);
+    let links = || fort.cast.key(LINKS);
+    for (attack, said) in [
+        ("acknowledge on the page for who does not let it", acknowledged("b", page, None)),
+        (
+            "acknowledge by a mail's true link for who does not let it",
+            acknowledged("b", by_link, link("b", links(), hour)),
+        ),
+        ("pass for a desk", acknowledged("a", ReceiptMethod::Desk, None)),
+        ("pass for a telephone", acknowledged("a", ReceiptMethod::PhoneLogged, None)),
+        ("acknowledge by a link without its token", acknowledged("a", by_link, None)),
+        ("acknowledge by a link that has expired", acknowledged("a", by_link, link("a", links(), -1))),
+        ("acknowledge by another's link", acknowledged("a", by_link, link("b", links(), hour))),
+        (
+            "acknowledge by a link of its own making",
+            acknowledged("a", by_link, link("a", fort.cast.key(CONSOLE), hour)),
+        ),
+    ] {
+        let sequence = say(fort, thief, &said).await;
+        let code = fort.refusal(sequence).await;
+        table.add(CONSOLE_STOLEN, attack, Ok(format!("the router: refused ({code}), and nothing follows")));
+    }
+    // This is what it is for, by its own way to the bus.
+    let ledger =
+        Ledger::connect(&fort.bus.service(Service::Console, &fort.server.url()).unwrap()).await.unwrap();
+    let touch = ledger.touch(Duration::from_secs(5)).await.unwrap();
+    let (mut follow, mut read) = (ledger.follow().await.unwrap(), 0);
+    while read < touch.said_end + touch.log_end {
+        read += follow.next().await.unwrap().entries.len() as u64;
+    }
+    let own = acknowledged("a", page, None);
+    let body = to_body("receipt", &own).unwrap();
+    let signed = fort.cast.key(CONSOLE).sign(&own.subject().to_string(), &body).unwrap();
+    let sequence = ledger.say(&own.subject(), &signed, body).await.unwrap().position().sequence;
+    // What is refused is refused in order: once a later word is, this one is known not to be.
+    let after = say(fort, thief, &acknowledged("b", page, None)).await;
+    fort.refusal(after).await;
+    let subject = format!("tocsin.refusal.{sequence}").parse().unwrap();
+    let counts = fort.ledger.last(&subject).await.unwrap().is_none();
+    table.add(
+        CONSOLE_STOLEN,
+        "acknowledge on the page for who lets it, with nobody at the page",
+        if counts {
+            Err("it vouches for who was signed in: each such receipt says that the console signed it, a body that does not want that has `console = false`, and `tocsin keys revoke console_key` ends it".to_owned())
+        } else {
+            Ok("refused".to_owned())
+        },
+    );
+}
+
+/// Says a receipt, signed with the console's key, and gives its place.
+async fn say(fort: &Fort, thief: &Attacker, said: &Receipt) -> u64 {
+    let (subject, body) = (said.subject().to_string(), to_body("receipt", said).unwrap());
+    let signed = fort.cast.key(CONSOLE).sign(&subject, &body).unwrap();
+    match thief.ask(&subject, Some(signed_headers(&signed)), &body).await {
+        Seen::Answer(body) => {
+            serde_json::from_slice::<serde_json::Value>(&body).unwrap()["seq"].as_u64().unwrap()
+        }
+        other => panic!("it is not stored: {other:?}"),
+    }
+}
