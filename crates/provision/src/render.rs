@@ -10,6 +10,7 @@ use crate::{
 
 /// The account that holds both streams. No body's identifier has capitals.
 const BUS: &str = "BUS";
+const CONSOLE: &str = "CONSOLE";
 
 const WRITTEN: &str = "# Written by `tocsin provision` from the directory; run it again when that changes. What is changed here by hand is lost.";
 
@@ -51,7 +52,7 @@ pub(crate) fn accounts(bodies: &[Body], services: &BTreeMap<Service, String>) ->
     }
     for (service, key) in services.iter().filter(|(service, _)| service.is_apart()) {
         let name = service.name().to_uppercase();
-        let imports = Imports::of_service(*service);
+        let imports = Imports::of_service(*service, bodies);
         exports.add(&imports, &name);
         let limits = "limits { max_payload: 8192, max_connections: 8 }";
         own.push_str(&account(&name, Some(key.as_str()), limits, &imports));
@@ -77,8 +78,7 @@ pub(crate) fn accounts(bodies: &[Body], services: &BTreeMap<Service, String>) ->
 fn account(name: &str, key: Option<&str>, limits: &str, imports: &Imports) -> String {
     let mut text = format!("  {} {{\n    {limits}\n", quoted(name));
     let names = imports.names();
-    let publish: Vec<String> = names.iter().map(|(_, called)| called.clone()).collect();
-    let (publish, subscribe) = (list(&publish), list(&imports.subscribe()));
+    let (publish, subscribe) = (list(&imports.publish()), list(&imports.subscribe()));
     let user = key.map_or_else(String::new, |key| {
         format!(
             " {{ nkey: {key}, permissions {{\n      publish: [{publish}],\n      subscribe: [{subscribe}] }} }} "
@@ -93,7 +93,15 @@ fn account(name: &str, key: Option<&str>, limits: &str, imports: &Imports) -> St
     for subject in &imports.heard {
         let _ = writeln!(text, "      {{ stream: {{ account: {BUS}, subject: {} }} }}", quoted(subject));
     }
-    text.push_str("    ]\n  }\n");
+    for (account, subject) in &imports.overheard {
+        let (account, subject) = (quoted(account), quoted(subject));
+        let _ = writeln!(text, "      {{ stream: {{ account: {account}, subject: {subject} }} }}");
+    }
+    text.push_str("    ]\n");
+    for subject in &imports.told {
+        let _ = writeln!(text, "    exports: [{{ stream: {}, accounts: [{CONSOLE}] }}]", quoted(subject));
+    }
+    text.push_str("  }\n");
     text
 }
 

@@ -12,8 +12,13 @@ pub(crate) struct Imports {
     pub(crate) asked: Vec<String>,
     /// Requests with several answers.
     pub(crate) pulled: Vec<String>,
-    /// What is heard without being asked for.
+    /// What is heard of the bus without being asked for.
     pub(crate) heard: Vec<String>,
+    /// What is heard of a body's account: that, and the subject.
+    pub(crate) overheard: Vec<(String, String)>,
+    /// What is told in the account itself, where the console overhears it: what came into the streams' account from
+    /// another account goes on to no third.
+    pub(crate) told: Vec<String>,
     /// The prefix under which JetStream's requests are had in the account.
     pub(crate) api: Option<&'static str>,
 }
@@ -33,6 +38,11 @@ pub(crate) struct Rights {
 
 const SAID: &str = Stream::Said.name();
 const LOG: &str = Stream::Log.name();
+
+/// Where a recipient's desk tells that it is at work.
+fn present(recipient: &str) -> String {
+    format!("tocsin.present.{recipient}")
+}
 
 fn read_back(stream: &str, subjects: &str) -> String {
     format!("$JS.API.DIRECT.GET.{stream}.{subjects}")
@@ -65,9 +75,9 @@ impl Imports {
                 // Of which its receipts are the witnesses.
                 read_back(LOG, "tocsin.checkpoint.*"),
                 format!("$JS.ACK.{LOG}.{desk}.>"),
-                // That its desk is at work: its own alone.
-                format!("tocsin.present.{id}"),
             ]);
+            // That its desk is at work: its own alone.
+            rights.told.push(present(id));
             rights.pulled.push(format!("$JS.API.CONSUMER.MSG.NEXT.{LOG}.{desk}"));
             rights.heard.push(format!("tocsin.wake.{id}.>"));
         }
@@ -77,14 +87,21 @@ impl Imports {
 
     /// A service with an account of its own reads both streams, entry by entry; the console acknowledges besides. Neither
     /// may make a consumer, which could be told to deliver onto any subject.
-    pub(crate) fn of_service(service: Service) -> Self {
-        let more = match service {
-            Service::Console => vec![
-                "tocsin.receipt.*.*.*.acknowledged".to_owned(),
-                // Which desks there are.
-                format!("$JS.API.CONSUMER.NAMES.{LOG}"),
-            ],
-            _ => Vec::new(),
+    pub(crate) fn of_service(service: Service, bodies: &[Body]) -> Self {
+        let (more, overheard) = match service {
+            Service::Console => (
+                vec![
+                    "tocsin.receipt.*.*.*.acknowledged".to_owned(),
+                    // Which desks there are.
+                    format!("$JS.API.CONSUMER.NAMES.{LOG}"),
+                ],
+                bodies
+                    .iter()
+                    .filter(|body| body.receives)
+                    .map(|body| (body.id.clone(), present(&body.id)))
+                    .collect(),
+            ),
+            _ => (Vec::new(), Vec::new()),
         };
         let asked = [SAID, LOG].into_iter().flat_map(|stream| {
             [
@@ -93,7 +110,12 @@ impl Imports {
                 read_back(stream, "tocsin.>"),
             ]
         });
-        Self { asked: asked.chain(more).collect(), api: Some(APART_API), ..Self::default() }
+        Self { asked: asked.chain(more).collect(), overheard, api: Some(APART_API), ..Self::default() }
+    }
+
+    /// What may be published to: the bus's subjects as they are called in the account, and its own.
+    pub(crate) fn publish(&self) -> Vec<String> {
+        self.names().into_iter().map(|(_, called)| called).chain(self.told.iter().cloned()).collect()
     }
 
     /// The bus's subjects that may be published to, and what each is called in the account.
@@ -107,7 +129,8 @@ impl Imports {
 
     /// What may be subscribed to. The account is its own, so nobody else hears its inboxes.
     pub(crate) fn subscribe(&self) -> Vec<String> {
-        std::iter::once("_INBOX.>".to_owned()).chain(self.heard.iter().cloned()).collect()
+        let present = (!self.overheard.is_empty()).then(|| present("*"));
+        std::iter::once("_INBOX.>".to_owned()).chain(self.heard.iter().cloned()).chain(present).collect()
     }
 }
 
@@ -151,11 +174,7 @@ impl Rights {
             ]
         });
         let publish = facts.iter().map(|fact| format!("tocsin.{fact}")).chain(more).chain(reading).collect();
-        let mut subscribe = vec![format!("{}.>", inbox_prefix(service))];
-        if service == Service::Console {
-            subscribe.push("tocsin.present.*".to_owned());
-        }
-        Some(Self { publish, subscribe })
+        Some(Self { publish, subscribe: vec![format!("{}.>", inbox_prefix(service))] })
     }
 }
 

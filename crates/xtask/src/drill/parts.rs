@@ -302,6 +302,7 @@ fn mail(port: u16) -> Config {
             "This mail was made by `cargo xtask drill` and has not left that machine.".to_owned(),
         ),
         phone: None,
+        link: None,
         retry: Retry::default(),
         takeover: Window(SignedDuration::from_secs(15)),
     }
