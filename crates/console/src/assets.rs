@@ -19,6 +19,8 @@ pub(crate) fn routes() -> Router<App> {
             "/assets/console.js",
             get(async || file("text/javascript; charset=utf-8", include_str!("../assets/console.js"))),
         )
+        // Where browsers look by themselves.
+        .route("/favicon.ico", get(async || file("image/svg+xml", include_str!("../assets/icon.svg"))))
         .route("/assets/icon.svg", get(async || file("image/svg+xml", include_str!("../assets/icon.svg"))))
 }
 

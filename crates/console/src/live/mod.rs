@@ -9,6 +9,8 @@
 //! and what it missed comes as one.
 
 mod hub;
+#[cfg(test)]
+mod tests;
 mod topic;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};

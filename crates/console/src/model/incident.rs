@@ -354,7 +354,7 @@ impl Incident {
     ) -> Option<()> {
         let standing = self.standing_mut(recipient)?;
         let mail = standing.mail_mut(event, step)?;
-        let ended: Option<Outcome> = match phase {
+        let told: Option<Outcome> = match phase {
             AttemptPhase::Begun => {
                 let begun: AttemptBegun = from_body("attempt", body).ok()?;
                 if mail.attempts.iter().any(|attempt| attempt.number == number) {
@@ -374,12 +374,14 @@ impl Incident {
                 }
                 let outcome = ended.outcome;
                 attempt.ended = Some((at, ended));
+                let before = mail.outcome;
                 mail.ended(outcome);
-                Some(outcome)
+                // A relay that is away may be tried for days: what has changed is what happened.
+                (before != Some(outcome)).then_some(outcome)
             }
         };
         standing.changed = revision;
-        if let Some(outcome) = ended {
+        if let Some(outcome) = told {
             self.happened(revision, at, What::Mailed(recipient.clone(), event, step, number, outcome));
         }
         Some(())

@@ -10,6 +10,10 @@ mod sight;
 mod standing;
 mod state;
 mod tally;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod world;
 
 use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},

@@ -130,6 +130,11 @@ impl Standing {
         self.duties.iter_mut().rev().find(|duty| duty.event == event)
     }
 
+    /// The mail owed to it at a step of an event.
+    pub fn mail(&self, event: EventNumber, step: StepNumber) -> Option<&Mail> {
+        self.mails.iter().find(|mail| mail.escalation.event == event && mail.escalation.step == step)
+    }
+
     pub(super) fn mail_mut(&mut self, event: EventNumber, step: StepNumber) -> Option<&mut Mail> {
         let is_this = |mail: &&mut Mail| mail.escalation.event == event && mail.escalation.step == step;
         self.mails.iter_mut().rev().find(is_this)

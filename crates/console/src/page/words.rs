@@ -90,12 +90,6 @@ pub(crate) fn length(length: SignedDuration) -> String {
     }
 }
 
-/// `in 4 min`, or `4 min ago`.
-pub(crate) fn from_now(at: Timestamp, now: Timestamp) -> String {
-    let until = at.duration_since(now);
-    if until.is_negative() { format!("{} ago", length(until)) } else { format!("in {}", length(until)) }
-}
-
 /// Through which door an acknowledgement came.
 pub(crate) fn door(method: ReceiptMethod) -> &'static str {
     match method {

@@ -2,6 +2,8 @@
 
 mod part;
 mod situation;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod wall;
 
@@ -66,6 +68,13 @@ impl<'a> View<'a> {
 
     /// The pieces of the page that changed after `since`.
     pub(crate) fn fragments(&self, since: u64) -> Vec<Fragment> {
+        let mut pieces = self.parts(since);
+        pieces.extend(timeline::fragments(self, since));
+        pieces
+    }
+
+    /// The same without the timeline.
+    fn parts(&self, since: u64) -> Vec<Fragment> {
         let mut pieces = Vec::new();
         if self.incident.changed <= since {
             return pieces;
@@ -81,7 +90,6 @@ impl<'a> View<'a> {
             }
             Sight::Own(_) => {}
         }
-        pieces.extend(timeline::fragments(self, since));
         pieces
     }
 }
@@ -134,7 +142,7 @@ fn page(state: &State, frame: Frame, sees: &Sees, id: &IncidentId, wanted: &Want
     let zone = frame.zone().clone();
     let view = View::of(state, sees, id, &zone, frame.now())?;
     let headline = view.incident.newest()?.event.headline.clone();
-    let mut pieces = view.fragments(0);
+    let mut pieces = view.parts(0);
     let mut take = |key: &str| {
         let at = pieces.iter().position(|piece| piece.key == key)?;
         Some(pieces.swap_remove(at).html)
@@ -143,10 +151,8 @@ fn page(state: &State, frame: Frame, sees: &Sees, id: &IncidentId, wanted: &Want
     let situation = take("situation")?;
     let own = take("own");
     let wall = take("wall").and_then(|wall| Some(WallPart { summary: take("summary")?, wall }));
-    let mut moments: Vec<_> = timeline::fragments(&view, 0).map(|moment| moment.html).collect();
-    let shown = if wanted.timeline.is_some() { usize::MAX } else { MOMENTS_SHOWN };
-    let earlier = moments.len().saturating_sub(shown);
-    moments.truncate(shown);
+    let newest = if wanted.timeline.is_some() { usize::MAX } else { MOMENTS_SHOWN };
+    let (moments, earlier) = timeline::shown(&view, newest);
     let live = format!("/live/incidents/{id}?since={}", view.revision);
     Some(Page {
         frame: frame.about(view.incident.status).live(live),

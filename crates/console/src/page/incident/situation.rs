@@ -37,6 +37,12 @@ struct Situation {
     facts: Vec<Fact>,
 }
 
+impl Situation {
+    fn has_texts(&self) -> bool {
+        self.description.is_some() || self.instruction.is_some() || self.advice.is_some()
+    }
+}
+
 struct Fact {
     name: &'static str,
     words: String,

@@ -1,10 +1,11 @@
 //! What happened, in words.
 
 use askama::Template;
+use tocsin_protocol::{EscalationReason, Outcome};
 
 use super::{View, part};
 use crate::{
-    model::{Moment, What},
+    model::{Moment, Sight, What},
     page::{fragment::Fragment, words},
 };
 
@@ -20,13 +21,44 @@ struct Line {
 
 /// The moments after `since` that they see, the newest first.
 pub(super) fn fragments(view: &View<'_>, since: u64) -> impl Iterator<Item = Fragment> {
+    told(view, since).map(|moment| line(view, moment))
+}
+
+/// What a page shows of it: the newest, the milestones of before, and how many more there are.
+pub(super) fn shown(view: &View<'_>, newest: usize) -> (Vec<String>, usize) {
+    let all: Vec<_> = told(view, 0).collect();
+    let shown: Vec<_> =
+        all.iter().enumerate().filter(|(at, moment)| *at < newest || is_milestone(moment)).collect();
+    let left_out = all.len() - shown.len();
+    (shown.into_iter().map(|(_, moment)| line(view, moment).html).collect(), left_out)
+}
+
+fn told<'a>(view: &'a View<'_>, since: u64) -> impl Iterator<Item = &'a Moment> {
     view.incident
         .moments
         .iter()
         .rev()
         .take_while(move |moment| moment.revision > since)
-        .filter(|moment| view.sight.takes_in_moment(moment))
-        .map(|moment| line(view, moment))
+        .filter(|moment| view.sight.takes_in_moment(moment) && is_told(view, moment))
+}
+
+/// Whether it is told at all: to whoever sees everyone's part, that so many are escalated to stands in the finding, and that
+/// their mails were taken stands on their tiles.
+fn is_told(view: &View<'_>, moment: &Moment) -> bool {
+    match (&moment.what, view.sight) {
+        (What::Escalated(recipient, event, step), Sight::Whole) => view
+            .incident
+            .standing(recipient)
+            .and_then(|standing| standing.mail(*event, *step))
+            .is_some_and(|mail| mail.escalation.reason == EscalationReason::Unreachable),
+        (What::Mailed(.., Outcome::Accepted | Outcome::StoodDown), Sight::Whole) => false,
+        _ => true,
+    }
+}
+
+/// Whether a page shows it however long ago it was.
+fn is_milestone(moment: &Moment) -> bool {
+    matches!(moment.what, What::Said(_) | What::Dispatched(_) | What::Found(..))
 }
 
 fn line(view: &View<'_>, moment: &Moment) -> Fragment {
@@ -90,12 +122,12 @@ fn tell(view: &View<'_>, moment: &Moment) -> (&'static str, String) {
                 );
                 return ("", words);
             }
-            let lifted = finding
-                .stopped_by
-                .as_ref()
-                .map_or("", |_| "; the incident had ended, so nobody is escalated to");
+            let then = match &finding.stopped_by {
+                Some(_) => "; the incident had ended, so nobody is escalated to",
+                None => "; each is escalated to",
+            };
             let words = format!(
-                "Window {step} of event {number} closed: {} of {} had acknowledged in time; silent: {}{lifted}",
+                "Window {step} of event {number} closed: {} of {} had acknowledged in time; silent: {}{then}",
                 finding.acknowledged,
                 finding.required,
                 some(&silent)
