@@ -100,8 +100,8 @@ impl Hub {
         let mut last_beat: Option<(Instant, String)> = None;
         loop {
             tokio::select! {
-                changed = changes.changed() => {
-                    if changed.is_err() { return }
+                come = changes.changed() => {
+                    if come.is_err() { return }
                     tokio::time::sleep(TOGETHER).await;
                     changes.mark_unchanged();
                     Self::make(&app);

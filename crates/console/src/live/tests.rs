@@ -60,7 +60,7 @@ impl Site {
         let config = Config { listen: ([127, 0, 0, 1], 0).into(), ..Config::of(accounts) };
         let console = Console::bind(ledger.clone(), config, Hands::default()).await.unwrap();
         let address = console.address();
-        tokio::spawn(console.run(std::future::pending()));
+        tokio::spawn(Box::pin(console.run(std::future::pending())));
         let mut world = World::small();
         world.now = Timestamp::now();
         world.say(EventKind::Initial, |_| ());

@@ -172,13 +172,13 @@ fn an_agency_sees_of_the_timeline_what_is_shared_and_its_own() {
     let told = |sees: &Sees| -> Vec<String> {
         let (incident, sight) = world.state.seen(sees, &incident(INCIDENT)).unwrap();
         let seen = incident.moments.iter().filter(|moment| sight.takes_in_moment(moment));
-        let word = |what: &What| match what {
+        let short = |what: &What| match what {
             What::Acknowledged(who, _) => format!("acknowledged {who}"),
             What::Refused(_, who) => format!("refused {}", who.as_ref().unwrap()),
             What::Escalated(who, ..) => format!("escalated {who}"),
             other => format!("{other:?}"),
         };
-        seen.map(|moment| word(&moment.what)).collect()
+        seen.map(|moment| short(&moment.what)).collect()
     };
     assert_eq!(
         told(&Sees::Recipient(id("pol-gwent"))),

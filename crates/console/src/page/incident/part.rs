@@ -151,26 +151,16 @@ fn state(view: &View<'_>, standing: &Standing, glance: &Glance<'_>) -> (&'static
 /// Who acknowledged, through which door.
 pub(super) fn by(acknowledgement: &Acknowledgement, of: Option<EventNumber>) -> String {
     let receipt = &acknowledgement.receipt;
-    let mut words = match &receipt.by {
+    let mut words = vec![match &receipt.by {
         Some(person) => format!("by {}, {}", person.name, person.role),
         None => "by nobody named".to_owned(),
-    };
-    if let Some(room) = &receipt.control_room {
-        words += &format!(", {room}");
-    }
-    if let Some(whom) = &receipt.on_behalf_of {
-        words += &format!(", for {whom}");
-    }
-    if let Some(method) = receipt.method {
-        words += &format!(", {}", words::door(method));
-    }
-    if of.is_some_and(|of| receipt.event > of) {
-        words += &format!(", with event {}", receipt.event);
-    }
-    if let Some(note) = &receipt.note {
-        words += &format!(". Note: {note}");
-    }
-    words
+    }];
+    words.extend(receipt.control_room.clone());
+    words.extend(receipt.on_behalf_of.as_ref().map(|whom| format!("for {whom}")));
+    words.extend(receipt.method.map(|method| words::door(method).to_owned()));
+    words.extend(of.filter(|of| receipt.event > *of).map(|_| format!("with event {}", receipt.event)));
+    let note = receipt.note.as_ref().map(|note| format!(". Note: {note}")).unwrap_or_default();
+    words.join(", ") + &note
 }
 
 /// How the notice came to it.
@@ -221,26 +211,26 @@ fn mail_line(view: &View<'_>, mail: &Mail) -> String {
         EscalationReason::Silent => "silent",
         EscalationReason::Unreachable => "the contact before cannot be reached",
     };
-    let mut line = format!(
+    let mut words = vec![format!(
         "{} owed to {} ({}), event {} step {}: {why}.",
         clock(mail.owed_at),
         escalation.to.role,
         escalation.to.email,
         escalation.event,
         escalation.step,
-    );
+    )];
     if mail.attempts.is_empty() {
-        line += " No attempt yet.";
+        words.push("No attempt yet.".to_owned());
     }
     for attempt in &mail.attempts {
-        line += &match &attempt.ended {
+        words.push(match &attempt.ended {
             Some((_, ended)) if ended.outcome == Outcome::StoodDown => {
-                format!(" Stood down: {}.", ended.reply)
+                format!("Stood down: {}.", ended.reply)
             }
             Some((at, ended)) => {
                 let code = ended.code.map(|code| format!(" {code}")).unwrap_or_default();
                 format!(
-                    " Attempt {} by {}: {} {}, reply{code} \u{201c}{}\u{201d}.",
+                    "Attempt {} by {}: {} {}, reply{code} \u{201c}{}\u{201d}.",
                     attempt.number,
                     ended.relay,
                     words::outcome(ended.outcome),
@@ -249,9 +239,9 @@ fn mail_line(view: &View<'_>, mail: &Mail) -> String {
                 )
             }
             None => {
-                format!(" Attempt {} by {} begun {}.", attempt.number, attempt.relay, clock(attempt.begun_at))
+                format!("Attempt {} by {} begun {}.", attempt.number, attempt.relay, clock(attempt.begun_at))
             }
-        };
+        });
     }
-    line
+    words.join(" ")
 }

@@ -107,33 +107,33 @@ pub(super) fn situation(view: &View<'_>) -> Option<Fragment> {
 struct Facts<'a> {
     view: &'a View<'a>,
     newest: EventNumber,
-    facts: Vec<Fact>,
+    said: Vec<Fact>,
 }
 
 impl Facts<'_> {
     fn say(&mut self, name: &'static str, words: String) {
-        self.facts.push(Fact { name, words, time: None, stated: None });
+        self.said.push(Fact { name, words, time: None, stated: None });
     }
 
     /// With the event that said so, where that is not the newest.
     fn say_stated(&mut self, name: &'static str, stated: Option<Stated<String>>) {
         if let Some(Stated(words, by)) = stated {
             let stated = self.of(by);
-            self.facts.push(Fact { name, words, time: None, stated });
+            self.said.push(Fact { name, words, time: None, stated });
         }
     }
 
     fn time(
         &mut self,
         name: &'static str,
-        at: Option<Stated<Timestamp>>,
+        at: Option<&Stated<Timestamp>>,
         count: fn(Timestamp, Timestamp) -> Option<Count>,
     ) {
-        if let Some(Stated(at, by)) = at {
+        if let Some(&Stated(at, by)) = at {
             let (zone, now) = (self.view.zone, self.view.now);
             let time = When { at: at.to_string(), clock: zone.minute(at, now), count: count(at, now) };
             let stated = self.of(by);
-            self.facts.push(Fact { name, words: String::new(), time: Some(time), stated });
+            self.said.push(Fact { name, words: String::new(), time: Some(time), stated });
         }
     }
 
@@ -144,12 +144,12 @@ impl Facts<'_> {
 
 fn facts(view: &View<'_>, newest: &Event) -> Vec<Fact> {
     let incident = view.incident;
-    let mut facts = Facts { view, newest: newest.sequence, facts: Vec::new() };
-    let said = incident.last_said();
-    facts.facts.push(Fact {
+    let mut facts = Facts { view, newest: newest.sequence, said: Vec::new() };
+    let said_at = incident.last_said();
+    facts.said.push(Fact {
         name: "Newest word",
         words: format!("{} (event {}), ", words::kind(newest.kind), newest.sequence),
-        time: Some(When { at: said.to_string(), clock: view.zone.second(said, view.now), count: None }),
+        time: Some(When { at: said_at.to_string(), clock: view.zone.second(said_at, view.now), count: None }),
         stated: None,
     });
     facts.say("Category", words::category(newest.category).to_owned());
@@ -165,22 +165,26 @@ fn facts(view: &View<'_>, newest: &Event) -> Vec<Fact> {
     figures(&mut facts);
     let nothing: fn(Timestamp, Timestamp) -> Option<Count> = |_, _| None;
     let promised: fn(Timestamp, Timestamp) -> Option<Count> = |at, now| Some(Count::promised(at, now));
-    facts.time("Began", stated(incident, |event| event.began_at), nothing);
-    facts.time("Detected", stated(incident, |event| event.detected_at), nothing);
+    facts.time("Began", stated(incident, |event| event.began_at).as_ref(), nothing);
+    facts.time("Detected", stated(incident, |event| event.detected_at).as_ref(), nothing);
     if incident.is_open() {
-        facts.time("Restoration expected", stated(incident, |event| event.expected_restoration_at), promised);
+        facts.time(
+            "Restoration expected",
+            stated(incident, |event| event.expected_restoration_at).as_ref(),
+            promised,
+        );
         // What an earlier event promised was kept by the newest.
         let next = newest.next_update_by.map(|at| Stated(at, newest.sequence));
         if next.is_none() {
             facts.say("Next update", "no time promised".to_owned());
         }
-        facts.time("Next update due", next, promised);
+        facts.time("Next update due", next.as_ref(), promised);
     } else {
-        facts.time("Restored", stated(incident, |event| event.restored_at), nothing);
+        facts.time("Restored", stated(incident, |event| event.restored_at).as_ref(), nothing);
     }
     facts.say_stated("Contact", stated(incident, |event| event.contact.as_ref().map(contact)));
     facts.say_stated("Marking", stated(incident, |event| event.marking.clone()));
-    facts.facts
+    facts.said
 }
 
 fn gravity(event: &Event) -> Option<String> {
