@@ -168,3 +168,72 @@
   window.addEventListener("pagehide", close);
   open();
 })();
+
+// A draft on its way is kept in this browser until it was sent, so that a reload does not lose it. Whoever signs out takes
+// theirs along.
+(() => {
+  const prefix = "tocsin-draft:";
+  const stored = (work) => {
+    try {
+      return work(localStorage);
+    } catch {
+      return null; // No room, or not allowed: the pages carry the draft all the same.
+    }
+  };
+  const forget = (ending) => stored((store) => {
+    for (const key of Object.keys(store)) {
+      if (key.startsWith(prefix) && key.endsWith(ending)) store.removeItem(key);
+    }
+  });
+  const sent = new URLSearchParams(location.search).get("sent");
+  if (sent) forget(":" + sent);
+  document.querySelector('form[action="/sign-out"]')?.addEventListener("submit", () => forget(""));
+
+  const form = document.querySelector("form[data-draft]");
+  if (form) {
+    const key = prefix + form.dataset.draft;
+    const fields = () => [...form.elements].filter((one) => one.name && one.type !== "hidden" && one.type !== "submit");
+    const isOn = (one) => one.type === "radio" || one.type === "checkbox";
+    const read = () => fields().filter((one) => !isOn(one) || one.checked).map((one) => [one.name, one.value]);
+    const fresh = JSON.stringify(read());
+    const kept = stored((store) => JSON.parse(store.getItem(key)));
+    // What the console has sent filled in is newer than what is kept.
+    if (kept && !("filled" in form.dataset)) {
+      for (const one of fields()) {
+        const mine = kept.filter(([name]) => name === one.name).map(([, value]) => value);
+        if (isOn(one)) one.checked = mine.includes(one.value);
+        else if (mine.length) one.value = mine[0];
+        if (one.checked || (mine.length && mine[0])) one.closest("details")?.setAttribute("open", "");
+      }
+      const note = document.createElement("div");
+      note.className = "notice";
+      const words = document.createElement("p");
+      words.textContent = "This is what you began in this browser before and did not send. ";
+      const empty = document.createElement("button");
+      empty.type = "button";
+      empty.className = "link";
+      empty.textContent = "Begin empty instead";
+      empty.addEventListener("click", () => {
+        stored((store) => store.removeItem(key));
+        form.reset();
+        note.remove();
+      });
+      words.append(empty);
+      note.append(words);
+      form.before(note);
+    }
+    const keep = () => stored((store) => {
+      const now = JSON.stringify(read());
+      if (now === fresh) store.removeItem(key);
+      else store.setItem(key, now);
+    });
+    form.addEventListener("input", keep);
+    form.addEventListener("change", keep);
+  }
+
+  // One click sends once. The console takes a second one for the same event in any case.
+  document.querySelector("form[data-sends]")?.addEventListener("submit", (event) => {
+    if (event.target.dataset.sent) event.preventDefault();
+    event.target.dataset.sent = "yes";
+  });
+})();

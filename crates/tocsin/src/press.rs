@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    future::Future,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -65,19 +64,13 @@ impl OperatorPress {
         Ok(Some(Self { desks: Arc::new(desks) }))
     }
 
-    /// Tries to send what waits on disk, until `shutdown` is ready.
-    pub(crate) async fn keep_sending(self, shutdown: impl Future<Output = ()>) {
-        let all = async {
-            loop {
-                for desk in self.desks.values() {
-                    desk.send_what_waits().await;
-                }
-                tokio::time::sleep(AGAIN).await;
+    /// Tries to send what waits on disk, for ever. It may be dropped at any moment.
+    pub(crate) async fn keep_sending(&self) {
+        loop {
+            for desk in self.desks.values() {
+                desk.send_what_waits().await;
             }
-        };
-        tokio::select! {
-            () = all => {}
-            () = shutdown => {}
+            tokio::time::sleep(AGAIN).await;
         }
     }
 
@@ -240,7 +233,7 @@ impl Desk {
         match send(&ledger, &self.spool, until.saturating_duration_since(Instant::now())).await {
             Ok(sending) => tracing::info!(%publisher, "what waited on disk: {sending}"),
             Err(why) => {
-                tracing::warn!(%publisher, error = %why, "events wait on disk and cannot be sent yet")
+                tracing::warn!(%publisher, error = %why, "events wait on disk and cannot be sent yet");
             }
         }
     }

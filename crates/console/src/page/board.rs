@@ -9,6 +9,7 @@ use super::{
     frame::{Frame, html},
     incident::course,
     names::Names,
+    publish,
     words::{self, Zone},
 };
 use crate::{
@@ -28,6 +29,8 @@ const ENDED_SHOWN: usize = 10;
 #[template(path = "board.html")]
 struct Page {
     frame: Frame,
+    /// What of theirs is kept on disk and was not sent.
+    waiting: Option<String>,
     board: String,
 }
 
@@ -227,13 +230,15 @@ fn own(state: DutyState) -> String {
 }
 
 pub(super) async fn show(Extracted(app): Extracted<App>, visitor: Visitor) -> Response {
+    let waiting = publish::waiting(&app, &visitor, None).await;
+    let is_waiting = waiting.is_some();
     let page = {
         let state = app.model().read();
         let frame = Frame::on(&state, &app, &visitor, "board");
         let zone = frame.zone().clone();
         let mut pieces = View::of(&state, &visitor.sees, &zone, frame.now()).fragments(0);
         let board = pieces.pop().map(|piece| piece.html).unwrap_or_default();
-        Page { frame: frame.live(format!("/live/board?since={}", state.revision())), board }
+        Page { frame: frame.live(format!("/live/board?since={}", state.revision())), waiting, board }
     };
-    html(&page)
+    if is_waiting { publish::look_again(html(&page)) } else { html(&page) }
 }

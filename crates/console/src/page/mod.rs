@@ -6,6 +6,7 @@ pub(crate) mod frame;
 mod incident;
 mod mails;
 pub(crate) mod names;
+mod publish;
 pub(crate) mod words;
 
 use askama::Template;
@@ -22,6 +23,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/", get(board::show))
         .route("/incidents/{id}", get(incident::show))
         .merge(mails::routes())
+        .merge(publish::routes())
 }
 
 #[derive(Template)]

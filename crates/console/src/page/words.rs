@@ -62,6 +62,13 @@ impl Zone {
         format!("{} ({} UTC)", self.whole(at), at.strftime("%H:%M:%S"))
     }
 
+    /// The moment that a form's `datetime-local` says, by the clock here.
+    pub(crate) fn local(&self, text: &str) -> Option<Timestamp> {
+        let form = if text.len() > "2023-06-25T06:24".len() { "%Y-%m-%dT%H:%M:%S" } else { "%Y-%m-%dT%H:%M" };
+        let local = jiff::civil::DateTime::strptime(form, text).ok()?;
+        self.zone.to_timestamp(local).ok()
+    }
+
     fn is_same_day(&self, a: Timestamp, b: Timestamp) -> bool {
         self.form("%F", a) == self.form("%F", b)
     }

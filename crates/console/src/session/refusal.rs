@@ -18,7 +18,10 @@ use super::next;
 
 /// Why a request is not served. Answered as a page, and under `/api/` as JSON: `{"error": "..."}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Refusal(Box<Refused>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Refused {
     why: Why,
     asked: Asked,
 }
@@ -61,7 +64,7 @@ impl Refusal {
     fn new(parts: &Parts, why: Why) -> Self {
         let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
         let shown = parts.method == Method::GET || parts.method == Method::HEAD;
-        Self { why, asked: Asked { uri: uri.clone(), shown } }
+        Self(Box::new(Refused { why, asked: Asked { uri: uri.clone(), shown } }))
     }
 
     pub(super) fn signed_out(parts: &Parts) -> Self {
@@ -70,7 +73,7 @@ impl Refusal {
 
     /// What was posted, so that it is not lost.
     pub(super) fn keeping(mut self, posted: Vec<(String, String)>) -> Self {
-        if let Why::SignedOut { fields } | Why::Stale { fields, .. } = &mut self.why {
+        if let Why::SignedOut { fields } | Why::Stale { fields, .. } = &mut self.0.why {
             *fields = posted;
         }
         self
@@ -98,13 +101,14 @@ impl Refusal {
 
     /// They are known and may not do this: `words` says what, and who may.
     pub fn forbidden(uri: &Uri, words: impl Into<String>) -> Self {
-        Self { why: Why::Forbidden { words: words.into() }, asked: Asked { uri: uri.clone(), shown: true } }
+        let asked = Asked { uri: uri.clone(), shown: true };
+        Self(Box::new(Refused { why: Why::Forbidden { words: words.into() }, asked }))
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let Self { why, asked } = self;
+        let Refused { why, asked } = *self.0;
         let path = asked.uri.path();
         let api = path.starts_with("/api/");
         let (status, title, words) = match &why {

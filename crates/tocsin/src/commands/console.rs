@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use tocsin_console::Console;
+use tocsin_ledger::{Connection, Ledger, Wait};
 
-use crate::{bus, config, failure::Failure, hands, out, shutdown::Shutdown};
+use crate::{bus, config, failure::Failure, hands, out, press::OperatorPress, shutdown::Shutdown};
 
 /// Serve the web console: the board, acknowledgement, publication and audit as pages
 ///
@@ -26,19 +27,31 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let shutdown = Shutdown::listen()?;
     let Some(ledger) = bus::service("console", &shutdown).await? else { return Ok(()) };
     ledger.verify().await?;
-    let console = bind(ledger, config).await?;
-    Ok(console.run(shutdown.wait()).await?)
+    let connection = bus::connection("console", Wait::UntilConnected)?;
+    serve(ledger, &connection, config, &shutdown).await
 }
 
-/// Takes the address, and tells it.
-pub(crate) async fn bind(
-    ledger: tocsin_ledger::Ledger,
+/// Takes the address, tells it, and serves. `connection` is the way to the bus by which publishers go too.
+pub(crate) async fn serve(
+    ledger: Ledger,
+    connection: &Connection,
     config: tocsin_console::Config,
-) -> Result<Console, Failure> {
+    shutdown: &Shutdown,
+) -> Result<(), Failure> {
     let told = config.public_url.clone();
-    let hands = hands::hands(&ledger);
+    let press = OperatorPress::open(&config, connection)?;
+    let hands = hands::hands(&ledger, press.clone());
     let console = Console::bind(ledger, config, hands).await?;
     let told = told.unwrap_or_else(|| format!("http://{}", console.address()));
     out::line(&format!("The console is at {told}"))?;
-    Ok(console)
+    let sending = Box::pin(async {
+        match press {
+            Some(press) => press.keep_sending().await,
+            None => std::future::pending().await,
+        }
+    });
+    tokio::select! {
+        served = Box::pin(console.run(shutdown.wait())) => Ok(served?),
+        () = sending => Ok(()),
+    }
 }

@@ -71,7 +71,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let mut router = tokio::spawn(Router::new(router).signing(key)?.run(shutdown.wait()));
     let mut notifier = tokio::spawn(notifier.run(shutdown.wait()));
     let pages = console.zip(config.console);
-    let pages = pages.map(|(ledger, config)| tokio::spawn(serve_pages(ledger, config, shutdown.clone())));
+    let pages = pages.map(|(ledger, config)| {
+        tokio::spawn(serve_pages(ledger, connection.clone(), config, shutdown.clone()))
+    });
     let mut own = own;
     let (mut router_ended, mut notifier_ended) = (None, None);
     while router_ended.is_none() || notifier_ended.is_none() {
@@ -101,13 +103,15 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
 
 /// The console beside router and notifier. Nobody is told by it, so that its failing ends neither: it is told, and tried
 /// again, as when nobody may sign in yet.
-async fn serve_pages(ledger: Ledger, config: tocsin_console::Config, shutdown: Shutdown) {
+async fn serve_pages(
+    ledger: Ledger,
+    connection: Connection,
+    config: tocsin_console::Config,
+    shutdown: Shutdown,
+) {
     let mut told = String::new();
     while !shutdown.is_told() {
-        let served = async {
-            let console = console::bind(ledger.clone(), config.clone()).await?;
-            Ok::<_, Failure>(console.run(shutdown.wait()).await?)
-        };
+        let served = async { console::serve(ledger.clone(), &connection, config.clone(), &shutdown).await };
         if let Err(failure) = served.await {
             if failure.words() != told {
                 tracing::error!("no console, which is tried again: {}", failure.words());

@@ -13,7 +13,7 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
-use tocsin_protocol::{IncidentId, Timestamp};
+use tocsin_protocol::{EventKind, IncidentId, Timestamp};
 
 pub(crate) use situation::course;
 
@@ -22,6 +22,7 @@ use super::{
     fragment::Fragment,
     frame::{Frame, html},
     names::Names,
+    publish,
     words::Zone,
 };
 use crate::{
@@ -107,6 +108,10 @@ struct Page {
     frame: Frame,
     id: IncidentId,
     headline: String,
+    /// What of it is kept on disk and was not sent.
+    waiting: Option<String>,
+    /// What they may publish of it.
+    publishes: Option<Publishes>,
     title: String,
     own: Option<String>,
     situation: String,
@@ -114,6 +119,11 @@ struct Page {
     missing: bool,
     moments: Vec<String>,
     earlier: usize,
+}
+
+/// What may follow: nothing follows a cancellation.
+struct Publishes {
+    open: bool,
 }
 
 struct WallPart {
@@ -132,10 +142,9 @@ pub(super) async fn show(
         let frame = Frame::on(&state, &app, &visitor, "board");
         id.parse().ok().and_then(|id| page(&state, frame, &visitor.sees, &id, &wanted))
     };
-    match page {
-        Some(page) => html(&page),
-        None => absent(&app, &visitor),
-    }
+    let Some(mut page) = page else { return absent(&app, &visitor) };
+    page.waiting = publish::waiting(&app, &visitor, Some(&page.id)).await;
+    if page.waiting.is_some() { publish::look_again(html(&page)) } else { html(&page) }
 }
 
 fn page(state: &State, frame: Frame, sees: &Sees, id: &IncidentId, wanted: &Wanted) -> Option<Page> {
@@ -158,6 +167,10 @@ fn page(state: &State, frame: Frame, sees: &Sees, id: &IncidentId, wanted: &Want
         frame: frame.about(view.incident.status).live(live),
         id: id.clone(),
         headline,
+        waiting: None,
+        publishes: (matches!(sees, Sees::Publisher(_))
+            && view.incident.newest().is_some_and(|said| said.event.kind != EventKind::Cancelled))
+        .then(|| Publishes { open: view.incident.is_open() }),
         title,
         own,
         situation,
