@@ -296,6 +296,7 @@ impl Incident {
                     return None;
                 }
                 duty.noticed_at = Some(at);
+                duty.noticed_revision = revision;
                 standing.changed = revision;
                 let said = self.event_mut(event)?;
                 said.noticed += 1;

@@ -33,6 +33,8 @@ pub struct Duty {
     pub asked: Option<(StepNumber, Timestamp)>,
     /// When its notice was stored.
     pub noticed_at: Option<Timestamp>,
+    /// The revision at which that came; 0 before. Where a program goes on that takes notices in.
+    pub noticed_revision: u64,
     /// When its system said that it holds the notice.
     pub delivered_at: Option<Timestamp>,
 }
@@ -169,7 +171,7 @@ impl Standing {
 
 impl Duty {
     pub(super) fn new(event: EventNumber, requirement: Requirement) -> Self {
-        Self { event, requirement, asked: None, noticed_at: None, delivered_at: None }
+        Self { event, requirement, asked: None, noticed_at: None, noticed_revision: 0, delivered_at: None }
     }
 }
 

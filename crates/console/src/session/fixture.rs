@@ -123,11 +123,15 @@ impl Site {
         Browser { site: self, cookies, csrf }
     }
 
-    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+    /// What is answered, whose body may go on for ever.
+    pub(crate) async fn open(&self, mut request: Request<Body>) -> axum::response::Response {
         let peer = SocketAddr::from(([127, 0, 0, 1], 50_000));
         request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let (parts, body) = self.open(request).await.into_parts();
         let body = to_bytes(body, 16 << 20).await.unwrap();
         let text = String::from_utf8_lossy(&body).into_owned();
         Answer { status: parts.status, headers: parts.headers, text }

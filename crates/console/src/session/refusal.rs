@@ -1,10 +1,9 @@
-//! What somebody is told who is not served: as a page, and under `/api/` as JSON.
+//! What somebody is told who is not served: as a page, and under `/api/` as problem+json.
 
 use std::time::Duration;
 
 use askama::Template;
 use axum::{
-    Json,
     extract::OriginalUri,
     http::{
         HeaderValue, Method, StatusCode, Uri,
@@ -16,7 +15,7 @@ use axum::{
 
 use super::next;
 
-/// Why a request is not served. Answered as a page, and under `/api/` as JSON: `{"error": "..."}`.
+/// Why a request is not served. Answered as a page, and under `/api/` as problem+json.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal(Box<Refused>);
 
@@ -154,7 +153,7 @@ impl IntoResponse for Refusal {
             ),
         };
         let mut response = if api {
-            (status, Json(serde_json::json!({ "error": words }))).into_response()
+            crate::api::Problem::new(status, words).into_response()
         } else {
             let here = asked.uri.path_and_query().map_or("/", |path| path.as_str());
             let again = match &why {

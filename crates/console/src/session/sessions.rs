@@ -113,6 +113,14 @@ impl Sessions {
         self.current(&ticket, &accounts)
     }
 
+    /// Counts one post of a program with this account's API token.
+    ///
+    /// # Errors
+    /// How long to wait, when there were too many.
+    pub(crate) fn post_by_token(&self, account: &str) -> Result<(), std::time::Duration> {
+        self.posts.take(&format!("token {account}"), std::time::Instant::now())
+    }
+
     /// See [`Visitor::still`].
     pub(super) fn still(&self, visitor: &Visitor) -> bool {
         let accounts = self.accounts();

@@ -267,7 +267,7 @@ async fn a_program_speaks_by_its_token_and_only_to_the_api() {
         let answer = ask("GET", "/api/probe/who", wrong.clone()).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{wrong:?}");
         assert_eq!(answer.header("www-authenticate"), "Bearer");
-        assert!(answer.text.starts_with("{\"error\":"), "{}", answer.text);
+        assert!(answer.text.starts_with("{\"type\":\"about:blank\","), "{}", answer.text);
     }
     assert_eq!(kent.get("/api/probe/who").await.text, "\"pol-kent\"", "a page's script may read it");
     let posted = kent.post("/api/probe/who", &[]).await;
