@@ -7,3 +7,4 @@ mod keys;
 mod listeners;
 mod provisioned;
 mod secrets;
+mod traces;

@@ -1,5 +1,6 @@
 //! Everything that a change must pass, step by step, with the time each takes.
 
+mod alerts;
 mod browser;
 mod counts;
 mod deny;
@@ -33,6 +34,8 @@ enum Step {
     Fmt,
     /// Licences, banned and doubled dependencies, and where they come from.
     Deny,
+    /// The alerts that we ship, by Prometheus' own tool where it is installed.
+    Alerts,
     /// Lints, none of them a warning only.
     Clippy,
     /// Unit, integration, documentation and end-to-end tests, and the rules of the architecture.
@@ -118,6 +121,7 @@ impl Step {
                 ]);
                 pass(deny)
             }
+            Self::Alerts => alerts::run(),
             Self::Clippy => {
                 let clippy = |what: &[&str]| {
                     pass(cargo(&[&["clippy", "--locked"], what, &["--", "--deny", "warnings"]].concat()))
