@@ -46,6 +46,15 @@ enum Task {
         /// How many incidents.
         incidents: usize,
     },
+    /// What serves the bench's pages in a process of its own: a console, or without arguments the raw limit.
+    #[command(hide = true)]
+    BenchPages {
+        /// Where the bus is.
+        #[arg(requires = "accounts")]
+        url: Option<String>,
+        /// Who may sign in.
+        accounts: Option<std::path::PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -76,5 +85,6 @@ async fn run(task: Task) -> Result<(), Error> {
         Task::Bench(options) => bench::run(&options).await,
         Task::Fuzz(options) => fuzz::run(&options),
         Task::BenchMemory { incidents } => bench::memory_alone(incidents),
+        Task::BenchPages { url, accounts } => bench::serve_pages(url.zip(accounts)).await,
     }
 }

@@ -25,10 +25,11 @@ pub(super) enum Account {
     Mail,
     Replay,
     Lateness,
+    Pages,
 }
 
 impl Account {
-    const ALL: [Self; 4] = [Self::Fanout, Self::Mail, Self::Replay, Self::Lateness];
+    const ALL: [Self; 5] = [Self::Fanout, Self::Mail, Self::Replay, Self::Lateness, Self::Pages];
 
     fn name(self) -> &'static str {
         match self {
@@ -36,6 +37,7 @@ impl Account {
             Self::Mail => "mail",
             Self::Replay => "replay",
             Self::Lateness => "lateness",
+            Self::Pages => "pages",
         }
     }
 }
@@ -64,7 +66,13 @@ impl Bus {
         Ok(Self { server: Server::start(&options).await.attempt("start the bench's nats-server")?, seeds })
     }
 
-    fn seed(&self, account: Account) -> Result<String, Error> {
+    /// Where it is.
+    pub(super) fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// The key of an account, for a process of its own.
+    pub(super) fn seed(&self, account: Account) -> Result<String, Error> {
         let seed = self.seeds.iter().find(|(whose, _)| *whose == account).map(|(_, seed)| seed.clone());
         seed.ok_or_else(|| Error::told("the bench has no such account"))
     }

@@ -7,6 +7,7 @@ mod fanout;
 mod lateness;
 mod mail;
 mod memory;
+mod pages;
 mod raw;
 mod replay;
 mod report;
@@ -22,6 +23,7 @@ use std::{
 
 use bus::Bus;
 pub(crate) use memory::alone as memory_alone;
+pub(crate) use pages::serve as serve_pages;
 use report::Report;
 
 use crate::{
@@ -53,6 +55,8 @@ enum Part {
     Memory,
     /// How late a finding stands behind its window.
     Lateness,
+    /// From a fact to everyone who has its page open in a browser.
+    Pages,
 }
 
 impl Part {
@@ -70,6 +74,7 @@ struct Sizes {
     replay: (u64, usize),
     memory: usize,
     windows: usize,
+    pages: pages::Size,
 }
 
 const FULL: Sizes = Sizes {
@@ -78,10 +83,17 @@ const FULL: Sizes = Sizes {
     replay: (1_000_000, 3),
     memory: 3000,
     windows: 200,
+    pages: pages::Size { pages: 2000, recipients: 250, rounds: 20 },
 };
 
-const QUICK: Sizes =
-    Sizes { fanouts: &[(20, 1)], mails: (20, 1), replay: (2000, 1), memory: 20, windows: 10 };
+const QUICK: Sizes = Sizes {
+    fanouts: &[(20, 1)],
+    mails: (20, 1),
+    replay: (2000, 1),
+    memory: 20,
+    windows: 10,
+    pages: pages::Size { pages: 20, recipients: 5, rounds: 2 },
+};
 
 /// Runs it: a full one in a release build, which is made first when this is not one.
 ///
@@ -107,6 +119,10 @@ pub(crate) async fn run(options: &Options) -> Result<(), Error> {
     if wanted(Part::Lateness) {
         tell("lateness of findings");
         report.lateness(&lateness::measure(&bus, sizes.windows).await?);
+    }
+    if wanted(Part::Pages) {
+        tell(&format!("{} open pages", sizes.pages.pages));
+        report.pages(&pages::measure(&bus, ground.path(), sizes.pages).await?);
     }
     if wanted(Part::Mail) {
         tell("mails a second");

@@ -7,6 +7,7 @@ use super::{
     lateness::Lateness,
     mail::{Mails, Relay},
     memory::Memory,
+    pages::Pages,
     replay::Replay,
     spread::Spread,
 };
@@ -122,6 +123,47 @@ impl Report {
             |spread: &Spread| format!("p50 {:.1} ms, p99 {:.1} ms", spread.share(50), spread.share(99));
         self.alone("finding behind its due time".to_owned(), told(&lateness.found), "p50 < 10 ms");
         self.alone("  ... of which the broker's own".to_owned(), told(&lateness.closed), "");
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
+    pub(super) fn pages(&mut self, pages: &Pages) {
+        const MIB: f64 = 1024.0 * 1024.0;
+        let n = pages.size.pages;
+        for (name, spread) in
+            [("event", &pages.event), ("acknowledged", &pages.acknowledged), ("raw", &pages.raw)]
+        {
+            for share in [50, 99, 100] {
+                self.set(format!("pages_{n}_{name}_p{share}_ms"), spread.share(share));
+            }
+        }
+        let told = |spread: &Spread| {
+            let [middle, high, most] = [50, 99, 100].map(|share| spread.share(share));
+            format!("{middle:.0}, {high:.0}, {most:.0} ms")
+        };
+        let ratio = pages.event.median() / pages.raw.median();
+        self.line(
+            format!("event to each of {n} pages: p50, p99, most"),
+            told(&pages.event),
+            told(&pages.raw),
+            ratio,
+            "< 1000 ms",
+        );
+        let tile = format!("  ... an acknowledgement, one of {}", pages.size.recipients);
+        self.alone(tile, told(&pages.acknowledged), "< 1000 ms");
+        let [before, open, most] = pages.bytes.map(|bytes| bytes as f64 / MIB);
+        let each = (pages.bytes[1].saturating_sub(pages.bytes[0])) as f64 / n as f64 / 1024.0;
+        self.set(format!("pages_{n}_mib"), most);
+        self.set(format!("pages_{n}_kib_each"), each);
+        self.set(format!("pages_{n}_processor"), pages.processor);
+        self.line(
+            format!("  ... memory: {before:.0} MiB and {each:.0} KiB a page"),
+            format!("{open:.0}, at most {most:.0} MiB"),
+            format!("{:.0} MiB", pages.raw_bytes as f64 / MIB),
+            most / (pages.raw_bytes as f64 / MIB),
+            "",
+        );
+        let share = format!("{:.0} % of one", pages.processor * 100.0);
+        self.alone(format!("  ... processor, {} KiB a page and event", pages.bytes_each / 1024), share, "");
     }
 
     fn line(&mut self, what: String, ours: String, raw: String, ratio: f64, aim: &'static str) {

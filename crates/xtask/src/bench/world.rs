@@ -6,9 +6,9 @@ use tocsin_duty::Fold;
 use tocsin_ledger::Ledger;
 use tocsin_protocol::{
     Area, AreaId, AreaScope, Category, ClockStart, Confidence, Contact, DirectoryDocument, Entry, Event,
-    EventKind, EventNumber, IncidentId, NewFact, OwedRule, PolicyDocument, PolicyId, Publisher, PublisherId,
-    Recipient, RecipientId, Requirement, Service, Signed, SigningKey, Status, StepDocument, Stream, Subject,
-    Where, Window, to_body,
+    EventKind, EventNumber, IncidentId, NewFact, OwedRule, Person, PolicyDocument, PolicyId, Publisher,
+    PublisherId, Receipt, ReceiptMethod, ReceiptStage, Recipient, RecipientId, Requirement, Service, Signed,
+    SigningKey, Status, StepDocument, Stream, Subject, Where, Window, to_body,
 };
 
 use crate::error::{Attempt, Error};
@@ -167,6 +167,32 @@ impl World {
         Ok((event.subject(), body, signed))
     }
 
+    /// Everybody's acknowledgement of the first event of an incident.
+    pub(super) fn receipts(&self, incident: &IncidentId) -> Result<Vec<SignedReceipt>, Error> {
+        let by = Person { name: "A. Example".to_owned(), role: "Control room supervisor".to_owned() };
+        let signed = self.recipients.iter().map(|(recipient, key)| {
+            let receipt = Receipt {
+                incident: incident.clone(),
+                event: EventNumber::FIRST,
+                recipient: recipient.clone(),
+                stage: ReceiptStage::Acknowledged,
+                at: Timestamp::now(),
+                by: Some(by.clone()),
+                method: Some(ReceiptMethod::Desk),
+                control_room: None,
+                on_behalf_of: None,
+                link: None,
+                note: None,
+                checkpoint: None,
+            };
+            let subject = receipt.subject();
+            let body = to_body("receipt", &receipt).attempt("write a receipt of the bench")?;
+            let signed = key.sign(&subject.to_string(), &body).attempt("sign a receipt of the bench")?;
+            Ok(SignedReceipt { recipient: recipient.clone(), subject, body, signed })
+        });
+        signed.collect()
+    }
+
     /// The bodies of the notices that an event to the first `recipients` leads to, as the router writes them.
     pub(super) fn notices(&self, recipients: usize, incident: &IncidentId) -> Result<Vec<NewFact>, Error> {
         let mut fold = Fold::new();
@@ -183,6 +209,15 @@ impl World {
             Err(Error::told(format!("{} notices follow, not {recipients}", notices.len())))
         }
     }
+}
+
+/// A receipt as it is said.
+#[derive(Debug, Clone)]
+pub(super) struct SignedReceipt {
+    pub(super) recipient: RecipientId,
+    pub(super) subject: Subject,
+    pub(super) body: Bytes,
+    pub(super) signed: Signed,
 }
 
 /// An incident of the bench.

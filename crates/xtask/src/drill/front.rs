@@ -8,8 +8,7 @@ use std::{
 
 use futures_util::{FutureExt, future::BoxFuture};
 use mail_parser::{HeaderValue, MessageParser};
-use rand::{RngExt, rng};
-use tocsin_console::{Accounts, Config, Console, Hands, Mail, Mailbox, Sees, Told};
+use tocsin_console::{Accounts, Config, Console, Hands, Mail, Mailbox, Sees, Told, generated_password};
 use tocsin_ledger::Ledger;
 use tocsin_notifier::sink::{Caught, Sink};
 use tocsin_protocol::{RecipientId, Timestamp};
@@ -19,9 +18,6 @@ use crate::error::{Attempt, Error};
 
 /// Where a console is by its own default; taken if nobody else has it.
 const USUAL: u16 = 8911;
-/// What a password is made of: nothing that is taken for something else when it is typed from a screen.
-const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
-
 /// One who may sign in.
 #[derive(Debug, Clone)]
 pub(crate) struct Login {
@@ -66,7 +62,7 @@ pub(crate) async fn open(
     let logins = Accounts::change(accounts, |known| {
         let mut logins = Vec::new();
         for (account, sees, may) in wanted {
-            let password = password();
+            let password = generated_password();
             known.add(&account.parse()?, sees, None, &password)?;
             logins.push(Login { account: account.to_owned(), password, may });
         }
@@ -98,14 +94,6 @@ fn free() -> SocketAddr {
     if TcpListener::bind(usual).is_ok() { usual } else { SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) }
 }
 
-/// Four groups of four: 79 bits.
-fn password() -> String {
-    let mut lot = rng();
-    let mut group =
-        || -> String { (0..4).map(|_| char::from(LETTERS[lot.random_range(0..LETTERS.len())])).collect() };
-    [group(), group(), group(), group()].join("-")
-}
-
 /// What the drill's SMTP server took.
 struct Taken(Arc<Sink>);
 
@@ -135,19 +123,7 @@ fn read(caught: &Caught) -> Mail {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
-
-    #[test]
-    fn a_password_can_be_typed_and_no_two_are_the_same() {
-        let made: BTreeSet<String> = (0..1000).map(|_| password()).collect();
-        assert_eq!(made.len(), 1000);
-        for password in made {
-            assert!(password.chars().count() >= tocsin_console::PASSWORD_MIN);
-            assert!(password.bytes().all(|b| LETTERS.contains(&b) || b == b'-'), "{password}");
-        }
-    }
 
     #[test]
     fn a_mail_is_read_as_its_receiver_reads_it() {
