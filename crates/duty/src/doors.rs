@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | the recipient's own key | any | any, or none said | none needed |
 //! | the directory's `console_key` | acknowledged | `page` | none: the console vouches for who was signed in |
+//! | the directory's `console_key` | acknowledged | `program` | none: the console vouches for whose API token it was |
 //! | the directory's `console_key` | acknowledged | `link` | the link's token, signed by the directory's `link_key` |
 //!
 //! What a recipient signs itself is its own word, whatever door it names. The console speaks for those alone who have
@@ -90,7 +91,7 @@ pub(crate) fn open(
                         .to_owned(),
                 );
             }
-            (ReceiptStage::Acknowledged, Some(ReceiptMethod::Page)) => {}
+            (ReceiptStage::Acknowledged, Some(ReceiptMethod::Page | ReceiptMethod::Program)) => {}
             (ReceiptStage::Acknowledged, Some(ReceiptMethod::Link)) => {
                 if receipt.link.is_none() {
                     return Err(shut(
@@ -101,7 +102,8 @@ pub(crate) fn open(
             }
             (ReceiptStage::Acknowledged, _) => {
                 return not_allowed(
-                    "method: with the console's key it must be page or link, which are its doors".to_owned(),
+                    "method: with the console's key it must be page, program or link, which are its doors"
+                        .to_owned(),
                 );
             }
         }

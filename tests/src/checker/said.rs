@@ -233,7 +233,8 @@ fn signed(entry: &Entry, key: Option<&str>) -> Option<String> {
 /// Whether this is something that the console says, of somebody who lets it.
 fn console_may(known: &Recipient, receipt: &Receipt) -> bool {
     let by_link = receipt.method == Some(ReceiptMethod::Link) && receipt.link.is_some();
-    let door = receipt.method == Some(ReceiptMethod::Page) || by_link;
+    let vouched = matches!(receipt.method, Some(ReceiptMethod::Page | ReceiptMethod::Program));
+    let door = vouched || by_link;
     known.console && receipt.stage == ReceiptStage::Acknowledged && door
 }
 

@@ -359,6 +359,7 @@ fn what_the_console_says_counts_through_its_doors_alone() {
     let refused = |faults: &[String]| faults.iter().any(|fault| fault.contains("not refused: said 2"));
 
     assert_eq!(said_otherwise(world(&[]), CONSOLE, |r| r.method = Some(ReceiptMethod::Page)), [""; 0]);
+    assert_eq!(said_otherwise(world(&[]), CONSOLE, |r| r.method = Some(ReceiptMethod::Program)), [""; 0]);
     assert!(refused(&said_otherwise(world(&["a"]), CONSOLE, |r| r.method = Some(ReceiptMethod::Page))));
     assert!(refused(&said_otherwise(world(&[]), CONSOLE, |r| r.method = Some(ReceiptMethod::Desk))));
     assert!(refused(&said_otherwise(world(&[]), CONSOLE, |r| r.method = Some(ReceiptMethod::Link))));

@@ -49,6 +49,7 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/openapi.json", get(async || ([(CONTENT_TYPE, "application/json")], OPENAPI))),
         ("/schemas/{file}", get(schema)),
         ("/me", get(read::me)),
+        ("/desks", get(read::desks)),
         ("/events", get(stream)),
         ("/notices", get(notices::notices)),
         ("/notices/{incident}/{event}", get(notices::notice)),

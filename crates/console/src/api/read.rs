@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
 };
 use serde::{Deserialize, Serialize};
-use tocsin_protocol::{IncidentId, PublisherId, RecipientId, Status, Timestamp};
+use tocsin_protocol::{IncidentId, PublisherId, Recipient, RecipientId, Status, Timestamp};
 
 use super::{
     problem::{Asked, Problem},
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     app::App,
     model::{Hearing, Sight},
+    operate::presence::Attendance,
     page::names::Names,
     session::{Sees, Visitor},
 };
@@ -203,4 +204,60 @@ pub(super) async fn timeline(
     let moments: Vec<_> = seen.by_ref().take(limit).collect();
     let next = seen.next().and(moments.last().map(|moment| moment.revision));
     Ok(Json(Timeline { hearing, moments, next }))
+}
+
+#[derive(Serialize)]
+pub(super) struct Desks {
+    hearing: Heard,
+    recipients: Vec<Desk>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<RecipientId>,
+}
+
+#[derive(Serialize)]
+struct Desk {
+    recipient: RecipientId,
+    name: String,
+    kind: String,
+    desk: &'static str,
+    /// How long it has been heard without a break, or not any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    for_seconds: Option<u64>,
+}
+
+/// Whose desk is at work. A recipient sees its own alone.
+pub(super) async fn desks(
+    Ours(app): Ours<App>,
+    visitor: Visitor,
+    Asked(page): Asked<Page<String>>,
+) -> Result<Json<Desks>, Problem> {
+    let (hearing, limit) = (heard(&app)?, bounded(page.limit)?);
+    let directory = app.model().read().fold.directory().cloned();
+    let after = page.after.unwrap_or_default();
+    let mine = visitor.sees.recipient();
+    let mut all: Vec<_> = directory
+        .iter()
+        .flat_map(|directory| &directory.document().recipients)
+        .filter(|entry| mine.is_none_or(|mine| entry.id == *mine) && entry.id.as_str() > after.as_str())
+        .collect();
+    all.sort_by(|a, b| a.id.cmp(&b.id));
+    let more = all.len() > limit;
+    all.truncate(limit);
+    let attendances = app.model().presence().of_all(all.iter().map(|entry| &entry.id));
+    let desk = |(entry, attendance): (&&Recipient, &Attendance)| {
+        let (desk, since) = match attendance {
+            Attendance::Connected(since) => ("connected", Some(*since)),
+            Attendance::Absent(since) => ("absent", *since),
+            Attendance::Unknown => ("unknown", None),
+        };
+        Desk {
+            recipient: entry.id.clone(),
+            name: entry.name.clone(),
+            kind: entry.kind.clone(),
+            desk,
+            for_seconds: since.map(|since| since.as_secs()),
+        }
+    };
+    let next = all.last().filter(|_| more).map(|entry| entry.id.clone());
+    Ok(Json(Desks { hearing, recipients: all.iter().zip(&attendances).map(desk).collect(), next }))
 }

@@ -445,6 +445,11 @@ async fn each_account_reads_what_it_sees_and_no_more() {
     let second = operator.read(of, "/incidents/x/wall?limit=1&after=a").await;
     assert_eq!((wall(&second), second.get("next")), (vec!["b".to_owned()], None));
 
+    assert_eq!(wall(&a.read("/desks", "/desks").await), ["a"]);
+    let first = all.read("/desks", "/desks?limit=1").await;
+    assert_eq!((wall(&first), &first["next"]), (vec!["a".to_owned()], &json!("a")));
+    assert_eq!(wall(&all.read("/desks", "/desks?after=a").await), ["b"]);
+
     let of = "/incidents/{incident}/timeline";
     let what = |page: &Value| -> Vec<String> {
         let all = page["moments"].as_array().unwrap();

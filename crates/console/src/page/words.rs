@@ -101,7 +101,7 @@ pub(crate) fn length(length: SignedDuration) -> String {
 pub(crate) fn door(method: ReceiptMethod) -> &'static str {
     match method {
         ReceiptMethod::Desk => "at a desk on the bus",
-        ReceiptMethod::Program => "by a program on the bus",
+        ReceiptMethod::Program => "by a program",
         ReceiptMethod::Command => "by the command line",
         ReceiptMethod::Page => "on this page",
         ReceiptMethod::Link => "by the link in the mail",

@@ -93,7 +93,7 @@ impl Signer {
 pub enum ReceiptMethod {
     /// At a desk on the bus.
     Desk,
-    /// By a program on the bus, whose exit code said so.
+    /// By a program: one on the bus, whose exit code said so, or one that has an account's token for the console.
     Program,
     /// By the command line.
     Command,
