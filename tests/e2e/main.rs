@@ -13,5 +13,6 @@ mod duties;
 mod killed;
 mod python;
 mod relays;
+mod reports;
 mod strangers;
 mod tampered;

@@ -27,6 +27,12 @@ pub enum Error {
         /// What is wrong, and what to give.
         why: &'static str,
     },
+    /// Too many ask for reports at once.
+    #[error("too many reports are being made at this moment: try again in a minute")]
+    Busy,
+    /// There is no such thing in that form, or for whoever asked.
+    #[error("there is no such report in that form, or it is not for you")]
+    NoSuchForm,
     /// A file that is no bundle.
     #[error("this is no bundle that can be verified: {why}; make one with `tocsin audit export`")]
     NoBundle {

@@ -10,8 +10,8 @@
 //! A [`Bundle`] carries the entries to where there is no bus, and [`verify()`] says there what is proven of them, what is
 //! missing, and which was altered, trusting nobody who made it.
 //!
-//! It may touch the bus through `tocsin-ledger`, in [`read`], [`read_entries`] and [`read_covered`] alone and only to read; everything else here is pure.
-//! Nothing is written, and no clock is read.
+//! It may touch the bus through `tocsin-ledger`, in [`read`], [`read_entries`], [`read_covered`] and [`Reporter`] alone and only to read; everything else here is
+//! pure. Nothing is written, and no clock is read but by the [`Reporter`].
 
 mod bundle;
 mod compute;
@@ -25,6 +25,7 @@ mod read;
 mod register;
 pub mod render;
 mod report;
+mod reporter;
 mod timeliness;
 mod verify;
 mod words;
@@ -36,4 +37,5 @@ pub use period::*;
 pub use problem::{Problem, ProblemCode};
 pub use read::{read, read_covered, read_entries};
 pub use report::*;
+pub use reporter::{Asked, Made, Reporter, Whose, Written};
 pub use verify::{Fault, FaultCode, Standing, Told, ToldFault, ToldIncident, Verdict, verify};

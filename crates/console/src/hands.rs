@@ -4,11 +4,14 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use jiff::civil::Date;
 use tocsin_duty::Directory;
 use tocsin_protocol::{
     AreaId, Category, DispatchStep, Event, EventContact, Impact, IncidentId, Platform, PublisherId,
     RecipientId, Requirement, Service, Severity, Status, Timestamp,
 };
+
+use crate::session::Sees;
 
 /// What other services do for the console; each may be missing, and the page then says so.
 #[derive(Clone, Default)]
@@ -39,8 +42,33 @@ pub trait Press: Send + Sync {
 
 /// Computes reports from both streams, believing nothing.
 pub trait Reports: Send + Sync {
-    /// The report of one incident.
-    fn incident(&self, incident: IncidentId, form: Form) -> BoxFuture<'_, Result<Document, Told>>;
+    /// A report, as much of it as `sees` may see.
+    fn report(&self, wanted: Wanted, sees: Sees, form: Form) -> BoxFuture<'_, Result<Document, NoReport>>;
+
+    /// The style sheet of [`Form::Part`].
+    fn style(&self) -> &'static str;
+}
+
+/// Which report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// Of one incident.
+    Incident(IncidentId),
+    /// Of the incidents of one status, from one day to another, both included, in the directory's time zone.
+    Period(Date, Date, Status),
+    /// What the record of one incident, or of everything, proves.
+    Verdict(Option<IncidentId>),
+}
+
+/// Why there is no report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoReport {
+    /// There is no such incident, or it is not for them.
+    Absent,
+    /// What was asked for cannot be, in words that say how to mend it.
+    Wrong(String),
+    /// It could not be made now, in words.
+    Failed(String),
 }
 
 /// The mails that a drill's own mail server took.
@@ -52,6 +80,8 @@ pub trait Mailbox: Send + Sync {
 /// In which form a report is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
+    /// HTML to stand in a page of the console's, which has the style sheet of it.
+    Part,
     /// One self-contained page.
     Html,
     /// A table for a spreadsheet.

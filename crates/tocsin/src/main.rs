@@ -20,6 +20,7 @@ mod out;
 mod own_server;
 mod press;
 mod reload;
+mod reports;
 mod seed;
 mod shutdown;
 mod terminal;

@@ -14,6 +14,7 @@ mod sheet;
 mod story;
 mod table;
 mod text;
+mod verdict;
 mod view;
 
 pub use csv::csv;
@@ -22,4 +23,5 @@ pub use json::json;
 pub use pdf::{pdf, period_pdf};
 pub use period::{period_csv, period_fragment, period_html, period_json, period_table};
 pub use table::table;
+pub use verdict::verdict_fragment;
 pub use view::{Anchor, Replay, View};

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     app::App,
-    hands::{Document, Form},
+    hands::{Document, Form, NoReport, Wanted},
     model::Sight,
     session::Visitor,
 };
@@ -50,9 +50,13 @@ pub(super) async fn report(
         Problem::new(StatusCode::NOT_IMPLEMENTED, "this console computes no reports: use `tocsin report`")
     })?;
     let Document { body, media_type, name } = reports
-        .incident(incident, form)
+        .report(Wanted::Incident(incident), visitor.sees.clone(), form)
         .await
-        .map_err(|told| Problem::new(StatusCode::SERVICE_UNAVAILABLE, told.0).after(10))?;
+        .map_err(|why| match why {
+            NoReport::Absent => Problem::absent(),
+            NoReport::Wrong(words) => Problem::new(StatusCode::BAD_REQUEST, words),
+            NoReport::Failed(words) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, words).after(10),
+        })?;
     let mut response = ([(CONTENT_TYPE, media_type)], body).into_response();
     let plain: String =
         name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).collect();

@@ -25,8 +25,8 @@ use tocsin_protocol::{
 use super::{OPENAPI, table};
 use crate::{
     hands::{
-        Document, Draft, Fate, Fault, Foreseen, Form, Hands, Known, Press, Reports, Says, Told, Waiting,
-        WhoIsTold,
+        Document, Draft, Fate, Fault, Foreseen, Form, Hands, Known, NoReport, Press, Reports, Says, Told,
+        Waiting, Wanted, WhoIsTold,
     },
     session::{
         Accounts, Sees,
@@ -84,18 +84,23 @@ impl Press for Pen {
 }
 
 impl Reports for Pen {
-    fn incident(&self, incident: IncidentId, form: Form) -> BoxFuture<'_, Result<Document, Told>> {
+    fn report(&self, wanted: Wanted, _: Sees, form: Form) -> BoxFuture<'_, Result<Document, NoReport>> {
         Box::pin(async move {
+            let Wanted::Incident(incident) = wanted else { return Err(NoReport::Absent) };
             let example =
                 include_str!("../../../../schemas/examples/valid/timeliness-report-all-in-time.json");
             let (media_type, end) = match form {
                 Form::Json => ("application/json", "json"),
                 Form::Csv => ("text/csv; charset=utf-8", "csv"),
                 Form::Pdf => ("application/pdf", "pdf"),
-                Form::Html => ("text/html; charset=utf-8", "html"),
+                Form::Html | Form::Part => ("text/html; charset=utf-8", "html"),
             };
             Ok(Document { body: example.into(), media_type, name: format!("{incident}.{end}") })
         })
+    }
+
+    fn style(&self) -> &'static str {
+        ""
     }
 }
 

@@ -1,5 +1,6 @@
 //! The pages.
 
+mod audit;
 mod board;
 pub(crate) mod fragment;
 pub(crate) mod frame;
@@ -24,6 +25,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/incidents/{id}", get(incident::show))
         .merge(mails::routes())
         .merge(publish::routes())
+        .merge(audit::routes())
 }
 
 #[derive(Template)]

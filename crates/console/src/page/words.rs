@@ -1,6 +1,6 @@
 //! Times, lengths of time and the field's words, as people read them.
 
-use jiff::tz::TimeZone;
+use jiff::{civil::Date, tz::TimeZone};
 use tocsin_protocol::{
     Category, Certainty, EventKind, Outcome, Platform, ReceiptMethod, Service, Severity, SignedDuration,
     Status, Timestamp, Urgency,
@@ -67,6 +67,11 @@ impl Zone {
         let form = if text.len() > "2023-06-25T06:24".len() { "%Y-%m-%dT%H:%M:%S" } else { "%Y-%m-%dT%H:%M" };
         let local = jiff::civil::DateTime::strptime(form, text).ok()?;
         self.zone.to_timestamp(local).ok()
+    }
+
+    /// The day by the clock on the wall.
+    pub(crate) fn day(&self, at: Timestamp) -> Date {
+        at.to_zoned_datetime(self.zone.clone()).date()
     }
 
     fn is_same_day(&self, a: Timestamp, b: Timestamp) -> bool {

@@ -13,7 +13,7 @@ use tocsin_ledger::Ledger;
 use tocsin_notifier::sink::{Caught, Sink};
 use tocsin_protocol::{RecipientId, Timestamp};
 
-use super::day::PUBLISHER;
+use super::{day::PUBLISHER, reports::Auditor};
 use crate::error::{Attempt, Error};
 
 /// Where a console is by its own default; taken if nobody else has it.
@@ -70,7 +70,8 @@ pub(crate) async fn open(
     })
     .attempt("make the accounts of the console")?;
     let config = Config { listen: free(), ..Config::of(accounts.to_owned()) };
-    let hands = Hands { mailbox: Some(Arc::new(Taken(Arc::clone(sink)))), ..Hands::default() };
+    let reports = Some(Auditor::new(&ledger) as _);
+    let hands = Hands { mailbox: Some(Arc::new(Taken(Arc::clone(sink)))), reports, ..Hands::default() };
     let console = Console::bind(ledger, config, hands).await.attempt("open the console")?;
     let front = Front { address: console.address(), logins };
     Ok((console, front))

@@ -17,6 +17,9 @@ mod paint;
 mod parts;
 mod people;
 mod progress;
+// The auditor's side, as `tocsin console` wires it.
+#[path = "../../../tocsin/src/reports.rs"]
+mod reports;
 mod run;
 mod screen;
 mod split;
