@@ -17,6 +17,7 @@ use crate::{
     live,
     model::{self, Model},
     operate, page,
+    serve::serve,
     session::{self, Sessions},
 };
 
@@ -52,13 +53,13 @@ impl Console {
     /// Serves until `shutdown` is ready.
     ///
     /// # Errors
-    /// [`Error::Serve`] when the listener breaks, [`Error::Ledger`] when the streams cannot be read at all.
+    /// [`Error::Ledger`] when the streams cannot be read at all.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let live = live::Hub::run(self.app.clone());
-        let service = router(self.app).into_make_service_with_connect_info::<SocketAddr>();
+        let router = router(self.app);
         // Open event streams never end by themselves, so a shutdown does not wait for them.
         tokio::select! {
-            served = async { axum::serve(self.listener, service).await } => served.map_err(|source| Error::Serve { source }),
+            () = serve(self.listener, router) => Ok(()),
             followed = self.follower.run() => followed,
             () = live => Ok(()),
             () = shutdown => Ok(()),

@@ -42,12 +42,6 @@ pub enum Error {
         /// Why not.
         source: std::io::Error,
     },
-    /// The listener broke.
-    #[error("serve the console: {source}")]
-    Serve {
-        /// Why.
-        source: std::io::Error,
-    },
     /// The ledger refused or could not be reached.
     #[error(transparent)]
     Ledger(#[from] tocsin_ledger::Error),

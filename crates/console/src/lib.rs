@@ -20,6 +20,7 @@ mod live;
 pub mod model;
 mod operate;
 mod page;
+mod serve;
 mod session;
 
 pub use app::App;

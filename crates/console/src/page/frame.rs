@@ -70,11 +70,6 @@ impl Frame {
         Self { who: Some(who), exercise, ..Self::around(state, app, place) }
     }
 
-    /// Around a page for anybody.
-    pub(crate) fn open(app: &App) -> Self {
-        Self::around(&app.model().read(), app, "")
-    }
-
     fn around(state: &State, app: &App, place: &'static str) -> Self {
         let ear = app.model().ear();
         let zone = Zone::of(state);
