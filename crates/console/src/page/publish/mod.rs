@@ -10,8 +10,6 @@ mod field;
 mod filled;
 mod foreseen;
 mod form;
-#[cfg(test)]
-mod tests;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
