@@ -171,7 +171,9 @@ impl Answer {
 }
 
 fn encode(fields: &[(&str, &str)]) -> String {
-    let escaped = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    let escaped = |text: &str| -> String {
+        text.bytes().fold(String::new(), |all, byte| all + &format!("%{byte:02x}"))
+    };
     let pairs: Vec<_> =
         fields.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
     pairs.join("&")
