@@ -7,6 +7,7 @@
 )]
 
 mod attacks;
+mod cluster;
 mod crowds;
 mod desks;
 mod duties;

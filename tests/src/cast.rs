@@ -155,6 +155,16 @@ impl Cast {
         self
     }
 
+    /// Gives a recipient another key.
+    #[must_use]
+    pub fn with_new_key(mut self, id: &str) -> Self {
+        let key = self.new_key(id);
+        for recipient in self.document.recipients.iter_mut().filter(|recipient| recipient.id.as_str() == id) {
+            recipient.key = Some(key.clone());
+        }
+        self
+    }
+
     fn new_key(&mut self, id: &str) -> String {
         let key = SigningKey::generate();
         self.seeds.insert(id.to_owned(), key.seed().unwrap());

@@ -1,6 +1,6 @@
 //! Requests to JetStream: asked until answered, and the answer read.
 
-use async_nats::HeaderMap;
+use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tocsin_protocol::Stream;
@@ -23,6 +23,8 @@ pub(crate) mod code {
     pub(crate) const NOT_ENABLED: u64 = 10076;
     /// As the above, where the write that stands before ours is still being agreed by the replicas.
     pub(crate) const WRONG_LAST_SEQUENCE_UNDER_WAY: u64 = 10164;
+    /// More is being sent to the stream than its queue holds (`max_buffered_msgs`), so this was not taken.
+    pub(crate) const CROWDED: u64 = 10167;
     pub(crate) const BATCH_INCOMPLETE: u64 = 10176;
     pub(crate) const TOO_MANY_BATCHES: u64 = 10210;
 }
@@ -46,7 +48,7 @@ impl ApiError {
 
     /// It was not done, but may be if tried again: a leader is being elected, or the server is short of something.
     pub(crate) fn is_passing(&self) -> bool {
-        matches!(self.err_code, code::BATCH_INCOMPLETE | code::TOO_MANY_BATCHES)
+        matches!(self.err_code, code::CROWDED | code::BATCH_INCOMPLETE | code::TOO_MANY_BATCHES)
             || (self.code == 503
                 && !matches!(self.err_code, code::NOT_ENABLED | code::NOT_ENABLED_FOR_ACCOUNT))
     }
@@ -92,6 +94,13 @@ pub(crate) fn read<T: DeserializeOwned>(
     serde_json::from_slice(payload).map(Ok).map_err(fault)
 }
 
+/// Whether the stream's queue was full, so that the message was not taken. Told as a status or as an error.
+pub(crate) fn is_crowded(message: &Message) -> bool {
+    const TOO_MANY_REQUESTS: u16 = 429;
+    message.status.is_some_and(|status| status.as_u16() == TOO_MANY_REQUESTS)
+        || matches!(read::<serde::de::IgnoredAny>("", &message.payload), Ok(Err(error)) if error.err_code == code::CROWDED)
+}
+
 impl Shared {
     /// Asks until there is an answer that is not a passing one.
     async fn ask_until_answered<T: DeserializeOwned>(
@@ -105,6 +114,10 @@ impl Shared {
         loop {
             let why =
                 match self.ask(subject, headers.cloned(), payload.clone(), patience.answer_within()).await {
+                    Ok(message) if is_crowded(&message) => {
+                        patience.queue_again(attempted, "the stream's queue is full").await?;
+                        continue;
+                    }
                     Ok(message) => match read(attempted, &message.payload)? {
                         Err(error) if error.is_passing() => error.description,
                         answer => return Ok(answer),
@@ -193,6 +206,7 @@ mod tests {
         let error = |code, err_code| ApiError { code, err_code, description: String::new() };
         assert!(error(503, 10008).is_passing());
         assert!(error(400, code::BATCH_INCOMPLETE).is_passing());
+        assert!(error(429, code::CROWDED).is_passing());
         assert!(!error(503, code::NOT_ENABLED_FOR_ACCOUNT).is_passing());
         assert!(!error(400, code::WRONG_LAST_SEQUENCE).is_passing());
     }

@@ -14,6 +14,8 @@ const COMMAND_LEAST: Duration = Duration::from_secs(15);
 /// The pauses between tries.
 const PAUSE_FIRST: Duration = Duration::from_millis(20);
 const PAUSE_MOST: Duration = Duration::from_secs(1);
+/// The pause before a full queue is tried again.
+const PAUSE_QUEUE: Duration = Duration::from_millis(10);
 
 /// The course of one request: tried until its outcome is known, for ever or up to a time.
 #[derive(Debug)]
@@ -54,6 +56,19 @@ impl Patience {
     /// Whether an earlier try may have been done without our knowing.
     pub(crate) fn tried(&self) -> bool {
         self.tries > 0
+    }
+
+    /// Pauses before the next try of what was certainly not done, as the stream's queue was full. The queue is emptied at
+    /// one go and then open for a moment, whoever fills it: so the pause is short, and does not grow.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] when the time is up.
+    pub(crate) async fn queue_again(&self, attempted: &str, why: &str) -> Result<(), Error> {
+        if let Some(within) = self.within.filter(|within| self.began.elapsed() >= *within) {
+            return Err(Error::Unknown { attempted: attempted.to_owned(), within, why: why.to_owned() });
+        }
+        tokio::time::sleep(PAUSE_QUEUE).await;
+        Ok(())
     }
 
     /// Pauses before the next try, and says in the log, now and then, that it is still being tried.

@@ -14,9 +14,11 @@ const CONSOLE: &str = "CONSOLE";
 
 const WRITTEN: &str = "# Written by `tocsin provision` from the directory; run it again when that changes. What is changed here by hand is lost.";
 
-/// The largest message that a body may send, in bytes, before it is cut off: twice what TOCSIN_SAID takes, so that who
+/// The largest message that a publisher may send, in bytes, before it is cut off: twice what TOCSIN_SAID takes, so that who
 /// sends a little too much is told so.
-const BODY_PAYLOAD: u32 = 128 * 1024;
+const PUBLISHER_PAYLOAD: u32 = 128 * 1024;
+/// The largest that one may send who is a recipient alone: twice the largest receipt.
+const RECIPIENT_PAYLOAD: u32 = 32 * 1024;
 /// The most connections that a body may hold at a time, and subscriptions in each.
 const BODY_CONNECTIONS: u32 = 32;
 const BODY_SUBSCRIPTIONS: u32 = 256;
@@ -44,8 +46,9 @@ pub(crate) fn accounts(bodies: &[Body], services: &BTreeMap<Service, String>) ->
     let mut own = String::new();
     for body in bodies {
         let imports = Imports::of_body(body);
+        let payload = if body.publishes { PUBLISHER_PAYLOAD } else { RECIPIENT_PAYLOAD };
         let limits = format!(
-            "limits {{ max_payload: {BODY_PAYLOAD}, max_connections: {BODY_CONNECTIONS}, max_subscriptions: {BODY_SUBSCRIPTIONS} }}"
+            "limits {{ max_payload: {payload}, max_connections: {BODY_CONNECTIONS}, max_subscriptions: {BODY_SUBSCRIPTIONS} }}"
         );
         exports.add(&imports, &body.id);
         own.push_str(&account(&body.id, body.key.as_deref(), &limits, &imports));
@@ -172,6 +175,9 @@ jetstream {{
   sync_interval: always
   max_memory_store: 64MB
   max_file_store: 100GB
+  # At most so many messages wait to be written to a stream; what comes meanwhile is refused, and our programs try it again
+  # at once. Without it a body that floods the bus puts its whole flood before everybody else's next word.
+  max_buffered_msgs: 2000
 }}
 
 # The record of a dispatch to 10,000 recipients is about 400 KB, a directory of 10,000 recipients about 5 MB. What a body

@@ -29,6 +29,7 @@ fn every_configuration_syncs_each_write_listens_on_loopback_and_tells_of_chrony_
         let text = fs::read_to_string(shipped().join(name)).unwrap();
         let settings: Vec<_> = text.lines().map(str::trim).filter(|line| !line.starts_with('#')).collect();
         assert!(settings.contains(&"sync_interval: always"), "{name}");
+        assert!(settings.contains(&"max_buffered_msgs: 2000"), "{name}");
         let listens: Vec<_> =
             settings.iter().filter(|line| line.starts_with("listen:") || line.starts_with("http:")).collect();
         assert!(listens.len() >= 2 && listens.iter().all(|line| line.contains("\"127.0.0.1:")), "{name}");

@@ -78,11 +78,16 @@ impl Fort {
         Attacker::connect(options, &self.server.url(), &self.bus, Some(id)).await.unwrap()
     }
 
-    /// The same with the login of a service.
-    pub(super) async fn service_attacker(&self, of: Service) -> Attacker {
-        let seed = std::fs::read_to_string(self.bus.seed(of).unwrap()).unwrap();
-        let options = ConnectOptions::new().nkey(seed.trim().to_owned());
-        Attacker::connect(options, &self.server.url(), &self.bus, Some(of.name())).await.unwrap()
+    /// As one of our own services.
+    pub(super) async fn service_attacker(&self, as_service: Service) -> Attacker {
+        let url = self.server.url();
+        let connection = self.bus.service(as_service, &url).unwrap();
+        let seed = std::fs::read_to_string(connection.nkey_seed_file.unwrap()).unwrap();
+        let mut options = ConnectOptions::new().nkey(seed.trim().to_owned());
+        if let Some(prefix) = connection.inbox_prefix {
+            options = options.custom_inbox_prefix(prefix);
+        }
+        Attacker::connect(options, &url, &self.bus, Some(as_service.name())).await.unwrap()
     }
 
     /// Everything on the bus that is not these bodies' own word, nor the router's about it.
@@ -238,7 +243,7 @@ impl Attacker {
         self.client.flush().await.unwrap();
     }
 
-    fn was_cut_off(&self) -> bool {
+    pub(super) fn was_cut_off(&self) -> bool {
         self.events.lock().unwrap().iter().any(|event| event.contains("disconnected"))
     }
 

@@ -11,8 +11,9 @@ use tocsin_protocol::{EventKind, SigningKey, to_body};
 use tocsin_tests::{event, signed_headers, until};
 
 use super::{
-    PUBLISHER, SHARED, STRANGER, at_the_door,
+    Flood, PUBLISHER, STRANGER, at_the_door,
     fort::{Attacker, Fort, Seen},
+    say,
     table::Table,
 };
 
@@ -94,13 +95,27 @@ pub(super) async fn publisher(table: &mut Table, fort: &Fort, operator: &Ledger)
         );
     }
     let seen = p.ask("$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.dispatch.x.1", None, b"").await;
-    table.add(PUBLISHER, "read whom another's incident reaches: `tocsin.dispatch.<incident>.<n>`", seen.stopped_by().ok_or_else(|| {
-        "the subject names no publisher; the record holds identifiers and times, and none of the event's words".to_owned()
-    }));
+    table.add(
+        PUBLISHER,
+        "read whom another's incident reaches: `tocsin.dispatch.<incident>.<n>`",
+        match &seen {
+            Seen::Answer(body) => Err(format!(
+                "a dispatch stands under its incident, and a publisher must see its own. It tells: {}. None of the event's words",
+                fields(body)
+            )),
+            other => super::refused(other),
+        },
+    );
     assert!(operator.is_connected());
 }
 
-pub(super) async fn stranger(table: &mut Table, fort: &mut Fort) {
+/// The fields of a fact, by name.
+pub(super) fn fields(body: &[u8]) -> String {
+    let fact: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).unwrap();
+    fact.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+pub(super) async fn stranger(table: &mut Table, fort: &Fort, operator: &Ledger) {
     let url = fort.server.url();
     let elsewhere = tocsin_provision::Bus::at(fort.dir.path().join("elsewhere"));
     let names = ["127.0.0.1".to_owned()];
@@ -116,47 +131,37 @@ pub(super) async fn stranger(table: &mut Table, fort: &mut Fort) {
     tocsin_provision::provision(&elsewhere, &plan).unwrap();
     let key = || SigningKey::generate().seed().unwrap();
     let a = || fort.cast.key("a").seed().unwrap();
-    let open = async_nats::connect(&url).await.is_err();
-    let mut tries = vec![("come in without TLS", "nats-server: TLS is asked for", open)];
-    for (attack, by, options, certificate) in [
-        ("come in without a certificate", "nats-server: TLS", ConnectOptions::new().nkey(a()), None),
-        (
-            "come in with a body's certificate and no key",
-            "nats-server: login",
-            ConnectOptions::new(),
-            Some("a"),
-        ),
+    let naked = plainly(fort.server.port()).await;
+    let mut tries = vec![("come in without TLS", naked)];
+    for (attack, options, certificate) in [
+        ("come in without a certificate", ConnectOptions::new().nkey(a()), None),
+        ("come in with a body's certificate and no key", ConnectOptions::new(), Some("a")),
         (
             "come in with a body's certificate and a key of one's own",
-            "nats-server: login",
             ConnectOptions::new().nkey(key()),
             Some("a"),
         ),
         (
             "come in with a name and password",
-            "nats-server: login",
             ConnectOptions::with_user_and_password("a".into(), "a".into()),
             Some("a"),
         ),
     ] {
-        let come = Attacker::connect(options, &url, &fort.bus, certificate).await;
-        tries.push((attack, by, come.is_err()));
+        tries.push((attack, Attacker::connect(options, &url, &fort.bus, certificate).await.map(drop)));
     }
     let (cert, own_key) = elsewhere.client("a");
     let options = ConnectOptions::new()
         .nkey(a())
         .add_root_certificates(fort.bus.ca())
         .add_client_certificate(cert, own_key);
-    tries.push((
-        "come in with a certificate of another authority and a body's key",
-        "nats-server: TLS",
-        options.connect(&url).await.is_err(),
-    ));
-    for (attack, by, stopped) in tries {
-        table.add(STRANGER, attack, if stopped { Ok(by.to_owned()) } else { Err("it came in".to_owned()) });
+    let come = options.connect(&url).await.map(drop).map_err(|why| why.to_string());
+    tries.push(("come in with a certificate of another authority and a body's key", come));
+    for (attack, come) in tries {
+        table.add(STRANGER, attack, turned_away(come));
     }
     // Last, as a is revoked by it.
     let inside = Ledger::connect(&fort.connection("a")).await.unwrap();
+    let flood = Flood::begin(fort).await;
     let mut document = fort.cast.document.clone();
     for recipient in document.recipients.iter_mut().filter(|recipient| recipient.id.as_str() == "a") {
         recipient.key = None;
@@ -166,20 +171,44 @@ pub(super) async fn stranger(table: &mut Table, fort: &mut Fort) {
         if inside.is_connected() { Err("it is still there".to_owned()) } else { Ok(()) }
     })
     .await;
+    until("the flood is cut off", async || {
+        if flood.thread.is_finished() { Ok(()) } else { Err("it goes on".to_owned()) }
+    })
+    .await;
+    say(operator, fort, "operator", "after-the-flood", 1).await;
+    let notice = ["tocsin.notice.b.after-the-flood.1".parse().unwrap()];
+    assert!(fort.ledger.wait_for(&notice, Duration::from_mins(1)).await.unwrap().is_some());
+    table.add(
+        super::AGENCY,
+        "flood its own subjects without end",
+        Err("NATS limits nobody's rate: while it lasts, what others say waits, as long as their programs try; nothing that was said is lost. `tocsin keys revoke` ends it at once, and the next event is dispatched".to_owned()),
+    );
     table.add(
         STRANGER,
         "stay connected after one's key was revoked",
         Ok("nats-server: closed at the reload".to_owned()),
     );
     let again = Attacker::connect(ConnectOptions::new().nkey(a()), &url, &fort.bus, Some("a")).await;
-    table.add(
-        STRANGER,
-        "come in with a key that was revoked",
-        match again {
-            Err(_) => Ok("nats-server: login".to_owned()),
-            Ok(_) => Err("it came in".to_owned()),
-        },
-    );
+    table.add(STRANGER, "come in with a key that was revoked", turned_away(again.map(drop)));
+}
+
+/// Speaks to the server in plain words.
+async fn plainly(port: u16) -> Result<(), String> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut line = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    line.write_all(b"CONNECT {\"verbose\":false}\r\nPING\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    // That the line is cut is an answer too.
+    let _ = tokio::time::timeout(Duration::from_secs(20), line.read_to_end(&mut answer)).await;
+    if String::from_utf8_lossy(&answer).contains("PONG") { Ok(()) } else { Err("the line is cut".to_owned()) }
+}
+
+/// What the client was told when it was not let in.
+fn turned_away(come: Result<(), String>) -> Result<String, String> {
+    match come {
+        Ok(()) => Err("it came in".to_owned()),
+        Err(why) => Ok(why.trim().to_lowercase()),
+    }
 }
 
 /// Why bodies do not share an account.
@@ -218,10 +247,8 @@ pub(super) async fn shared(table: &mut Table) {
     client.flush().await.unwrap();
     let stands =
         ledger.wait_for(&["tocsin.directory.1".parse().unwrap()], Duration::from_secs(20)).await.unwrap();
-    table.add(SHARED, "have the broker store words of one's own choosing as a directory, by the reply subject of a read", match stands {
-        Some(entry) if entry.body.starts_with(b"{\"forged\"") => {
-            Err("permissions are not asked about reply subjects (nats-server 2.15.1): the services would take it for the administrator's".to_owned())
-        }
-        _ => Ok("nats-server".to_owned()),
-    });
+    table.shared(
+        "have the broker store words of one's own choosing as a directory, by the reply subject of a read",
+        stands.is_some_and(|entry| entry.body.starts_with(b"{\"forged\"")),
+    );
 }

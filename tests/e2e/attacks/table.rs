@@ -3,8 +3,8 @@
 use std::{fmt::Write as _, fs, path::Path};
 
 /// One attack and what came of it.
-pub(super) struct Row {
-    who: &'static str,
+struct Row {
+    who: String,
     attack: String,
     stopped: bool,
     why: String,
@@ -12,24 +12,49 @@ pub(super) struct Row {
 
 /// All of them.
 #[derive(Default)]
-pub(super) struct Table(Vec<Row>);
+pub(super) struct Table {
+    rows: Vec<Row>,
+    /// What nothing stops where it is tried, and whether it came about.
+    detours: Vec<(String, bool)>,
+    shared: Vec<(String, bool)>,
+}
 
 const HEAD: &str = "# Attacks on the bus, and what stops them
 
 Written by a test (`cargo test -p tocsin-tests --test e2e attacks`), which tries each of these on a real nats-server with
 the configuration that `tocsin provision` writes, and fails when what it finds differs from this page. To write it anew:
-`TOCSIN_WRITE_ATTACKS=1` before the command.
+`TOCSIN_WRITE_ATTACKS=1` before the command. What stands under \"by what\" is what the server, the router or the client
+answered, where there was an answer.
+";
 
-Every body has a NATS account of its own. In one shared account, whatever the permissions, a body may name any subject
-for the answer to its request, and the broker itself stores the answer there: the last table shows it. So there is no
-shared form.
+const DETOURS: &str = "
+## A stolen key of our own services
 
+The router, the notifier and the administrator share the account of the streams. Their permissions above hold against
+mistakes. Against who holds such a key they do not, as the answer to a request may be put under any subject of the account.
+What tells of it afterwards are the signatures
+(no service has the key of a publisher or recipient), the checkpoints that agencies repeat in their receipts, and an
+auditor's bundle (`tests/e2e/tampered.rs`). So a service's key belongs on that service's machine alone;
+`tocsin keys rotate` changes it on a running bus.
+
+| detour | result |
+|---|---|
+";
+
+const SHARED: &str = "
+## Not shipped: one account for all bodies
+
+Why every body has an account of its own: in a common one, with the narrowest permissions that work, a body may name any
+subject for the answer to its request, no permission is asked about it, and the broker itself stores the answer there.
+
+| attack | result |
+|---|---|
 ";
 
 impl Table {
     pub(super) fn add(
         &mut self,
-        who: &'static str,
+        who: impl Into<String>,
         attack: impl Into<String>,
         outcome: Result<String, String>,
     ) {
@@ -37,28 +62,52 @@ impl Table {
             Ok(why) => (true, why),
             Err(why) => (false, why),
         };
-        self.0.push(Row { who, attack: attack.into(), stopped, why });
+        self.rows.push(Row { who: who.into(), attack: attack.into(), stopped, why });
     }
 
-    /// How many are not stopped.
+    /// What a stolen key of a service could do.
+    pub(super) fn detour(&mut self, what: impl Into<String>, done: bool) {
+        self.detours.push((what.into(), done));
+    }
+
+    /// What a body could do in an account that it shared with others.
+    pub(super) fn shared(&mut self, what: impl Into<String>, done: bool) {
+        self.shared.push((what.into(), done));
+    }
+
+    /// What is not stopped.
     pub(super) fn open(&self) -> Vec<&str> {
-        self.0.iter().filter(|row| !row.stopped).map(|row| row.attack.as_str()).collect()
+        self.rows.iter().filter(|row| !row.stopped).map(|row| row.attack.as_str()).collect()
     }
 
     fn text(&self) -> String {
         let mut text = HEAD.to_owned();
         let mut last = "";
-        for Row { who, attack, stopped, why } in &self.0 {
+        let cell = |text: &str| text.replace('|', "\\|");
+        // By whom, in the order in which each was first tried.
+        let mut whose: Vec<&str> = Vec::new();
+        for Row { who, .. } in &self.rows {
+            if !whose.contains(&who.as_str()) {
+                whose.push(who);
+            }
+        }
+        let rows = whose.iter().flat_map(|who| self.rows.iter().filter(move |row| row.who == **who));
+        for Row { who, attack, stopped, why } in rows {
             if *who != last {
                 let _ =
                     write!(text, "\n## {who}\n\n| attack | result | by what, or why not |\n|---|---|---|\n");
                 last = who;
             }
             let result = if *stopped { "stopped" } else { "**not stopped**" };
-            let _ =
-                writeln!(text, "| {} | {result} | {} |", attack.replace('|', "\\|"), why.replace('|', "\\|"));
+            let _ = writeln!(text, "| {} | {result} | {} |", cell(attack), cell(why));
         }
-        text.replace("\n\n\n", "\n\n")
+        for (head, rows) in [(DETOURS, &self.detours), (SHARED, &self.shared)] {
+            text.push_str(head);
+            for (what, done) in rows {
+                let _ = writeln!(text, "| {} | {} |", cell(what), if *done { "done" } else { "refused" });
+            }
+        }
+        text
     }
 
     /// Holds it against the page, or writes that.

@@ -32,6 +32,10 @@ Every body has a NATS account of its own, which has of the bus what its role nee
 --isolation shared: in one shared account a body can have the broker's answers stored under anybody's subjects, and no
 permission prevents it (deploy/nats/ATTACKS.md).
 
+Three servers take the same accounts.conf and a configuration each, with the cluster of deploy/nats/cluster-1.conf in it.
+After a change bring accounts.conf to each and run `nats-server --signal reload=PID` there, twice, one server after the
+other: those whose rights stay notice nothing.
+
 Without --tls-dev put your own certificates at DIR/tls/ca.pem, server.pem and server-key.pem, and a user's at
 DIR/tls/clients/ID.pem and ID-key.pem.")]
 pub(crate) struct Args {

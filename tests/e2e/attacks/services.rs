@@ -1,0 +1,130 @@
+//! Our own services, each with the rights of its role alone, and what a stolen key of one could do all the same.
+
+use std::time::Duration;
+
+use tocsin_provision::Service;
+
+use super::{
+    fort::{Attacker, Fort, Seen},
+    refused,
+    table::Table,
+};
+
+/// Every fact that there is, and whose it is to write.
+const FACTS: &[(&str, &str)] = &[
+    ("tocsin.directory.9", "administrator"),
+    ("tocsin.refusal.999", "router"),
+    ("tocsin.dispatch.y.1", "router"),
+    ("tocsin.notice.b.y.1", "router"),
+    ("tocsin.window.y.1.1", "router"),
+    ("tocsin.finding.y.1.1", "router"),
+    ("tocsin.escalation.b.y.1.1", "router"),
+    ("tocsin.checkpoint.999", "router"),
+    ("tocsin.attempt.b.y.1.1.1.begun", "notifier"),
+    ("tocsin.attempt.b.y.1.1.1.ended", "notifier"),
+    ("tocsin.due.y.1.1", "the broker"),
+    ("tocsin.incident.operator.y.1", "a publisher"),
+    ("tocsin.receipt.b.x.1.acknowledged", "a recipient"),
+];
+
+/// What none of them may do.
+const NOBODY: &[(&str, &str)] = &[
+    ("purge", "$JS.API.STREAM.PURGE.TOCSIN_LOG"),
+    ("delete a stream", "$JS.API.STREAM.DELETE.TOCSIN_SAID"),
+    ("delete a message", "$JS.API.STREAM.MSG.DELETE.TOCSIN_LOG"),
+    ("restore a stream", "$JS.API.STREAM.RESTORE.TOCSIN_LOG"),
+    ("make a stream of another name", "$JS.API.STREAM.CREATE.MINE"),
+    ("settle a recipient's notices", "$JS.ACK.TOCSIN_LOG.desk_b.1.1.1.1.0"),
+    ("pause a consumer", "$JS.API.CONSUMER.PAUSE.TOCSIN_LOG.desk_b"),
+    ("answer in another's place", "_INBOX_other.x"),
+    ("ask the system account", "$SYS.REQ.SERVER.PING"),
+];
+
+pub(super) async fn services(table: &mut Table, fort: &Fort) {
+    // What the console may do has a table of its own.
+    for service in Service::ALL.into_iter().filter(|service| *service != Service::Console) {
+        let who = format!("The {service}, with a key of its own");
+        let posing = fort.service_attacker(service).await;
+        for (subject, whose) in FACTS {
+            if *whose != service.name() {
+                let seen = posing.ask(subject, None, b"{}").await;
+                table.add(&who, format!("write what is {whose}'s: `{subject}`"), refused(&seen));
+            }
+        }
+        for (attack, subject) in NOBODY {
+            table.add(
+                &who,
+                format!("{attack}: `{subject}`"),
+                refused(&posing.ask(subject, None, b"{}").await),
+            );
+        }
+        let streams = ["STREAM.UPDATE.TOCSIN_LOG", "STREAM.CREATE.TOCSIN_LOG"];
+        for verb in streams.iter().filter(|_| service != Service::Administrator) {
+            let subject = format!("$JS.API.{verb}");
+            let seen = posing.ask(&subject, None, b"{}").await;
+            table.add(&who, format!("change the streams: `{subject}`"), refused(&seen));
+        }
+        for subject in ["tocsin.>", "_INBOX_router.>", "$JS.API.>"] {
+            if subject.contains(service.name()) {
+                continue;
+            }
+            let outcome = match posing.listen(subject).await {
+                None => Ok("nats-server: permissions of the user".to_owned()),
+                Some(_) => Err("it was let".to_owned()),
+            };
+            table.add(&who, format!("listen: `{subject}`"), outcome);
+        }
+        if service == Service::Auditor {
+            auditor(table, &who, fort, &posing).await;
+        }
+    }
+}
+
+/// It has an account of its own, so not even a detour lets it write.
+async fn auditor(table: &mut Table, who: &str, fort: &Fort, posing: &Attacker) {
+    for subject in ["BUS.API.CONSUMER.CREATE.TOCSIN_LOG.n", "BUS.API.STREAM.PURGE.TOCSIN_LOG"] {
+        let seen = posing.ask(subject, None, b"{}").await;
+        table.add(who, format!("ask for more of the streams: `{subject}`"), refused(&seen));
+    }
+    let read = "BUS.API.DIRECT.GET.TOCSIN_LOG.tocsin.directory.1";
+    let Seen::Answer(_) = posing.ask(read, None, b"").await else { panic!("the auditor cannot read") };
+    posing.shout(read, "tocsin.directory.9", None, b"").await;
+    posing.ask(read, None, b"").await;
+    let stands = fort.ledger.last(&"tocsin.directory.9".parse().unwrap()).await.unwrap().is_some();
+    table.add(
+        who,
+        "have an answer to its requests put there: `tocsin.directory.9`",
+        if stands { Err("it was stored".to_owned()) } else { Ok("its own account".to_owned()) },
+    );
+}
+
+/// What a stolen key of the notifier could do past its permissions: services share the account of the streams.
+pub(super) async fn detours(table: &mut Table, fort: &Fort) {
+    let notifier = fort.service_attacker(Service::Notifier).await;
+    let own = "tocsin.attempt.b.q.1.1.1.begun";
+    let forged = r#"{"forged": true}"#;
+    let Seen::Answer(_) = notifier.ask(own, None, forged.as_bytes()).await else {
+        panic!("the notifier cannot write its own")
+    };
+    let read = format!("$JS.API.DIRECT.GET.TOCSIN_LOG.{own}");
+    notifier.shout(&read, "tocsin.dispatch.q.1", None, b"").await;
+    let stands = stands(fort, "tocsin.dispatch.q.1").await;
+    table.detour(
+        "the notifier has the answer to a read put onto the log: `tocsin.dispatch.<incident>.<n>`",
+        stands,
+    );
+    let request = serde_json::json!({"stream_name": "TOCSIN_LOG", "config": {
+        "name": "n", "deliver_subject": "tocsin.dispatch.q.2", "filter_subject": own, "ack_policy": "none",
+        "deliver_policy": "all", "mem_storage": true,
+    }});
+    notifier.ask("$JS.API.CONSUMER.CREATE.TOCSIN_LOG.n", None, request.to_string().as_bytes()).await;
+    table.detour(
+        "the notifier makes a consumer that delivers onto the log: `tocsin.dispatch.<incident>.<n>`",
+        self::stands(fort, "tocsin.dispatch.q.2").await,
+    );
+}
+
+async fn stands(fort: &Fort, subject: &str) -> bool {
+    let found = fort.ledger.wait_for(&[subject.parse().unwrap()], Duration::from_secs(3)).await;
+    found.unwrap().is_some()
+}
