@@ -57,8 +57,9 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/incidents/{incident}", get(read::incident)),
         ("/incidents/{incident}/wall", get(read::wall)),
         ("/incidents/{incident}/timeline", get(read::timeline)),
-        ("/incidents/{incident}/{report}", get(report::report)),
+        ("/incidents/{incident}/{report}", get(report::of_incident)),
         ("/incidents/{incident}/events/{event}", put(publish::say)),
+        ("/reports/{period}", get(report::of_period)),
         ("/drafts", post(publish::draft)),
     ]
 }

@@ -209,13 +209,13 @@ pub(super) async fn timeline(
 #[derive(Serialize)]
 pub(super) struct Desks {
     hearing: Heard,
-    recipients: Vec<Desk>,
+    recipients: Vec<Attending>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<RecipientId>,
 }
 
 #[derive(Serialize)]
-struct Desk {
+struct Attending {
     recipient: RecipientId,
     name: String,
     kind: String,
@@ -250,7 +250,7 @@ pub(super) async fn desks(
             Attendance::Absent(since) => ("absent", *since),
             Attendance::Unknown => ("unknown", None),
         };
-        Desk {
+        Attending {
             recipient: entry.id.clone(),
             name: entry.name.clone(),
             kind: entry.kind.clone(),
