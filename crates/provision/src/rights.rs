@@ -231,7 +231,8 @@ mod tests {
         }
         let body = Body { id: "b".to_owned(), key: None, publishes: true, receives: true };
         let rights = Imports::of_body(&body);
-        let may = rights.asked.iter().chain(&rights.pulled).chain(&rights.heard).map(|subject| form(subject));
+        let may = [&rights.asked, &rights.pulled, &rights.heard, &rights.told];
+        let may = may.into_iter().flatten().map(|subject| form(subject));
         assert_eq!(told, may.collect());
     }
 }

@@ -237,7 +237,7 @@ impl Running {
 pub(crate) fn event(incident: &str, number: u32, area: &str) -> Event {
     let kind = if number == 1 { "initial" } else { "update" };
     let event = format!(
-        r#"{{"incident": "{incident}", "sequence": {number}, "kind": "{kind}", "status": "test",
+        r#"{{"incident": "{incident}", "sequence": {number}, "kind": "{kind}", "status": "exercise",
             "publisher": "operator", "category": "outage", "services": ["999-voice"],
             "headline": "999 voice calls are failing", "areas": ["{area}"]}}"#
     );

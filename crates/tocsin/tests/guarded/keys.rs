@@ -110,8 +110,12 @@ async fn the_key_of_checkpoints_is_rotated_and_both_are_verified() {
             let output = bus.command("auditor", &["audit", "verify", "all.bundle"]).output().unwrap();
             let told = String::from_utf8(output.stdout).unwrap();
             if told.contains(number) {
-                assert!(output.status.success(), "{told}");
-                return;
+                if output.status.success() {
+                    return;
+                }
+                // Whoever acknowledges now is the witness that is lacking.
+                assert!(told.contains("no recipient's receipt vouches"), "{told}");
+                bus.run("fire", &["ack", "x", "--as", "fire", "--by", "A. Example", "--role", "watch"]);
             }
             assert!(Instant::now() < until, "{told}");
         }
