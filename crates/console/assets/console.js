@@ -68,8 +68,9 @@
   // What has the focus, or was opened, stays so in the piece that takes its place.
   const controls = "a, button, input, select, textarea, summary";
   const keep = (old, piece) => {
-    const open = [...old.querySelectorAll("details")].map((details) => details.open);
-    [...piece.querySelectorAll("details")].forEach((details, at) => { details.open = open[at] ?? false; });
+    const whose = (details) => details.closest("[id]")?.id;
+    const open = new Set([...old.querySelectorAll("details[open]")].map(whose));
+    for (const details of piece.querySelectorAll("details")) details.open = open.has(whose(details));
     const focused = old.contains(document.activeElement) ? [...old.querySelectorAll(controls)].indexOf(document.activeElement) : -1;
     return () => { if (focused >= 0) piece.querySelectorAll(controls)[focused]?.focus({ preventScroll: true }); };
   };
@@ -143,9 +144,19 @@
     source.addEventListener("error", () => {
       if (source?.readyState === EventSource.CLOSED) {
         clearTimeout(again);
-        again = setTimeout(open, 2000 + Math.random() * 2000);
+        again = setTimeout(ask, 2000 + Math.random() * 2000);
       }
     });
+  };
+  // A page of somebody who may not see it any more goes to where they can sign in.
+  const ask = async () => {
+    try {
+      const answer = await fetch(location, { method: "HEAD", redirect: "manual", cache: "no-store" });
+      if (answer.type === "opaqueredirect" || answer.status === 401) return location.reload();
+    } catch {
+      // The console is away: it is tried again like any other break.
+    }
+    open();
   };
 
   // A connection can be dead without an end: a network that changed, a console that hangs. Nothing tells the browser.
