@@ -181,6 +181,10 @@ fn sound(page: &str) {
     {
         assert_eq!(page.matches(open).count(), page.matches(close).count(), "{open}");
     }
+    // No rule reaches into the signs from around them.
+    for sign in ["stroke", "hollow", "dash", "good", "late", "bad", "mail", "unsent"] {
+        assert!(page.contains(&format!("\n.k-{sign}{{")), "{sign}");
+    }
     assert!(page.contains("class=\"skip\" href=\"#main\"") && page.contains("<main id=\"main\">"));
     assert!(!page.chars().any(|c| c.is_control() && c != '\n'));
 }

@@ -27,7 +27,8 @@ struct Body<'a> {
     width: f64,
 }
 
-/// The style sheet of a report that stands in another page. It touches nothing outside of `.report`.
+/// The style sheet of a report that stands in another page. It touches nothing outside of `.report` but what has a class
+/// that begins with `k-`: the signs of the picture, which no rule reaches from around them.
 pub const STYLE: &str = include_str!("../../templates/report.css");
 
 /// The report as one HTML file that a browser shows without anything else: no script, nothing fetched, in light and

@@ -70,7 +70,7 @@ impl Standing {
                  holds the key of the checkpoints could have written all of it anew, and nobody's word would contradict \
                  it. Hold it against a bundle made earlier, or against what the recipients know."
             }
-            Self::NotProven => "Not all is proven: see above.",
+            Self::NotProven => "Not all is proven.",
         }
     }
 }

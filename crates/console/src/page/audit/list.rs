@@ -146,9 +146,9 @@ fn page(app: &App, visitor: &Visitor, asked: &Asked) -> Page {
             ("How timely you were: your own figures of every incident that you were told of.", "You")
         }
         Sees::Publisher(_) => {
-            ("Who knew what, when, of your incidents, and how timely everybody was.", "In time")
+            ("Who knew what, when, of your incidents, and how timely everybody was.", "Acknowledged now")
         }
-        Sees::Everything => ("Who knew what, when, and how timely everybody was.", "In time"),
+        Sees::Everything => ("Who knew what, when, and how timely everybody was.", "Acknowledged now"),
     };
     Page {
         style: Some(STYLE),
@@ -188,7 +188,7 @@ fn standing(incident: &Incident, sight: Sight<'_>) -> String {
             format!("none asked; {} of {} hold the notice", tally.delivered, tally.told)
         }
         Sight::Whole => {
-            let mut words = format!("{} of {}", tally.acknowledged - tally.late, tally.asked);
+            let mut words = format!("{} of {}", tally.acknowledged, tally.asked);
             for (count, what) in [(tally.late, "late"), (tally.silent, "silent"), (tally.waiting, "open")] {
                 if count > 0 {
                     let _ = write!(words, ", {count} {what}");
