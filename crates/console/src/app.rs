@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tocsin_ledger::Ledger;
 
+use crate::page::acknowledge::Voice;
 use crate::{config::Config, hands::Hands, live::Hub, model::Model, operate::Readiness, session::Sessions};
 
 /// What the handlers share. Cloning it is cheap.
@@ -16,6 +17,7 @@ struct Shared {
     model: Model,
     hands: Hands,
     sessions: Sessions,
+    voice: Voice,
     live: Hub,
     readiness: Readiness,
 }
@@ -27,6 +29,7 @@ impl App {
         model: Model,
         hands: Hands,
         sessions: Sessions,
+        voice: Voice,
     ) -> Self {
         Self(Arc::new(Shared {
             config,
@@ -34,6 +37,7 @@ impl App {
             model,
             hands,
             sessions,
+            voice,
             live: Hub::default(),
             readiness: Readiness::default(),
         }))
@@ -57,6 +61,11 @@ impl App {
     /// What other services do for it.
     pub(crate) fn hands(&self) -> &Hands {
         &self.0.hands
+    }
+
+    /// What it acknowledges with.
+    pub(crate) fn voice(&self) -> &Voice {
+        &self.0.voice
     }
 
     /// Who has which page open.

@@ -36,6 +36,13 @@ pub struct Config {
     /// The proxies that are believed about whose request they pass on (`X-Forwarded-For`), beside any on this machine.
     #[serde(default)]
     pub proxies: Vec<IpAddr>,
+    /// The seed file (mode 600) of the directory's `console_key`, with which it signs what is acknowledged on its pages.
+    /// Left out: nothing is.
+    #[serde(default)]
+    pub key: Option<PathBuf>,
+    /// The telephone on which an acknowledgement is taken down by a person, at any hour.
+    #[serde(default)]
+    pub phone: Option<String>,
     /// The seed files (mode 600) of the publishers whose duty managers publish here. Left out: nobody does.
     #[serde(default)]
     pub publishers: BTreeMap<PublisherId, PathBuf>,
@@ -55,6 +62,8 @@ impl Config {
             session_max: shift(),
             session_idle: pause(),
             proxies: Vec::new(),
+            key: None,
+            phone: None,
             publishers: BTreeMap::new(),
             spool: spool(),
         }

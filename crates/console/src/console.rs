@@ -16,7 +16,8 @@ use crate::{
     hands::Hands,
     live,
     model::{self, Model},
-    operate, page,
+    operate,
+    page::{self, acknowledge::Voice},
     serve::serve,
     session::{self, Sessions},
 };
@@ -41,8 +42,9 @@ impl Console {
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let sessions = Sessions::open(&config, address)?;
+        let voice = Voice::open(&config)?;
         let (model, follower) = Model::new(ledger.clone());
-        Ok(Self { app: App::new(config, ledger, model, hands, sessions), follower, listener, address })
+        Ok(Self { app: App::new(config, ledger, model, hands, sessions, voice), follower, listener, address })
     }
 
     /// Where it listens.

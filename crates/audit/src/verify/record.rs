@@ -56,24 +56,24 @@ pub(super) fn judge(entries: &[&Entry], evidence: &Evidence, faults: &mut Faults
 /// The receipts that the console signed, by the door through which they came.
 #[derive(Default)]
 struct Doors {
-    page: usize,
+    account: usize,
     link: usize,
 }
 
 impl Doors {
     fn count(&mut self, signer: Option<Signer>, receipt: &Receipt) {
         if signer == Some(Signer::Console) {
-            // The rules let the console through these two alone.
-            let door = if receipt.link.is_some() { &mut self.link } else { &mut self.page };
+            // The rules let the console through these alone.
+            let door = if receipt.link.is_some() { &mut self.link } else { &mut self.account };
             *door += 1;
         }
     }
 
     fn words(&self) -> String {
-        match (self.page, self.link) {
+        match (self.account, self.link) {
             (0, 0) => String::new(),
-            (page, link) => format!(
-                ", or by the console ({page} acknowledged on its page, {link} by the link of a mail, which is signed too),"
+            (account, link) => format!(
+                ", or by the console ({account} by an account of its own, on its page or by a program, {link} by the link of a mail, which is signed too),"
             ),
         }
     }

@@ -70,6 +70,16 @@ impl Frame {
         Self { who: Some(who), exercise, ..Self::around(state, app, place) }
     }
 
+    /// Around a page for anybody.
+    pub(crate) fn open(app: &App) -> Self {
+        Self::around(&app.model().read(), app, "")
+    }
+
+    /// The same, where what is known is being read already: the lock must not be taken twice.
+    pub(crate) fn open_on(state: &State, app: &App) -> Self {
+        Self::around(state, app, "")
+    }
+
     fn around(state: &State, app: &App, place: &'static str) -> Self {
         let ear = app.model().ear();
         let zone = Zone::of(state);

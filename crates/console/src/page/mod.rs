@@ -1,5 +1,6 @@
 //! The pages.
 
+pub(crate) mod acknowledge;
 mod audit;
 mod board;
 pub(crate) mod fragment;
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> Router<App> {
         .merge(mails::routes())
         .merge(publish::routes())
         .merge(audit::routes())
+        .merge(acknowledge::routes())
 }
 
 #[derive(Template)]

@@ -18,7 +18,9 @@ use tocsin_ledger::{
 use tower::ServiceExt as _;
 
 use super::{Accounts, Sees, Sessions};
-use crate::{app::App, config::Config, console::router, hands::Hands, model::Model};
+use crate::{
+    app::App, config::Config, console::router, hands::Hands, model::Model, page::acknowledge::Voice,
+};
 
 /// Every account's.
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -79,7 +81,8 @@ impl Site {
         let sessions = Sessions::open(&config, config.listen).unwrap();
         let (model, follower) = Model::new(ledger.clone());
         tokio::spawn(follower.run());
-        let app = App::new(config, ledger, model, hands, sessions);
+        let voice = Voice::open(&config).unwrap();
+        let app = App::new(config, ledger, model, hands, sessions, voice);
         let probe = super::guarded(super::tests::probe(), &app).with_state(app.clone());
         Self { router: router(app.clone()).merge(probe), app, server, dir }
     }

@@ -9,7 +9,7 @@ use std::{
 
 /// Lets each key through `burst` times at once and then once in each `refill`. The table is bounded: beyond it those who
 /// have tried least are forgotten first.
-pub(super) struct Limit<K> {
+pub(crate) struct Limit<K> {
     burst: u32,
     refill: Duration,
     keys_max: usize,
@@ -18,7 +18,7 @@ pub(super) struct Limit<K> {
 }
 
 impl<K: Hash + Eq + Clone> Limit<K> {
-    pub(super) fn new(burst: u32, refill: Duration, keys_max: usize) -> Self {
+    pub(crate) fn new(burst: u32, refill: Duration, keys_max: usize) -> Self {
         Self { burst, refill, keys_max, full_at: Mutex::default() }
     }
 
@@ -26,7 +26,7 @@ impl<K: Hash + Eq + Clone> Limit<K> {
     ///
     /// # Errors
     /// How long to wait before the next one, when there were too many.
-    pub(super) fn take(&self, key: &K, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn take(&self, key: &K, now: Instant) -> Result<(), Duration> {
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         let full = full_at.get(key).map_or(now, |full| (*full).max(now)) + self.refill;
         if let Some(wait) = (full - now).checked_sub(self.refill * self.burst)

@@ -35,7 +35,6 @@ use axum::{
 };
 use tocsin_protocol::{Person, PublisherId, RecipientId};
 
-pub(crate) use self::sessions::Sessions;
 use self::ticket::Ticket;
 pub use self::{
     accounts::{Account, AccountName, Accounts},
@@ -43,6 +42,7 @@ pub use self::{
     posted::Posted,
     refusal::Refusal,
 };
+pub(crate) use self::{limit::Limit, sessions::Sessions};
 use crate::app::App;
 
 /// The largest body that is read, in bytes, where a route does not say otherwise.

@@ -36,8 +36,9 @@ const AGAIN: Duration = Duration::from_secs(2);
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let config = Config::read(&args.config)?;
     let key = config.router.key.as_deref().map(keys::own).transpose()?;
-    if let Some(link) = &config.notifier.link {
-        keys::own(&link.key)?;
+    let link = config.notifier.link.as_ref().map(|link| &link.key);
+    for file in link.into_iter().chain(config.console.as_ref().and_then(|console| console.key.as_ref())) {
+        keys::own(file)?;
     }
     let shutdown = Shutdown::listen()?;
     let (connection, own) = if bus::is_named() {

@@ -1,0 +1,59 @@
+//! The key with which the console acknowledges.
+
+use std::time::Duration;
+
+use tocsin_ledger::secret;
+use tocsin_protocol::{EventNumber, IncidentId, RecipientId, SigningKey};
+
+use crate::{config::Config, error::Error, model::State, session::Limit};
+
+/// How often one link may be used to try: a person, with a slow line, who presses again.
+const TRIES: (u32, Duration) = (10, Duration::from_secs(6));
+/// The most links whose tries are counted at a time.
+const LINKS_MAX: usize = 4096;
+
+/// What the console acknowledges with.
+pub(crate) struct Voice {
+    key: Option<SigningKey>,
+    /// Tries by link.
+    pub(super) tries: Limit<(RecipientId, IncidentId, EventNumber)>,
+}
+
+impl Voice {
+    /// Reads the key, where the configuration names one.
+    pub(crate) fn open(config: &Config) -> Result<Self, Error> {
+        let read = |file: &std::path::PathBuf| {
+            let unfit = |why: String| Error::File { field: "key".to_owned(), path: file.clone(), why };
+            let seed = secret::read(file).map_err(|why| unfit(why.to_string()))?;
+            SigningKey::from_seed(&seed).map_err(|why| unfit(why.to_string()))
+        };
+        Ok(Self {
+            key: config.key.as_ref().map(read).transpose()?,
+            tries: Limit::new(TRIES.0, TRIES.1, LINKS_MAX),
+        })
+    }
+
+    /// The key with which to acknowledge in a recipient's name, or why the console may not, and what to do instead.
+    pub(super) fn of(&self, state: &State, recipient: &RecipientId) -> Result<&SigningKey, String> {
+        const INSTEAD: &str = "Acknowledge at your own desk, or by telephone";
+        let Some(key) = &self.key else {
+            return Err(format!(
+                "This console has no key to acknowledge with. {INSTEAD}; and tell whoever runs the console: [console] key."
+            ));
+        };
+        let directory = state.fold.directory();
+        let listed = directory.and_then(|directory| directory.console_key());
+        if listed.is_none_or(|listed| listed.as_str() != key.public()) {
+            return Err(format!(
+                "The directory in force does not let this console acknowledge. {INSTEAD}; and tell whoever runs the \
+                 console: its key is not the directory's console_key."
+            ));
+        }
+        if directory.is_none_or(|directory| !directory.console_speaks_for(recipient)) {
+            return Err(format!(
+                "By the directory, your organisation acknowledges with its own key alone, and not on this console. {INSTEAD}."
+            ));
+        }
+        Ok(key)
+    }
+}
