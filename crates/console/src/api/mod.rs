@@ -3,6 +3,7 @@
 //! A program is known by an account's API token and sees what that account sees. What it puts, it puts at the address
 //! that is its identity, so that it may try again as often as it likes. Whatever is not served is told as problem+json.
 
+mod acknowledge;
 mod events;
 mod notices;
 mod problem;
@@ -59,6 +60,7 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/incidents/{incident}/timeline", get(read::timeline)),
         ("/incidents/{incident}/{report}", get(report::of_incident)),
         ("/incidents/{incident}/events/{event}", put(publish::say)),
+        ("/incidents/{incident}/events/{event}/acknowledgement", put(acknowledge::acknowledge)),
         ("/reports/{period}", get(report::of_period)),
         ("/drafts", post(publish::draft)),
     ]

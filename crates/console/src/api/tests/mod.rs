@@ -5,6 +5,8 @@ mod reads;
 
 use std::{
     collections::BTreeSet,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -142,7 +144,13 @@ impl Bus {
             ledger: std::sync::OnceLock::new(),
         });
         let hands = Hands { press: Some(pen.clone()), reports: Some(pen.clone()), mailbox: None };
-        let site = Site::with(hands, |_| ()).await;
+        let console = SigningKey::generate();
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("console_key.nk");
+        let mut seed =
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file).unwrap();
+        writeln!(seed, "{}", console.seed().unwrap()).unwrap();
+        let site = Site::with(hands, |config| config.key = Some(file)).await;
         assert!(pen.ledger.set(site.app.ledger().clone()).is_ok());
         let bus = Self { site, a };
         let recipient = |id: &str, key: Option<String>| {
@@ -155,10 +163,13 @@ impl Bus {
             }
             entry
         };
+        let mut own = recipient("own", None);
+        own["console"] = false.into();
         let directory = json!({
             "name": "Test", "time_zone": "Europe/London", "areas": [{"id": "uk", "name": "UK"}],
+            "console_key": console.public(),
             "publishers": [{"id": "operator", "name": "Operator", "key": operator.public(), "areas": "all"}],
-            "recipients": [recipient("a", Some(bus.a.public())), recipient("b", None)],
+            "recipients": [recipient("a", Some(bus.a.public())), recipient("b", None), own],
             "policies": [{
                 "id": "test", "name": "Test", "basis": "none", "confidence": "assumption", "clock": "published",
                 "acknowledge": ["initial"],
@@ -224,10 +235,10 @@ impl Bus {
             "incident": incident, "event": number, "kind": kind, "status": "actual", "publisher": "operator",
             "said": position.sequence, "published_at": position.time, "directory": 1, "acknowledge": number == 1,
             "policies": [{"policy": "test", "clock": "published", "clock_at": position.time}], "steps": steps,
-            "owed": [{"policy": "test", "requirement": "required", "recipients": ["a", "b"]}],
+            "owed": [{"policy": "test", "requirement": "required", "recipients": ["a", "b", "own"]}],
         });
         self.append(&format!("tocsin.dispatch.{incident}.{number}"), dispatch.to_string().into()).await;
-        for recipient in ["a", "b"] {
+        for recipient in ["a", "b", "own"] {
             let notice = json!({
                 "incident": incident, "event": number, "recipient": recipient, "status": "actual",
                 "requirement": "required", "acknowledge": number == 1, "policies": ["test"], "directory": 1,

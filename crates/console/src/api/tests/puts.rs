@@ -99,3 +99,85 @@ async fn an_event_is_put_once_however_often_it_is_tried() {
     }
     assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
 }
+
+#[tokio::test]
+async fn an_agency_acknowledges_by_its_program_once_and_it_says_so() {
+    let bus = Bus::start().await;
+    let (b, own, a) = (
+        bus.program(recipient("b")).await,
+        bus.program(recipient("own")).await,
+        bus.program(recipient("a")).await,
+    );
+    let (operator, of) =
+        (bus.program(operator()).await, "/incidents/{incident}/events/{event}/acknowledgement");
+    let path = "/incidents/x/events/1/acknowledgement";
+    let given = json!({
+        "by": {"name": "B. Example", "role": "supervisor"}, "control_room": "Main", "on_behalf_of": "Body c",
+        "note": "by telephone tree",
+    });
+    let put = b.send(Method::PUT, path, given.to_string()).await;
+    assert_eq!(put.status, StatusCode::CREATED, "{}", put.text);
+    let stands = holds("put", of, &put);
+    assert_eq!((&stands["stands"], &stands["acknowledged"]["method"]), (&json!("this"), &json!("program")));
+    assert_eq!(stands["acknowledged"]["note"], "by telephone tree");
+    let subject: Subject = "tocsin.receipt.b.x.1.acknowledged".parse().unwrap();
+    let entry = bus.site.app.ledger().last(&subject).await.unwrap().unwrap();
+    let receipt: Receipt = from_body("receipt", &entry.body).unwrap();
+    assert_eq!(
+        (receipt.control_room.as_deref(), receipt.on_behalf_of.as_deref()),
+        (Some("Main"), Some("Body c"))
+    );
+
+    // Again, and by somebody else there: the first stands.
+    for by in ["B. Example", "Another Person"] {
+        let given = json!({"by": {"name": by, "role": "supervisor"}});
+        let again = b.send(Method::PUT, path, given.to_string()).await;
+        assert_eq!(again.status, StatusCode::OK, "{}", again.text);
+        let stands = holds("put", of, &again);
+        assert_eq!(
+            (&stands["stands"], &stands["acknowledged"]["by"]["name"]),
+            (&json!("earlier"), &json!("B. Example"))
+        );
+    }
+    let filter = "tocsin.receipt.b.x.1.acknowledged".to_owned();
+    assert_eq!(
+        bus.site.app.ledger().entries(tocsin_protocol::Stream::Said, &[filter]).await.unwrap().len(),
+        1
+    );
+    // What its desk said before counts for the page, the desk and the program alike.
+    assert_eq!(a.send(Method::PUT, path, given.to_string()).await.status, StatusCode::OK);
+    assert_eq!(b.read("/incidents/{incident}", "/incidents/x").await["own"]["state"], "in-time");
+
+    let unnamed = json!({"by": {"name": " ", "role": "supervisor"}}).to_string();
+    for (program, path, body, status) in [
+        (&own, path, given.to_string(), StatusCode::CONFLICT),
+        (&operator, path, given.to_string(), StatusCode::FORBIDDEN),
+        (&b, "/incidents/none/events/1/acknowledgement", given.to_string(), StatusCode::NOT_FOUND),
+        (&b, "/incidents/x/events/9/acknowledgement", given.to_string(), StatusCode::NOT_FOUND),
+        (&b, "/incidents/x/events/2/acknowledgement", "{}".to_owned(), StatusCode::UNPROCESSABLE_ENTITY),
+        (&b, "/incidents/x/events/2/acknowledgement", "\u{0}".to_owned(), StatusCode::UNPROCESSABLE_ENTITY),
+        (&b, "/incidents/x/events/2/acknowledgement", unnamed.clone(), StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        let answer = program.send(Method::PUT, path, body).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text);
+        holds("put", of, &answer);
+    }
+    let answer = b.send(Method::PUT, "/incidents/x/events/2/acknowledgement", unnamed).await;
+    let faults: Value = serde_json::from_str(&answer.text).unwrap();
+    assert_eq!(faults["errors"][0]["pointer"], "/by/name", "{faults}");
+}
+
+#[tokio::test]
+async fn while_the_bus_is_away_nothing_looks_well_and_nothing_is_said() {
+    let mut bus = Bus::start().await;
+    let b = bus.program(recipient("b")).await.token;
+    bus.site.server.kill().await.unwrap();
+    let b = Program { bus: &bus, token: b };
+    until("it is deaf", async || b.read("/me", "/me").await["hearing"] == "deaf").await;
+    assert_eq!(b.read("/incidents", "/incidents").await["hearing"], "deaf");
+    let given = json!({"by": {"name": "B. Example", "role": "supervisor"}}).to_string();
+    let put = b.send(Method::PUT, "/incidents/x/events/1/acknowledgement", given).await;
+    assert_eq!(put.status, StatusCode::SERVICE_UNAVAILABLE, "{}", put.text);
+    assert!(put.text.contains("it was NOT said") && put.header("retry-after") == "5", "{}", put.text);
+    holds("put", "/incidents/{incident}/events/{event}/acknowledgement", &put);
+}

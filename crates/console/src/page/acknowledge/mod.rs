@@ -14,7 +14,10 @@ mod voice;
 
 use axum::{Router, routing::get};
 
-pub(crate) use self::voice::Voice;
+pub(crate) use self::{
+    say::{Fate, say_receipt},
+    voice::Voice,
+};
 use crate::app::App;
 
 pub(crate) fn routes() -> Router<App> {

@@ -35,7 +35,7 @@ pub(super) struct Given {
 
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// It counts.
     Counts,
     /// Another counts, which was first.
@@ -64,6 +64,11 @@ pub(super) async fn say(app: &App, given: Given) -> Fate {
         checkpoint: None,
         link: given.link,
     };
+    say_receipt(app, receipt).await
+}
+
+/// The same, of an acknowledgement with all that is to be kept with it.
+pub(crate) async fn say_receipt(app: &App, receipt: Receipt) -> Fate {
     let subject = receipt.subject();
     let (body, signed) = {
         let state = app.model().read();

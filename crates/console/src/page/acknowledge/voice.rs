@@ -34,7 +34,7 @@ impl Voice {
     }
 
     /// The key with which to acknowledge in a recipient's name, or why the console may not, and what to do instead.
-    pub(super) fn of(&self, state: &State, recipient: &RecipientId) -> Result<&SigningKey, String> {
+    pub(crate) fn of(&self, state: &State, recipient: &RecipientId) -> Result<&SigningKey, String> {
         const INSTEAD: &str = "Acknowledge at your own desk, or by telephone";
         let Some(key) = &self.key else {
             return Err(format!(
