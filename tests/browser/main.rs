@@ -8,6 +8,7 @@
 
 mod every_page;
 mod harness;
+mod publish;
 mod scene;
 mod sight;
 mod touch;

@@ -1,7 +1,9 @@
 //! What every test of a page begins with.
 
-use tocsin_console::{Hands, Sees};
-use tocsin_tests::{Cast, Here, PUBLISHER, Service, World};
+use std::path::PathBuf;
+
+use tocsin_console::Sees;
+use tocsin_tests::{Cast, PUBLISHER, Program, Service, World};
 
 /// The accounts of every console here, by whom they speak for.
 pub(crate) fn accounts(agencies: &[&str]) -> Vec<(String, Sees)> {
@@ -18,8 +20,8 @@ pub(crate) struct Scene {
     pub(crate) world: World,
     /// Where the console is.
     pub(crate) url: String,
-    pub(crate) config: tocsin_console::Config,
-    pub(crate) console: Option<Here>,
+    config: PathBuf,
+    pub(crate) console: Option<Program>,
     services: Vec<Service>,
 }
 
@@ -27,13 +29,24 @@ impl Scene {
     /// Router, notifier and console, and an account for each of these agencies.
     pub(crate) async fn start(cast: Cast, agencies: &[&str]) -> Self {
         let world = World::start(cast).await;
-        let services = vec![world.router_here().await.into(), world.notifier_here().await.into()];
         let accounts = accounts(agencies);
         let accounts: Vec<_> = accounts.iter().map(|(name, sees)| (name.as_str(), sees.clone())).collect();
-        let mut config = world.console_config(&accounts);
-        let (console, url) = world.console_here(config.clone(), Hands::default()).await;
-        config.listen = url.trim_start_matches("http://").parse().unwrap();
+        let config = world.console_config(&accounts);
+        let services = vec![world.router_here().await.into(), world.notifier_here().await.into()];
+        let (console, url) = world.console(&config).await;
         Self { world, url, config, console: Some(console), services }
+    }
+
+    /// Kills the console.
+    pub(crate) fn kill_console(&mut self) {
+        self.console.take().unwrap().kill();
+    }
+
+    /// Starts the console again, where it was.
+    pub(crate) async fn restart_console(&mut self) {
+        let (console, url) = self.world.console(&self.config).await;
+        assert_eq!(url, self.url);
+        self.console = Some(console);
     }
 
     /// A page of the console.

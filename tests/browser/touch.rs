@@ -1,6 +1,5 @@
 //! A page never looks calm because it is deaf.
 
-use tocsin_console::Hands;
 use tocsin_protocol::EventKind;
 use tocsin_tests::{Browser, Cast, event, seconds};
 
@@ -54,10 +53,6 @@ async fn a_bus_that_stops_or_dies_under_an_open_page_is_told_and_what_was_missed
 async fn a_console_that_dies_under_an_open_page_is_told_and_the_page_goes_on_where_it_was() {
     let cast = Cast::new(&[seconds(600.0)]).required(&["north"]);
     let mut scene = Scene::start(cast, &[]).await;
-    scene.config.cookie_key = Some(scene.config.accounts.with_extension("key"));
-    drop(scene.console.take());
-    let (console, url) = scene.world.console_here(scene.config.clone(), Hands::default()).await;
-    assert_eq!(url, scene.url);
     scene.world.publish(&event("x", 1, EventKind::Initial)).await;
     let browser = Browser::open().await;
     browser.sign_in(&scene.url, "regulator").await;
@@ -65,15 +60,22 @@ async fn a_console_that_dies_under_an_open_page_is_told_and_the_page_goes_on_whe
     browser.sees("#r-north").await;
     browser.run("window.stays = true", serde_json::json!([])).await;
 
-    console.cut_off();
+    scene.kill_console();
     lost(&browser, "lost touch with the console").await;
     browser.shoot("banner-console-gone").await;
     let update = event("x", 2, EventKind::Update);
     scene.world.publish(&update).await;
     scene.world.entry("tocsin.dispatch.x.2").await;
-    let (_console, url) = scene.world.console_here(scene.config.clone(), Hands::default()).await;
-    assert_eq!(url, scene.url);
+    scene.restart_console().await;
     browser.reads("h1", |text| text == update.headline).await;
     in_touch(&browser).await;
     assert_eq!(browser.run("return window.stays", serde_json::json!([])).await, true, "loaded anew");
+
+    // A console that hangs ends no connection: nothing but the page's own watch tells.
+    scene.console.as_ref().unwrap().stall();
+    lost(&browser, "lost touch with the console").await;
+    scene.console.as_ref().unwrap().wake();
+    in_touch(&browser).await;
+    scene.world.publish(&event("x", 3, EventKind::Update)).await;
+    browser.reads("h1", |text| text.contains("event 3")).await;
 }

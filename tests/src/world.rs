@@ -8,7 +8,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tocsin_console::{Accounts, Console, Hands, Sees};
+use tocsin_console::{Accounts, Sees};
 use tocsin_desk::Desk;
 use tocsin_ledger::{
     Connection, Ledger, Position, Shape, Wait,
@@ -160,28 +160,59 @@ impl World {
         Here::start("notifier", |stop| async move { notifier.run(async { drop(stop.await) }).await })
     }
 
-    /// The configuration of a console with these accounts, every one with [`PASSWORD`].
+    /// Writes the configuration of a console that these accounts may sign in to, each with [`PASSWORD`], and that
+    /// publishes for the cast's publishers. It listens on a free port, and after a restart on the same one.
     ///
     /// [`PASSWORD`]: crate::PASSWORD
-    pub fn console_config(&self, accounts: &[(&str, Sees)]) -> tocsin_console::Config {
-        let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
-        let file = self.directory.path().join(format!("accounts-{number}.toml"));
+    pub fn console_config(&self, accounts: &[(&str, Sees)]) -> PathBuf {
+        let file = self.directory.path().join("accounts.toml");
         Accounts::change(&file, |known| {
             accounts.iter().try_for_each(|(name, sees)| {
                 known.add(&name.parse()?, sees.clone(), None, crate::console::PASSWORD)
             })
         })
         .unwrap();
-        tocsin_console::Config { listen: ([127, 0, 0, 1], 0).into(), ..tocsin_console::Config::of(file) }
+        let home = self.directory.path().display();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut text = format!(
+            "[console]\nlisten = '127.0.0.1:{port}'\naccounts = '{}'\ncookie_key = '{home}/cookies.key'\n\
+             spool = '{home}/spools'\n",
+            file.display()
+        );
+        if self.cast.document.console_key.is_some() {
+            writeln!(text, "key = '{}'", self.seed_file(crate::cast::CONSOLE).display()).unwrap();
+        }
+        writeln!(text, "[console.publishers]").unwrap();
+        for publisher in &self.cast.document.publishers {
+            let id = publisher.id.as_str();
+            writeln!(text, "{id} = '{}'", self.seed_file(id).display()).unwrap();
+        }
+        let config = self.directory.path().join("console.toml");
+        std::fs::write(&config, text).unwrap();
+        config
     }
 
-    /// A console in this process, and where it is.
-    pub async fn console_here(&self, config: tocsin_console::Config, hands: Hands) -> (Here, String) {
-        let console = Console::bind(self.connect("console").await, config, hands).await.unwrap();
-        let url = format!("http://{}", console.address());
-        let here =
-            Here::start("console", |stop| async move { console.run(async { drop(stop.await) }).await });
-        (here, url)
+    /// The private key of somebody of the cast as a file that nobody else may read.
+    fn seed_file(&self, whose: &str) -> PathBuf {
+        let file = self.directory.path().join(format!("{whose}.nk"));
+        let mut options = std::fs::File::options();
+        options.create(true).truncate(true).write(true);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut opened = options.open(&file).unwrap();
+        std::io::Write::write_all(&mut opened, self.cast.seed(whose).as_bytes()).unwrap();
+        file
+    }
+
+    /// A console as a process of the real program, and where it is.
+    pub async fn console(&self, config: &Path) -> (Program, String) {
+        let program = self.program("console", &["console", "--config", config.to_str().unwrap()]);
+        let url = until("the console listens", async || {
+            let told = program.tail();
+            let (_, url) = told.rsplit_once("The console is at ").ok_or_else(|| told.clone())?;
+            Ok(url.lines().next().unwrap_or_default().trim().to_owned())
+        })
+        .await;
+        (program, url)
     }
 
     /// A router as a process of the real program.
