@@ -1,5 +1,9 @@
 //! The console of a drill: where it is, who may sign in, and the mails that it shows.
 
+// The wiring of the program itself, so that the page shows here what it shows there.
+#[path = "../../../tocsin/src/reports.rs"]
+mod reports;
+
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
