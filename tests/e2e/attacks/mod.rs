@@ -315,6 +315,8 @@ async fn presence(table: &mut Table, fort: &Fort, a: &Attacker) {
     let mut heard = console.presence().await.unwrap();
     // So that the subscription stands before anything is said.
     console.verify().await.unwrap();
+    // What readiness asks for.
+    assert!(console.durables().await.unwrap().contains(&"desk_a".to_owned()));
     let read = "$JS.API.DIRECT.GET.TOCSIN_SAID.tocsin.receipt.a.x.1.delivered";
     a.shout(read, "tocsin.present.b", None, b"").await;
     a.shout("tocsin.present.a", "tocsin.present.b", None, b"").await;
