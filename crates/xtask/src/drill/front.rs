@@ -1,9 +1,5 @@
 //! The console of a drill: where it is, who may sign in, and the mails that it shows.
 
-// The wiring of the program itself, so that the page shows here what it shows there.
-#[path = "../../../tocsin/src/reports.rs"]
-mod reports;
-
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
@@ -48,7 +44,8 @@ pub(crate) struct Front {
 /// When the accounts cannot be written, or there is no port.
 pub(crate) async fn open(
     ledger: Ledger,
-    accounts: &Path,
+    listen: SocketAddr,
+    (accounts, key): (&Path, &Path),
     agency: (RecipientId, String),
     sink: &Arc<Sink>,
 ) -> Result<(Console, Front), Error> {
@@ -73,7 +70,7 @@ pub(crate) async fn open(
         Ok(logins)
     })
     .attempt("make the accounts of the console")?;
-    let config = Config { listen: free(), ..Config::of(accounts.to_owned()) };
+    let config = Config { listen, key: Some(key.to_owned()), ..Config::of(accounts.to_owned()) };
     let reports = Some(Auditor::new(&ledger) as _);
     let hands = Hands { mailbox: Some(Arc::new(Taken(Arc::clone(sink)))), reports, ..Hands::default() };
     let console = Console::bind(ledger, config, hands).await.attempt("open the console")?;
@@ -92,11 +89,16 @@ impl Front {
     }
 }
 
-/// The usual port if it is free; else any.
-fn free() -> SocketAddr {
-    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, USUAL));
+/// Where the console is to be, which the mails must know before it is there: the usual port if it is free, else any.
+///
+/// # Errors
+/// When there is no port at all.
+pub(crate) fn place() -> Result<SocketAddr, Error> {
     // Somebody else may be quicker between this look and the console's own: that is told, and the next drill goes well.
-    if TcpListener::bind(usual).is_ok() { usual } else { SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) }
+    [USUAL, 0]
+        .into_iter()
+        .find_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?.local_addr().ok())
+        .ok_or_else(|| Error::told("no port is free for the console"))
 }
 
 /// What the drill's SMTP server took.

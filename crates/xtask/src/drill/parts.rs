@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -13,7 +14,7 @@ use tocsin_ledger::{
     server::{Server, ServerOptions},
 };
 use tocsin_notifier::{
-    Config, Notifier, RelayConfig, Retry, Tls,
+    Config, LinkConfig, Notifier, RelayConfig, Retry, Tls,
     sink::{Sink, SinkOptions},
 };
 use tocsin_protocol::{NewFact, RecipientId, SignedDuration, SigningKey, Subject, Window, to_body};
@@ -68,7 +69,7 @@ impl Home {
             }
         }
         let reports = ["json", "html", "csv"].map(|format| home.report(format));
-        for left in reports.into_iter().chain([home.accounts()]) {
+        for left in reports.into_iter().chain([home.accounts(), home.key("console"), home.key("link")]) {
             match fs::remove_file(&left) {
                 Err(why) if why.kind() != io::ErrorKind::NotFound => {
                     return Err(Error::io(cannot("remove", &left), why));
@@ -104,6 +105,11 @@ impl Home {
         self.0.join("accounts.toml")
     }
 
+    /// A key of one of our services.
+    pub(crate) fn key(&self, name: &str) -> PathBuf {
+        self.0.join(format!("{name}.nk"))
+    }
+
     /// What the parts say of themselves.
     pub(crate) fn log(&self) -> PathBuf {
         self.0.join("drill.log")
@@ -128,6 +134,8 @@ pub(crate) struct Parts {
     pub(crate) sink: Arc<Sink>,
     /// What the desks know.
     pub(crate) notes: Notes,
+    /// Where the console is to be.
+    page: SocketAddr,
 }
 
 impl Parts {
@@ -162,7 +170,17 @@ impl Parts {
         services.spawn(async move {
             ("router", router.run(until).await.map_err(|why| Error::part("run the router", why)))
         });
-        let notifier = Notifier::new(connect(&way, Service::Notifier).await?, &mail(sink.address().port()))
+        let page = front::place()?;
+        for (name, key) in [("console", &world.console), ("link", &world.link)] {
+            secret(&home.key(name), key)?;
+        }
+        let link = LinkConfig {
+            url: format!("http://{page}"),
+            key: home.key("link"),
+            valid: Window(SignedDuration::from_hours(24)),
+        };
+        let mail = Config { link: Some(link), ..mail(sink.address().port()) };
+        let notifier = Notifier::new(connect(&way, Service::Notifier).await?, &mail)
             .map_err(|why| Error::part("make a notifier", why))?;
         let until = stopped(stopping.clone());
         services.spawn(async move {
@@ -174,7 +192,7 @@ impl Parts {
                 Seat { contacts: entry.contacts.clone(), behaviour, recipient, key }
             });
         let (desks, notes) = desks::open(&way, seats.collect(), &sink, speed, stopping).await?;
-        Ok(Self { server, way, stop, services, desks, ledger, sink, notes })
+        Ok(Self { server, way, stop, services, desks, ledger, sink, notes, page })
     }
 
     /// Opens the console, for a visitor who may speak for this agency, by identifier and name.
@@ -186,8 +204,10 @@ impl Parts {
         home: &Home,
         agency: (RecipientId, String),
     ) -> Result<Front, Error> {
-        let ledger = connect(&self.way, Service::Auditor).await?;
-        let (console, front) = front::open(ledger, &home.accounts(), agency, &self.sink).await?;
+        let ledger = connect(&self.way, Service::Console).await?;
+        let files = (home.accounts(), home.key("console"));
+        let (console, front) =
+            front::open(ledger, self.page, (&files.0, &files.1), agency, &self.sink).await?;
         let until = stopped(self.stop.subscribe());
         self.services.spawn(async move {
             ("console", console.run(until).await.map_err(|why| Error::part("run the console", why)))
@@ -271,6 +291,16 @@ async fn connect(way: &Way, service: Service) -> Result<Ledger, Error> {
     Ledger::connect(&way.service(service)?)
         .await
         .map_err(|why| Error::part(format!("connect the {service}"), why))
+}
+
+/// Writes a key that nobody else may read.
+fn secret(file: &Path, key: &SigningKey) -> Result<(), Error> {
+    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
+    let cannot = format!("write {}", file.display());
+    let seed = key.seed().map_err(|why| Error::part(cannot.clone(), why))?;
+    let mut options = fs::File::options();
+    let opened = options.create_new(true).write(true).mode(0o600).open(file);
+    opened.and_then(|mut opened| opened.write_all(seed.as_bytes())).map_err(|why| Error::io(cannot, why))
 }
 
 /// Puts the directory in force.

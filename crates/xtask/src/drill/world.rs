@@ -27,6 +27,10 @@ pub(crate) struct World {
     pub(crate) document: DirectoryDocument,
     /// The publisher's key.
     pub(crate) publisher: SigningKey,
+    /// With which the console signs what is acknowledged on its pages.
+    pub(crate) console: SigningKey,
+    /// With which the links of mails are signed.
+    pub(crate) link: SigningKey,
     /// Each recipient's key, in the order of the directory.
     pub(crate) desks: Vec<(RecipientId, SigningKey)>,
     /// The windows as the policy has them and as they are here, for the screen.
@@ -52,8 +56,11 @@ impl World {
         let public = toml::to_string(&public).map_err(|why| Error::part("list the public keys", why))?;
         let keys = Some(Text { file: "the drill's keys".to_owned(), text: public });
         let (document, faults) = check(&Texts { directory, policies, keys, today: None });
-        let document = document.ok_or_else(|| told(&faults))?;
-        let mut world = Self { document, publisher, desks, windows: Vec::new() };
+        let mut document = document.ok_or_else(|| told(&faults))?;
+        let (console, link) = (SigningKey::generate(), SigningKey::generate());
+        document.console_key = Some(console.public());
+        document.link_key = Some(link.public());
+        let mut world = Self { document, publisher, console, link, desks, windows: Vec::new() };
         world.shorten(speed)?;
         world.add_synthetic(synthetic)?;
         Directory::build(1, world.document.clone()).map_err(|faults| told(&faults))?;
