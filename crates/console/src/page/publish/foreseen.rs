@@ -123,7 +123,7 @@ fn fill_in(page: &mut Page, told: WhoIsTold, directory: Option<&Directory>, zone
     page.told = Some(match told.recipients.len() {
         0 => "Nobody: no policy of the directory owes this to anyone.".to_owned(),
         total => {
-            format!("{}: {required} must acknowledge, {informed} are told for information.", bodies(total))
+            format!("{}: {required} must acknowledge, {informed} for information.", bodies(total))
         }
     });
     let mut rows: BTreeMap<(String, String), (usize, usize)> = BTreeMap::new();
