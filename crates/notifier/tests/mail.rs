@@ -131,11 +131,14 @@ fn a_mail_has_a_link_that_acknowledges_without_an_account_and_is_the_same_each_t
     assert!(html(&mail).contains(&format!("href=\"{url}\"")), "both parts have the same link");
 }
 
+/// One way to alter it.
+type Change = fn(&mut DirectoryDocument);
+
 #[test]
 fn a_link_that_would_lead_to_nothing_is_left_out() {
     let dir = tempfile::tempdir().unwrap();
     let (letterhead, directory) = with_links(dir.path());
-    let cases: [(&str, fn(&mut DirectoryDocument)); 4] = [
+    let cases: [(&str, Change); 4] = [
         ("another key signs links", |d| d.link_key = Some(SigningKey::generate().public())),
         ("no key signs links", |d| d.link_key = None),
         ("there is no console", |d| d.console_key = None),

@@ -54,7 +54,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let ended = runtime.block_on(async {
         match cli.command.manner() {
             // It ends its work by itself: see `shutdown`.
-            Manner::Service => cli.command.run().await,
+            Manner::Service => Box::pin(cli.command.run()).await,
             Manner::Command => tokio::select! {
                 ended = cli.command.run() => ended,
                 () = shutdown::interrupted() => Err(Failure::told(Exit::Interrupted)),

@@ -363,6 +363,9 @@ async fn with_the_bus_away_it_is_kept_says_so_and_goes_out_by_itself_once() {
     assert!(!duty.until("/", |page| !page.text.contains("lost touch")).text.contains("NOT sent yet"));
 }
 
+/// One way to alter it.
+type Change = fn(&mut serde_json::Value);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_publishes_who_may_not_and_nothing_that_was_not_drafted_here() {
     let site = Site::start().await;
@@ -391,7 +394,7 @@ async fn nobody_publishes_who_may_not_and_nothing_that_was_not_drafted_here() {
         };
         confirmed.iter().map(alter).collect()
     };
-    let changes: [(&str, fn(&mut serde_json::Value)); 6] = [
+    let changes: [(&str, Change); 6] = [
         ("another publisher", |event| event["publisher"] = "somebody".into()),
         ("an unknown area", |event| event["areas"] = serde_json::json!(["atlantis"])),
         ("a gap", |event| {

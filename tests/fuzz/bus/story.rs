@@ -220,30 +220,8 @@ impl Story {
             checkpoint: (choices.below(4) == 1).then(|| MARKUP.to_owned()),
             link: None,
         };
-        let (receipt, key) = self.through_a_door(receipt, [2, 1, 3][who], choices);
+        let (receipt, key) = through_a_door(receipt, [2, 1, 3][who], choices);
         self.say(&receipt.subject().to_string(), &to_body("receipt", &receipt).unwrap(), key, choices);
-    }
-
-    /// Mostly a receipt as its recipient says it; now and then one of the console's, by its page or by a link.
-    fn through_a_door(&self, receipt: Receipt, own: usize, choices: &mut Choices<'_>) -> (Receipt, usize) {
-        let by_link = |signer: usize, step: u32| {
-            let link = Link {
-                recipient: receipt.recipient.clone(),
-                incident: receipt.incident.clone(),
-                event: receipt.event,
-                step: StepNumber::new(step).unwrap(),
-                expires_at: begin() + SignedDuration::from_hours(2),
-            };
-            let token = link.token(&WORLD.keys[signer]).unwrap();
-            Receipt { method: Some(ReceiptMethod::Link), link: Some(token), ..receipt.clone() }
-        };
-        match choices.below(8) {
-            1 => (Receipt { method: Some(ReceiptMethod::Page), ..receipt }, 4),
-            2 => (by_link(5, 1), 4),
-            3 => (by_link(5, 2), own),
-            4 => (by_link(4, 1), 4),
-            _ => (receipt, own),
-        }
     }
 
     /// Says it, mostly as it is; now and then with another's key, unsigned, changed before it is signed or after.
@@ -439,5 +417,27 @@ impl Story {
         for (_, target, body) in closed {
             self.log(target.to_string(), body);
         }
+    }
+}
+
+/// Mostly a receipt as its recipient says it; now and then one of the console's, by its page or by a link.
+fn through_a_door(receipt: Receipt, own: usize, choices: &mut Choices<'_>) -> (Receipt, usize) {
+    let by_link = |signer: usize, step: u32| {
+        let link = Link {
+            recipient: receipt.recipient.clone(),
+            incident: receipt.incident.clone(),
+            event: receipt.event,
+            step: StepNumber::new(step).unwrap(),
+            expires_at: begin() + SignedDuration::from_hours(2),
+        };
+        let token = link.token(&WORLD.keys[signer]).unwrap();
+        Receipt { method: Some(ReceiptMethod::Link), link: Some(token), ..receipt.clone() }
+    };
+    match choices.below(8) {
+        1 => (Receipt { method: Some(ReceiptMethod::Page), ..receipt }, 4),
+        2 => (by_link(5, 1), 4),
+        3 => (by_link(5, 2), own),
+        4 => (by_link(4, 1), 4),
+        _ => (receipt, own),
     }
 }

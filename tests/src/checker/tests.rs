@@ -335,6 +335,9 @@ fn said_otherwise(
     check(&evidence).faults
 }
 
+/// One way to alter it.
+type Change = fn(&mut tocsin_protocol::Link);
+
 #[test]
 fn what_the_console_says_counts_through_its_doors_alone() {
     use tocsin_protocol::{Link, ReceiptMethod};
@@ -363,8 +366,8 @@ fn what_the_console_says_counts_through_its_doors_alone() {
     assert!(refused(&said_otherwise(world(&["a"]), CONSOLE, |r| r.method = Some(ReceiptMethod::Page))));
     assert!(refused(&said_otherwise(world(&[]), CONSOLE, |r| r.method = Some(ReceiptMethod::Desk))));
     assert!(refused(&said_otherwise(world(&[]), CONSOLE, |r| r.method = Some(ReceiptMethod::Link))));
-    let good: fn(&mut Link) = |_| {};
-    let cases: [(&str, fn(&mut Link), bool); 6] = [
+    let good: Change = |_| {};
+    let cases: [(&str, Change, bool); 6] = [
         (LINKS, good, true),
         (CONSOLE, good, false),
         (LINKS, |link| link.expires_at = at(4), false),

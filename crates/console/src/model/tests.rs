@@ -154,8 +154,10 @@ fn each_sees_what_its_role_may_and_nothing_else() {
             None => "not there".to_owned(),
             Some((incident, sight)) => {
                 let standings = incident.standings.iter().map(|standing| &standing.recipient);
-                let mut seen: Vec<_> =
-                    standings.filter(|who| sight.takes_in(who)).map(|who| who.as_str()).collect();
+                let mut seen: Vec<_> = standings
+                    .filter(|who| sight.takes_in(who))
+                    .map(tocsin_protocol::RecipientId::as_str)
+                    .collect();
                 seen.sort_by_key(|who| everyone.find(who));
                 seen.join(" ")
             }

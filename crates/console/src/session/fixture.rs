@@ -31,7 +31,7 @@ pub(crate) const HERE: &str = "http://127.0.0.1:8911";
 pub(crate) struct Site {
     pub(crate) app: App,
     pub(crate) server: Server,
-    pub(crate) dir: TempDir,
+    _dir: TempDir,
     router: Router,
 }
 
@@ -84,7 +84,7 @@ impl Site {
         let voice = Voice::open(&config).unwrap();
         let app = App::new(config, ledger, model, hands, sessions, voice);
         let probe = super::guarded(super::tests::probe(), &app).with_state(app.clone());
-        Self { router: router(app.clone()).merge(probe), app, server, dir }
+        Self { router: router(app.clone()).merge(probe), app, server, _dir: dir }
     }
 
     /// Adds an account and signs in to it. Its name is what it sees.

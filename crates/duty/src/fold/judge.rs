@@ -98,13 +98,13 @@ pub(super) fn valid(fold: &Fold, entry: &Entry) -> Result<Valid, Objection> {
                     format!("recipient {recipient} is not in directory {}", directory.version()),
                 )
             })?;
-            let (signer, signed) = signed_receipt(directory, known, entry)?;
+            let (by, signed) = signed_receipt(directory, known, entry)?;
             let receipt =
                 schema::check_receipt(&entry.body).map_err(|problems| unreadable(entry, &problems))?;
             if receipt.subject() != subject {
                 return Err(mismatch(&receipt.subject(), entry));
             }
-            doors::open(directory, known, signer, &receipt, entry.time)?;
+            doors::open(directory, known, by, &receipt, entry.time)?;
             Ok(Valid::Receipt(Box::new(receipt), signed.clone()))
         }
         _ => Err(Objection::new(

@@ -102,7 +102,7 @@ fn who_may_use_the_page_needs_no_key_and_is_told_what_that_means() {
     keys.text = keys.text.lines().filter(|line| !line.starts_with("ofcom")).collect::<Vec<_>>().join("\n");
     assert!(check(&texts).0.is_none(), "without a console nothing that it says would count");
     let keys = texts.keys.as_mut().unwrap();
-    keys.text += &format!("\nconsole_key = \"{console}\"\nlink_key = \"{link}\"");
+    keys.text = format!("{}\nconsole_key = \"{console}\"\nlink_key = \"{link}\"", keys.text);
     let (document, faults) = check(&texts);
     let document = document.unwrap();
     assert_eq!((document.console_key, document.link_key), (Some(console), Some(link)));

@@ -127,8 +127,8 @@ fn shown(app: &App, state: &State, token: &str, fields: Fields, faults: Faults) 
 }
 
 /// What a link lets, or why it lets nothing.
-fn read(app: &App, state: &State, token: &str) -> Result<Link, Telling> {
-    let Some(directory) = state.fold.directory() else { return Err(unknown(app)) };
+fn read(app: &App, state: &State, token: &str) -> Result<Link, Box<Telling>> {
+    let Some(directory) = state.fold.directory() else { return Err(Box::new(unknown(app))) };
     check_link(directory, token, app.model().now()).map_err(|Shut { code, why }| {
         let (status, title) = match code {
             RefusalCode::LinkExpired => (StatusCode::GONE, "This link has expired"),
@@ -140,7 +140,7 @@ fn read(app: &App, state: &State, token: &str) -> Result<Link, Telling> {
              desk; or telephone."
                 .to_owned(),
         );
-        told
+        Box::new(told)
     })
 }
 
