@@ -106,6 +106,12 @@ async fn every_page_is_accessible_in_light_and_dark_and_fits_a_telephone() {
     faults.of(&browser, "absent").await;
     browser.go(&scene.at("/mails")).await;
     faults.of(&browser, "no-mails").await;
+    for page in ["audit", "audit/over", "audit/verdict.html", "audit?from=2026-01-01&to=2026-12-31", "desks"]
+    {
+        browser.go(&scene.at(&format!("/{page}"))).await;
+        browser.sees("main h1").await;
+        faults.of(&browser, &page.replace(|c: char| !c.is_ascii_alphanumeric(), "-")).await;
+    }
 
     for (agency, incident) in [("south", "actual"), ("north", "exercise-with-a-rather-long-name-2026-11")] {
         let browser = Browser::open().await;

@@ -6,6 +6,7 @@
     reason = "in tests: the lint's own exception does not reach helper functions"
 )]
 
+mod acknowledge;
 mod every_page;
 mod harness;
 mod publish;

@@ -28,12 +28,13 @@ pub(crate) struct Scene {
 impl Scene {
     /// Router, notifier and console, and an account for each of these agencies.
     pub(crate) async fn start(cast: Cast, agencies: &[&str]) -> Self {
-        let world = World::start(cast).await;
+        let mut world = World::start(cast).await;
         let accounts = accounts(agencies);
         let accounts: Vec<_> = accounts.iter().map(|(name, sees)| (name.as_str(), sees.clone())).collect();
         let config = world.console_config(&accounts);
-        let services = vec![world.router_here().await.into(), world.notifier_here().await.into()];
         let (console, url) = world.console(&config).await;
+        world.config.link = world.cast.document.link_key.is_some().then(|| url.clone());
+        let services = vec![world.router_here().await.into(), world.notifier_here().await.into()];
         Self { world, url, config, console: Some(console), services }
     }
 

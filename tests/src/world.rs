@@ -44,12 +44,14 @@ pub struct Config {
     pub takeover: &'static str,
     /// The password of the account `tocsin` at the first relay, where that has one.
     pub password: Option<&'static str>,
+    /// The console to which the links in mails lead; none for mails without.
+    pub link: Option<String>,
 }
 
 impl Default for Config {
     /// Longer than a slow machine takes, so that nothing is given up that merely waits for its turn.
     fn default() -> Self {
-        Self { timeout: "15s", pauses: "['300ms', '500ms']", takeover: "15s", password: None }
+        Self { timeout: "15s", pauses: "['300ms', '500ms']", takeover: "15s", password: None, link: None }
     }
 }
 
@@ -245,7 +247,7 @@ impl World {
 
     /// The notifier's configuration, as the table of that name in the program's file has it.
     fn notifier_config(&self) -> String {
-        let Config { timeout, pauses, takeover, password } = &self.config;
+        let Config { timeout, pauses, takeover, password, link } = &self.config;
         let relay = |(number, relay): (usize, &Sink)| {
             let account = match (number, password) {
                 (0, Some(password)) => {
@@ -262,10 +264,14 @@ impl World {
             )
         };
         let relays: Vec<String> = self.relays.iter().enumerate().map(relay).collect();
+        let link = link.as_ref().map(|url| {
+            format!("link = {{ url = '{url}', key = '{}' }}\n", self.seed_file(crate::cast::LINKS).display())
+        });
         format!(
             "from = 'Tocsin <tocsin@operator.example>'\nmessage_id_domain = 'tocsin.operator.example'\n\
-             takeover = '{takeover}'\nretry.pauses = {pauses}\nrelays = [{}]\n",
-            relays.join(", ")
+             takeover = '{takeover}'\nretry.pauses = {pauses}\nrelays = [{}]\n{}",
+            relays.join(", "),
+            link.unwrap_or_default()
         )
     }
 
