@@ -39,9 +39,7 @@ async fn an_open_page_shows_a_failure_from_the_first_word_to_the_last() {
     board.shoot("incident-window-open").await;
 
     board.reads("#r-south", |text| text.contains("Silent") && text.contains("mail accepted")).await;
-    board
-        .reads("#timeline", |text| text.contains("Mail to Body south") && text.contains("taken by the relay"))
-        .await;
+    board.reads("#timeline", |text| text.contains("silent: Body south")).await;
     board.shoot("incident-silent").await;
     gate.open();
     board.reads("#r-south", |text| text.contains("Acknowledged late")).await;
