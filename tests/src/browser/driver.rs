@@ -19,6 +19,11 @@ use tokio::net::TcpStream;
 
 use crate::wait::until;
 
+/// How often one is started, before it is taken for granted that there is no port for it.
+const TRIES: usize = 10;
+/// What it says when it ends because its port is taken.
+const NO_PORT: &str = "port not available";
+
 /// A chromedriver of its own. Dropping it ends it and every browser that it started.
 #[derive(Debug)]
 pub(super) struct Driver {
@@ -29,6 +34,16 @@ pub(super) struct Driver {
 impl Driver {
     /// Starts one on a free port, its log in this directory.
     pub(super) async fn start(directory: &Path) -> Self {
+        for _ in 1..TRIES {
+            if let Some(driver) = Self::try_start(directory).await {
+                return driver;
+            }
+        }
+        Self::try_start(directory).await.expect("chromedriver finds a free port")
+    }
+
+    /// None where it has ended: the port that was free for IPv6 when it asked was another's for IPv4.
+    async fn try_start(directory: &Path) -> Option<Self> {
         let log = directory.join("chromedriver.log");
         let file = File::create(&log).unwrap();
         // The guard holds a pipe to this process. When that closes, whether by a drop, a panic or a kill, it ends its
@@ -43,12 +58,17 @@ impl Driver {
             .spawn()
             .unwrap();
         let mut driver = Self { guard, port: 0 };
-        driver.port = until("chromedriver listens", async || {
+        let port = until("chromedriver listens", async || {
             let said = std::fs::read_to_string(&log).unwrap();
-            port_in(&said).ok_or(said)
+            match port_in(&said) {
+                Some(port) => Ok(Some(port)),
+                None if said.contains(NO_PORT) => Ok(None),
+                None => Err(said),
+            }
         })
         .await;
-        driver
+        driver.port = port?;
+        Some(driver)
     }
 
     /// Asks for something, and gives its value, or what the driver says against it.
