@@ -238,7 +238,7 @@ async fn an_open_page_is_sent_what_changed_and_after_a_break_what_it_missed() {
 async fn an_agencys_page_is_sent_its_own_part_alone() {
     let mut site = Site::start().await;
     let kent = site.sign_in("kent").await;
-    let page = site.page_with(&kent, &format!("/incidents/{INCIDENT}"), "Kent Police").await;
+    let page = site.page_with(&kent, &format!("/incidents/{INCIDENT}"), "id=\"own\"").await;
     let mut open = site.open(&kent, &since(&page), None).await;
     site.world.acknowledged("pol-gwent", 1).acknowledged("pol-kent", 1);
     site.tell().await;

@@ -96,7 +96,9 @@ fn secrets(files: &BTreeMap<PathBuf, (u32, Vec<u8>)>) -> Vec<(String, String)> {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let text = String::from_utf8_lossy(content);
         let lines = text.lines().filter(|line| line.len() > 8 && !line.starts_with("-----"));
-        for line in lines {
+        // The third line of a P-256 key as PEM is of its public half alone, which its certificate shows.
+        let secret = if text.starts_with("-----") { 2 } else { usize::MAX };
+        for line in lines.take(secret) {
             secrets.push((name.clone(), line.to_owned()));
             secrets.push((format!("{name} in base64"), BASE64.encode(line.as_bytes())));
         }
