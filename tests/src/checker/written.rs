@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tocsin_protocol::{
     AttemptBegun, AttemptEnded, AttemptPhase, ClockStart, DirectoryDocument, Dispatch, Due, Entry,
-    Escalation, EventNumber, Finding, IncidentId, Notice, RecipientId, Refusal, Requirement, StepNumber,
-    Subject, Timestamp, Where, from_body,
+    Escalation, EventNumber, Finding, IncidentId, Notice, RecipientId, Refusal, Requirement, Status,
+    StepNumber, Subject, Timestamp, Where, from_body,
 };
 
 use super::{name, said::Heard};
@@ -240,7 +240,9 @@ fn owes_as_the_directory_says(
                 *strictest = (*strictest).min(rule.requirement);
             }
         }
-        let asks = policy.acknowledge.contains(&event.fact.kind) || !at.worsened.is_empty();
+        // A test is for systems; nobody is asked.
+        let asks = event.fact.status != Status::Test
+            && (policy.acknowledge.contains(&event.fact.kind) || !at.worsened.is_empty());
         if required && asks {
             windows.extend(policy.steps.iter().map(|s| (event.time + s.within.0, s.contact.clone())));
         }
