@@ -250,10 +250,14 @@ impl<'f> Paper<'f> {
         self.y += if self.y > TOP { style.above } else { 0.0 };
         // A heading does not stand alone at the end of a page.
         self.room(style.line() * 2.0 + 40.0);
-        let title = style.face(self.faces).known(text);
+        let mut title = style.face(self.faces).known(text);
+        if title.trim().is_empty() {
+            // Words from outside may be nothing but signs that are not shown, and a heading must have a title.
+            "(nothing that can be shown)".clone_into(&mut title);
+        }
         self.places.push(Place { level, title: title.clone(), page: self.pages.len() - 1, y: self.y });
         let leaf = self.leaf();
-        self.lines(leaf, text, style, MARGIN);
+        self.lines(leaf, &title, style, MARGIN);
         self.tags.push(Tagged::with(What::Heading(level, title), leaf));
     }
 
