@@ -5,8 +5,8 @@ use std::{fmt, time::Duration};
 use jiff::tz::TimeZone;
 use tocsin_ledger::{Error as LedgerError, Position, Said};
 use tocsin_protocol::{
-    Entry, EventNumber, IncidentId, Person, Receipt, ReceiptMethod, ReceiptStage, Refusal, Stream, Subject,
-    Timestamp, from_body,
+    Entry, EventNumber, IncidentId, Person, Receipt, ReceiptMethod, Refusal, Stream, Subject, Timestamp,
+    from_body,
 };
 
 use crate::{
@@ -191,18 +191,16 @@ impl Desk {
 
     fn acknowledgement(&self, read: &ReadNotice, what: &Acknowledge) -> Receipt {
         Receipt {
-            incident: read.notice.incident.clone(),
-            event: read.notice.event,
-            recipient: self.recipient.clone(),
-            stage: ReceiptStage::Acknowledged,
-            at: Timestamp::now(),
-            by: Some(what.by.clone()),
-            method: Some(what.method),
             control_room: self.control_room.clone(),
             on_behalf_of: what.on_behalf_of.clone(),
             note: what.note.clone(),
-            checkpoint: None,
-            link: None,
+            ..Receipt::acknowledged(
+                self.recipient.clone(),
+                read.notice.incident.clone(),
+                read.notice.event,
+                Timestamp::now(),
+                (what.by.clone(), what.method),
+            )
         }
     }
 

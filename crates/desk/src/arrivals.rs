@@ -6,7 +6,7 @@ use std::{
 };
 
 use tocsin_ledger::{Error as LedgerError, Held, Notices};
-use tocsin_protocol::{EventNumber, IncidentId, Receipt, ReceiptStage, Timestamp, TraceId};
+use tocsin_protocol::{EventNumber, IncidentId, Receipt, Timestamp, TraceId};
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
@@ -233,18 +233,13 @@ impl Desk {
     /// Says that this recipient's system holds a notice, once.
     async fn deliver(&self, read: &ReadNotice) -> Delivered {
         let receipt = Receipt {
-            incident: read.notice.incident.clone(),
-            event: read.notice.event,
-            recipient: self.recipient.clone(),
-            stage: ReceiptStage::Delivered,
-            at: Timestamp::now(),
-            by: None,
-            method: None,
             control_room: self.control_room.clone(),
-            on_behalf_of: None,
-            note: None,
-            checkpoint: None,
-            link: None,
+            ..Receipt::delivered(
+                self.recipient.clone(),
+                read.notice.incident.clone(),
+                read.notice.event,
+                Timestamp::now(),
+            )
         };
         match self.said_before(&receipt.subject()).await {
             Ok(Some((entry, _))) => return Delivered::Before(entry.time),

@@ -61,40 +61,25 @@ pub fn worsening(event: &Event, previous: &Event, baseline: &Event) -> Vec<Strin
 
 #[cfg(test)]
 mod tests {
-    use tocsin_protocol::{AreaId, Category, EventNumber, Impact, IncidentId, PublisherId, Service, Status};
+    use tocsin_protocol::{AreaId, Category, Impact, IncidentId, PublisherId, Service, Status};
 
     use super::*;
 
     fn event(kind: EventKind) -> Event {
         Event {
-            incident: IncidentId::new("x").unwrap(),
-            sequence: EventNumber::FIRST,
             kind,
-            status: Status::Actual,
-            publisher: PublisherId::new("bt").unwrap(),
-            category: Category::Outage,
-            services: vec![Service::Voice999],
-            headline: "x".into(),
-            areas: vec![AreaId::new("kent").unwrap()],
-            description: None,
-            instruction: None,
-            public_advice: None,
             severity: Some(Severity::Severe),
-            urgency: None,
-            certainty: None,
-            began_at: None,
-            detected_at: None,
-            aware_at: None,
-            discovered_at: None,
-            classified_at: None,
-            restored_at: None,
-            expected_restoration_at: None,
-            next_update_by: None,
             platform: Some(Platform::Backup),
             impact: Some(Impact { calls_unsuccessful: Some(10), ..Impact::default() }),
-            recontact: None,
-            contact: None,
-            marking: None,
+            ..Event::initial(
+                PublisherId::new("bt").unwrap(),
+                IncidentId::new("x").unwrap(),
+                Status::Actual,
+                Category::Outage,
+                vec![Service::Voice999],
+                "x",
+                vec![AreaId::new("kent").unwrap()],
+            )
         }
     }
 

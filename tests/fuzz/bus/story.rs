@@ -207,18 +207,15 @@ impl Story {
         let stage = [ReceiptStage::Delivered, ReceiptStage::Acknowledged][choices.below(2)];
         let by = Person { name: format!("{MARKUP}A. Person"), role: "supervisor".to_owned() };
         let receipt = Receipt {
-            incident: incident.parse().unwrap(),
-            event: tocsin_protocol::EventNumber::new(event).unwrap(),
-            recipient: RECIPIENTS[who].parse().unwrap(),
             stage,
-            at: self.now,
             by: (stage == ReceiptStage::Acknowledged).then_some(by),
-            method: None,
-            control_room: None,
-            on_behalf_of: None,
-            note: None,
             checkpoint: (choices.below(4) == 1).then(|| MARKUP.to_owned()),
-            link: None,
+            ..Receipt::delivered(
+                RECIPIENTS[who].parse().unwrap(),
+                incident.parse().unwrap(),
+                tocsin_protocol::EventNumber::new(event).unwrap(),
+                self.now,
+            )
         };
         let (receipt, key) = through_a_door(receipt, [2, 1, 3][who], choices);
         self.say(&receipt.subject().to_string(), &to_body("receipt", &receipt).unwrap(), key, choices);

@@ -272,34 +272,19 @@ impl World {
     pub(crate) fn say(&mut self, kind: EventKind, change: impl FnOnce(&mut Event)) -> &mut Self {
         self.said += 1;
         let mut event = Event {
-            incident: self.incident.parse().unwrap(),
             sequence: number(self.said),
             kind,
-            status: self.status,
-            publisher: "bt-cha".parse().unwrap(),
-            category: Category::Outage,
-            services: vec![Service::Voice999],
-            headline: "999 calls are failing".to_owned(),
-            areas: vec![AreaId::new("uk").unwrap()],
-            description: None,
-            instruction: None,
-            public_advice: None,
-            severity: None,
-            urgency: None,
-            certainty: None,
             began_at: Some(start() - minutes(2)),
-            detected_at: None,
-            aware_at: None,
-            discovered_at: None,
-            classified_at: None,
-            restored_at: None,
-            expected_restoration_at: None,
-            next_update_by: None,
             platform: Some(Platform::Primary),
-            impact: None,
-            recontact: None,
-            contact: None,
-            marking: None,
+            ..Event::initial(
+                "bt-cha".parse().unwrap(),
+                self.incident.parse().unwrap(),
+                self.status,
+                Category::Outage,
+                vec![Service::Voice999],
+                "999 calls are failing",
+                vec![AreaId::new("uk").unwrap()],
+            )
         };
         change(&mut event);
         let body = to_body("event", &event).unwrap();
@@ -314,18 +299,16 @@ impl World {
     fn receipt(&self, who: &str, event: u32, stage: ReceiptStage) -> Receipt {
         let by = Person { name: format!("A. Person of {who}"), role: "control room supervisor".to_owned() };
         Receipt {
-            incident: self.incident.parse().unwrap(),
-            event: number(event),
-            recipient: id(who),
             stage,
-            at: self.now - seconds(1),
             by: (stage == ReceiptStage::Acknowledged).then_some(by),
             method: (stage == ReceiptStage::Acknowledged).then_some(ReceiptMethod::Desk),
-            control_room: None,
-            on_behalf_of: None,
-            note: None,
             checkpoint: self.seen.clone(),
-            link: None,
+            ..Receipt::delivered(
+                id(who),
+                self.incident.parse().unwrap(),
+                number(event),
+                self.now - seconds(1),
+            )
         }
     }
 

@@ -9,8 +9,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use tocsin_protocol::{
-    EventNumber, IncidentId, Person, Receipt, ReceiptMethod, ReceiptStage, RecipientId, Timestamp, schema,
-    to_body,
+    EventNumber, IncidentId, Person, Receipt, ReceiptMethod, RecipientId, Timestamp, schema, to_body,
 };
 
 use super::{problem::Problem, publish::counted, read::id, view::Acknowledged};
@@ -63,18 +62,16 @@ pub(super) async fn acknowledge(
         app.voice().of(&state, &recipient).map_err(|why| Problem::new(StatusCode::CONFLICT, why))?;
     }
     let receipt = Receipt {
-        incident: incident.clone(),
-        event,
-        recipient: recipient.clone(),
-        stage: ReceiptStage::Acknowledged,
-        at: Timestamp::now(),
-        by: Some(given.by),
-        method: Some(ReceiptMethod::Program),
         control_room: given.control_room,
         on_behalf_of: given.on_behalf_of,
         note: given.note,
-        checkpoint: None,
-        link: None,
+        ..Receipt::acknowledged(
+            recipient.clone(),
+            incident.clone(),
+            event,
+            Timestamp::now(),
+            (given.by, ReceiptMethod::Program),
+        )
     };
     let unfit = |why: tocsin_protocol::Error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why.to_string());
     let said = to_body("receipt", &receipt).map_err(unfit)?;

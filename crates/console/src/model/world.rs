@@ -228,18 +228,10 @@ impl World {
         let person = Person { name: format!("A. Person of {who}"), role: "supervisor".to_owned() };
         let acknowledged = stage == ReceiptStage::Acknowledged;
         let receipt = Receipt {
-            incident: incident(INCIDENT),
-            event: EventNumber::new(event).unwrap(),
-            recipient: id(who),
             stage,
-            at: self.now,
             by: acknowledged.then_some(person),
             method: acknowledged.then_some(ReceiptMethod::Desk),
-            control_room: None,
-            on_behalf_of: None,
-            note: None,
-            checkpoint: None,
-            link: None,
+            ..Receipt::delivered(id(who), incident(INCIDENT), EventNumber::new(event).unwrap(), self.now)
         };
         let body = to_body("receipt", &receipt).unwrap();
         let subject = receipt.subject().to_string();
@@ -298,37 +290,22 @@ impl World {
 
 fn event(id: &str, number: u32, kind: EventKind) -> Event {
     Event {
-        incident: incident(id),
         sequence: EventNumber::new(number).unwrap(),
         kind,
-        status: Status::Actual,
-        publisher: "bt-cha".parse().unwrap(),
-        category: Category::Outage,
-        services: vec![Service::Voice999],
-        headline: "999 calls are failing".to_owned(),
-        areas: vec!["uk".parse().unwrap()],
-        description: None,
-        instruction: None,
-        public_advice: None,
-        severity: None,
-        urgency: None,
-        certainty: None,
-        began_at: None,
-        detected_at: None,
-        aware_at: None,
-        discovered_at: None,
-        classified_at: None,
-        restored_at: None,
-        expected_restoration_at: None,
-        next_update_by: None,
         platform: Some(Platform::Primary),
         impact: (number == 1).then(|| Impact {
             calls_unsuccessful: Some(1_000),
             by_area: [("kent".parse().unwrap(), 240), ("gwent".parse().unwrap(), 60)].into(),
             ..Impact::default()
         }),
-        recontact: None,
-        contact: None,
-        marking: None,
+        ..Event::initial(
+            "bt-cha".parse().unwrap(),
+            incident(id),
+            Status::Actual,
+            Category::Outage,
+            vec![Service::Voice999],
+            "999 calls are failing",
+            vec!["uk".parse().unwrap()],
+        )
     }
 }

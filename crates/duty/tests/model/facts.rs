@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tocsin_protocol::{
     Area, AreaScope, AttemptBegun, AttemptEnded, AttemptPhase, Category, ClockStart, Confidence, Contact,
     DirectoryDocument, Escalation, EscalationReason, Event, EventKind, EventNumber, Finding, NewFact,
-    Outcome, OwedRule, Person, PolicyDocument, Publisher, Receipt, ReceiptStage, Recipient, RecipientId,
+    Outcome, OwedRule, Person, PolicyDocument, Publisher, Receipt, ReceiptMethod, Recipient, RecipientId,
     Requirement, Service, Signed, SignedDuration, SigningKey, Status, StepDocument, StepNumber, Subject,
     Timestamp, Where, Window, from_body, to_body,
 };
@@ -241,55 +241,30 @@ pub(crate) fn directory(recipients: u8) -> Fact {
 
 /// The one event.
 pub(crate) fn event() -> Fact {
-    let event = Event {
-        incident: id("incident"),
-        sequence: EventNumber::FIRST,
-        kind: EventKind::Initial,
-        status: Status::Actual,
-        publisher: id("operator"),
-        category: Category::Outage,
-        services: vec![Service::Voice999],
-        headline: "999 voice calls are failing".into(),
-        areas: vec![id("here")],
-        description: None,
-        instruction: None,
-        public_advice: None,
-        severity: None,
-        urgency: None,
-        certainty: None,
-        began_at: None,
-        detected_at: None,
-        aware_at: None,
-        discovered_at: None,
-        classified_at: None,
-        restored_at: None,
-        expected_restoration_at: None,
-        next_update_by: None,
-        platform: None,
-        impact: None,
-        recontact: None,
-        contact: None,
-        marking: None,
-    };
+    let event = Event::initial(
+        id("operator"),
+        id("incident"),
+        Status::Actual,
+        Category::Outage,
+        vec![Service::Voice999],
+        "999 voice calls are failing",
+        vec![id("here")],
+    );
     said(event.subject(), to_body("event", &event).unwrap(), &KEYS.publisher)
 }
 
 /// A recipient's acknowledgement.
 pub(crate) fn acknowledgement(n: u8) -> Fact {
-    let receipt = Receipt {
-        incident: id("incident"),
-        event: EventNumber::FIRST,
-        recipient: recipient_id(n),
-        stage: ReceiptStage::Acknowledged,
-        at: Timestamp::UNIX_EPOCH,
-        by: Some(Person { name: "Supervisor on duty".into(), role: "control room supervisor".into() }),
-        method: None,
-        control_room: None,
-        on_behalf_of: None,
-        note: None,
-        checkpoint: None,
-        link: None,
-    };
+    let receipt = Receipt::acknowledged(
+        recipient_id(n),
+        id("incident"),
+        EventNumber::FIRST,
+        Timestamp::UNIX_EPOCH,
+        (
+            Person { name: "Supervisor on duty".into(), role: "control room supervisor".into() },
+            ReceiptMethod::Desk,
+        ),
+    );
     said(receipt.subject(), to_body("receipt", &receipt).unwrap(), &KEYS.recipients[usize::from(n)])
 }
 

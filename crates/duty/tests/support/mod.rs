@@ -254,21 +254,17 @@ impl World {
 
     fn receipt(&mut self, incident: u8, event: u8, recipient: u8, stage: ReceiptStage, author: Author) {
         let receipt = Receipt {
-            incident: incident_id(incident),
-            event: EventNumber::new(event.into()).unwrap(),
-            recipient: recipient_id(recipient),
             stage,
-            at: self.now,
             by: (stage == ReceiptStage::Acknowledged).then(|| Person {
                 name: "Supervisor on duty".into(),
                 role: "control room supervisor".into(),
             }),
-            method: None,
-            control_room: None,
-            on_behalf_of: None,
-            note: None,
-            checkpoint: None,
-            link: None,
+            ..Receipt::delivered(
+                recipient_id(recipient),
+                incident_id(incident),
+                EventNumber::new(event.into()).unwrap(),
+                self.now,
+            )
         };
         self.say(&receipt.subject(), to_body("receipt", &receipt).unwrap(), author);
     }
@@ -523,33 +519,17 @@ enum Author {
 
 fn event(incident: &IncidentId, number: u32, kind: EventKind, platform: Platform) -> Event {
     Event {
-        incident: incident.clone(),
         sequence: EventNumber::new(number).unwrap(),
         kind,
-        status: Status::Actual,
-        publisher: id::<PublisherId>("operator"),
-        category: Category::Outage,
-        services: vec![Service::Voice999],
-        headline: "999 voice calls are failing".into(),
-        areas: vec![id::<AreaId>("here")],
-        description: None,
-        instruction: None,
-        public_advice: None,
-        severity: None,
-        urgency: None,
-        certainty: None,
-        began_at: None,
-        detected_at: None,
-        aware_at: None,
-        discovered_at: None,
-        classified_at: None,
-        restored_at: None,
-        expected_restoration_at: None,
-        next_update_by: None,
         platform: Some(platform),
-        impact: None,
-        recontact: None,
-        contact: None,
-        marking: None,
+        ..Event::initial(
+            id::<PublisherId>("operator"),
+            incident.clone(),
+            Status::Actual,
+            Category::Outage,
+            vec![Service::Voice999],
+            "999 voice calls are failing",
+            vec![id::<AreaId>("here")],
+        )
     }
 }

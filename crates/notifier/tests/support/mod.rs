@@ -19,8 +19,8 @@ use tocsin_notifier::{
 };
 use tocsin_protocol::{
     AttemptBegun, AttemptEnded, AttemptPhase, Contact, DirectoryDocument, Entry, Escalation,
-    EscalationReason, Event, EventKind, NewFact, Outcome, Person, Receipt, ReceiptMethod, ReceiptStage,
-    Recipient, SigningKey, Status, Stream, Subject, Timestamp, from_body, to_body,
+    EscalationReason, Event, EventKind, NewFact, Outcome, Person, Receipt, ReceiptMethod, Recipient,
+    SigningKey, Status, Stream, Subject, Timestamp, from_body, to_body,
 };
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle};
 
@@ -94,20 +94,16 @@ impl Bus {
 
     /// Acknowledges the event, as a recipient's desk does.
     pub(crate) async fn acknowledge(&self, recipient: &str) {
-        let receipt = Receipt {
-            incident: event().incident,
-            event: "1".parse().unwrap(),
-            recipient: recipient.parse().unwrap(),
-            stage: ReceiptStage::Acknowledged,
-            at: Timestamp::UNIX_EPOCH,
-            by: Some(Person { name: "A. Person".to_owned(), role: "Control room supervisor".to_owned() }),
-            method: Some(ReceiptMethod::Desk),
-            control_room: None,
-            on_behalf_of: None,
-            note: None,
-            checkpoint: None,
-            link: None,
-        };
+        let receipt = Receipt::acknowledged(
+            recipient.parse().unwrap(),
+            event().incident,
+            "1".parse().unwrap(),
+            Timestamp::UNIX_EPOCH,
+            (
+                Person { name: "A. Person".to_owned(), role: "Control room supervisor".to_owned() },
+                ReceiptMethod::Desk,
+            ),
+        );
         let (subject, body) = (receipt.subject(), to_body("receipt", &receipt).unwrap());
         let signed = self.recipients[recipient].sign(&subject.to_string(), &body).unwrap();
         self.ledger.say(&subject, &signed, body).await.unwrap();

@@ -94,6 +94,48 @@ pub struct Event {
 }
 
 impl Event {
+    /// The first word of an incident: what every event must say, and nothing else.
+    pub fn initial(
+        publisher: PublisherId,
+        incident: IncidentId,
+        status: Status,
+        category: Category,
+        services: Vec<Service>,
+        headline: impl Into<String>,
+        areas: Vec<AreaId>,
+    ) -> Self {
+        Self {
+            incident,
+            sequence: EventNumber::FIRST,
+            kind: EventKind::Initial,
+            status,
+            publisher,
+            category,
+            services,
+            headline: headline.into(),
+            areas,
+            description: None,
+            instruction: None,
+            public_advice: None,
+            severity: None,
+            urgency: None,
+            certainty: None,
+            began_at: None,
+            detected_at: None,
+            aware_at: None,
+            discovered_at: None,
+            classified_at: None,
+            restored_at: None,
+            expected_restoration_at: None,
+            next_update_by: None,
+            platform: None,
+            impact: None,
+            recontact: None,
+            contact: None,
+            marking: None,
+        }
+    }
+
     /// The identity of this fact.
     pub fn subject(&self) -> Subject {
         Subject::Incident {

@@ -46,6 +46,45 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// That the recipient's system holds the notice of an event, and nothing else. `at` is by its own clock.
+    pub fn delivered(
+        recipient: RecipientId,
+        incident: IncidentId,
+        event: EventNumber,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            incident,
+            event,
+            recipient,
+            stage: ReceiptStage::Delivered,
+            at,
+            by: None,
+            method: None,
+            control_room: None,
+            on_behalf_of: None,
+            note: None,
+            checkpoint: None,
+            link: None,
+        }
+    }
+
+    /// That a person there has acknowledged it, through this door, and nothing else.
+    pub fn acknowledged(
+        recipient: RecipientId,
+        incident: IncidentId,
+        event: EventNumber,
+        at: Timestamp,
+        (by, method): (Person, ReceiptMethod),
+    ) -> Self {
+        Self {
+            stage: ReceiptStage::Acknowledged,
+            by: Some(by),
+            method: Some(method),
+            ..Self::delivered(recipient, incident, event, at)
+        }
+    }
+
     /// The identity of this fact.
     pub fn subject(&self) -> Subject {
         Subject::Receipt {

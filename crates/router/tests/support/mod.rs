@@ -12,7 +12,7 @@ use tocsin_ledger::{
 };
 use tocsin_protocol::{
     Area, AreaScope, ClockStart, Confidence, Contact, DirectoryDocument, Entry, Event, EventKind, NewFact,
-    OwedRule, Person, PolicyDocument, Publisher, Receipt, ReceiptStage, Recipient, Refusal, Requirement,
+    OwedRule, Person, PolicyDocument, Publisher, Receipt, ReceiptMethod, Recipient, Refusal, Requirement,
     Service, SignedDuration, SigningKey, StepDocument, Stream, Subject, Timestamp, Where, Window, from_body,
     to_body,
 };
@@ -87,20 +87,16 @@ impl Bus {
     }
 
     pub(crate) async fn acknowledge(&self, recipient: &str, incident: &str, event: u32) {
-        let receipt = Receipt {
-            incident: incident.parse().unwrap(),
-            event: event.to_string().parse().unwrap(),
-            recipient: recipient.parse().unwrap(),
-            stage: ReceiptStage::Acknowledged,
-            at: Timestamp::UNIX_EPOCH,
-            by: Some(Person { name: "Supervisor on duty".to_owned(), role: "Supervisor".to_owned() }),
-            method: None,
-            control_room: None,
-            on_behalf_of: None,
-            note: None,
-            checkpoint: None,
-            link: None,
-        };
+        let receipt = Receipt::acknowledged(
+            recipient.parse().unwrap(),
+            incident.parse().unwrap(),
+            event.to_string().parse().unwrap(),
+            Timestamp::UNIX_EPOCH,
+            (
+                Person { name: "Supervisor on duty".to_owned(), role: "Supervisor".to_owned() },
+                ReceiptMethod::Desk,
+            ),
+        );
         let body = to_body("receipt", &receipt).unwrap();
         self.say(&receipt.subject(), &self.keys[recipient], body).await;
     }

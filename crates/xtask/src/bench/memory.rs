@@ -7,7 +7,7 @@
 use std::{fs, process::Command};
 
 use tocsin_duty::{Fold, Trust};
-use tocsin_protocol::{EventNumber, Receipt, ReceiptStage, SignedDuration, Timestamp, to_body};
+use tocsin_protocol::{EventNumber, Receipt, SignedDuration, Timestamp, to_body};
 
 use super::world::{World, directory_fact, incident, log_entry, said_entry};
 use crate::error::{Attempt, Error};
@@ -68,20 +68,7 @@ pub(crate) fn alone(incidents: usize) -> Result<(), Error> {
             fold.apply(&log_entry(logged, now, fact));
         }
         for (recipient, _) in &world.recipients {
-            let receipt = Receipt {
-                incident: incident.clone(),
-                event: EventNumber::FIRST,
-                recipient: recipient.clone(),
-                stage: ReceiptStage::Delivered,
-                at: now,
-                by: None,
-                method: None,
-                control_room: None,
-                on_behalf_of: None,
-                note: None,
-                checkpoint: None,
-                link: None,
-            };
+            let receipt = Receipt::delivered(recipient.clone(), incident.clone(), EventNumber::FIRST, now);
             let body = to_body("receipt", &receipt).attempt("write a receipt")?;
             said += 1;
             fold.apply(&said_entry(said, now, &receipt.subject(), body, signed.clone()));

@@ -189,21 +189,13 @@ fn receipt(
 ) -> Result<(Subject, Bytes, Signed), Error> {
     let acknowledged = stage == ReceiptStage::Acknowledged;
     let receipt = Receipt {
-        incident: incident.clone(),
-        event: EventNumber::FIRST,
-        recipient: recipient.clone(),
         stage,
-        at,
         by: acknowledged.then(|| Person {
             name: "Supervisor on duty".to_owned(),
             role: "Control room supervisor".to_owned(),
         }),
         method: acknowledged.then_some(ReceiptMethod::Desk),
-        control_room: None,
-        on_behalf_of: None,
-        note: None,
-        checkpoint: None,
-        link: None,
+        ..Receipt::delivered(recipient.clone(), incident.clone(), EventNumber::FIRST, at)
     };
     let (subject, body) = (receipt.subject(), to_body("receipt", &receipt).attempt("write a receipt")?);
     let signed = key.sign(&subject.to_string(), &body).attempt("sign a receipt")?;

@@ -7,8 +7,8 @@ use tocsin_ledger::Ledger;
 use tocsin_protocol::{
     Area, AreaId, AreaScope, Category, ClockStart, Confidence, Contact, DirectoryDocument, Entry, Event,
     EventKind, EventNumber, IncidentId, NewFact, OwedRule, Person, PolicyDocument, PolicyId, Publisher,
-    PublisherId, Receipt, ReceiptMethod, ReceiptStage, Recipient, RecipientId, Requirement, Service, Signed,
-    SigningKey, Status, StepDocument, Stream, Subject, Where, Window, to_body,
+    PublisherId, Receipt, ReceiptMethod, Recipient, RecipientId, Requirement, Service, Signed, SigningKey,
+    Status, StepDocument, Stream, Subject, Where, Window, to_body,
 };
 
 use crate::error::{Attempt, Error};
@@ -119,43 +119,22 @@ impl World {
 
     /// The first event of an incident, as long as a first report is.
     pub(super) fn event(&self, incident: &IncidentId) -> Event {
+        let description = "Calls fail at the first stage of answering. The move to the backup platform has been tried and has \
+                           not succeeded; some calls still get through. The cause is not known yet.";
+        let instruction = "Expect calls on 101 and at front counters. Staff them, and tell us of every call that you know was \
+                           lost.";
         Event {
-            incident: incident.clone(),
-            sequence: EventNumber::FIRST,
-            kind: EventKind::Initial,
-            status: Status::Exercise,
-            publisher: self.operator.clone(),
-            category: Category::Outage,
-            services: vec![Service::Voice999, Service::Voice112],
-            headline: "999 and 112 calls are not reaching control rooms".to_owned(),
-            areas: vec![self.area.clone()],
-            description: Some(
-                "Calls fail at the first stage of answering. The move to the backup platform has been tried and has \
-                 not succeeded; some calls still get through. The cause is not known yet."
-                    .to_owned(),
-            ),
-            instruction: Some(
-                "Expect calls on 101 and at front counters. Staff them, and tell us of every call that you know was \
-                 lost."
-                    .to_owned(),
-            ),
-            public_advice: None,
-            severity: None,
-            urgency: None,
-            certainty: None,
-            began_at: None,
-            detected_at: None,
-            aware_at: None,
-            discovered_at: None,
-            classified_at: None,
-            restored_at: None,
-            expected_restoration_at: None,
-            next_update_by: None,
-            platform: None,
-            impact: None,
-            recontact: None,
-            contact: None,
-            marking: None,
+            description: Some(description.to_owned()),
+            instruction: Some(instruction.to_owned()),
+            ..Event::initial(
+                self.operator.clone(),
+                incident.clone(),
+                Status::Exercise,
+                Category::Outage,
+                vec![Service::Voice999, Service::Voice112],
+                "999 and 112 calls are not reaching control rooms",
+                vec![self.area.clone()],
+            )
         }
     }
 
@@ -171,20 +150,13 @@ impl World {
     pub(super) fn receipts(&self, incident: &IncidentId) -> Result<Vec<SignedReceipt>, Error> {
         let by = Person { name: "A. Example".to_owned(), role: "Control room supervisor".to_owned() };
         let signed = self.recipients.iter().map(|(recipient, key)| {
-            let receipt = Receipt {
-                incident: incident.clone(),
-                event: EventNumber::FIRST,
-                recipient: recipient.clone(),
-                stage: ReceiptStage::Acknowledged,
-                at: Timestamp::now(),
-                by: Some(by.clone()),
-                method: Some(ReceiptMethod::Desk),
-                control_room: None,
-                on_behalf_of: None,
-                link: None,
-                note: None,
-                checkpoint: None,
-            };
+            let receipt = Receipt::acknowledged(
+                recipient.clone(),
+                incident.clone(),
+                EventNumber::FIRST,
+                Timestamp::now(),
+                (by.clone(), ReceiptMethod::Desk),
+            );
             let subject = receipt.subject();
             let body = to_body("receipt", &receipt).attempt("write a receipt of the bench")?;
             let signed = key.sign(&subject.to_string(), &body).attempt("sign a receipt of the bench")?;

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use tocsin_ledger::{Error as LedgerError, Position};
 use tocsin_protocol::{
-    EventNumber, IncidentId, Person, Receipt, ReceiptMethod, ReceiptStage, RecipientId, Timestamp, schema,
-    to_body,
+    EventNumber, IncidentId, Person, Receipt, ReceiptMethod, RecipientId, Timestamp, schema, to_body,
 };
 
 use crate::{
@@ -51,18 +50,14 @@ pub(crate) enum Fate {
 /// Says an acknowledgement and waits until it is known whether it counts. What stands already is not said again.
 pub(super) async fn say(app: &App, given: Given) -> Fate {
     let receipt = Receipt {
-        incident: given.incident,
-        event: given.event,
-        recipient: given.recipient,
-        stage: ReceiptStage::Acknowledged,
-        at: Timestamp::now(),
-        by: Some(given.by),
-        method: Some(given.method),
-        control_room: None,
-        on_behalf_of: None,
-        note: None,
-        checkpoint: None,
         link: given.link,
+        ..Receipt::acknowledged(
+            given.recipient,
+            given.incident,
+            given.event,
+            Timestamp::now(),
+            (given.by, given.method),
+        )
     };
     say_receipt(app, receipt).await
 }

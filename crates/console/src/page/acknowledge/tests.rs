@@ -13,8 +13,8 @@ use axum::{
 };
 use serde_json::json;
 use tocsin_protocol::{
-    DirectoryDocument, Entry, Link, NewFact, Person, Receipt, ReceiptMethod, ReceiptStage, SigningKey,
-    Stream, Subject, Timestamp, from_body, to_body,
+    DirectoryDocument, Entry, Link, NewFact, Person, Receipt, ReceiptMethod, SigningKey, Stream, Subject,
+    Timestamp, from_body, to_body,
 };
 
 use crate::{
@@ -215,20 +215,13 @@ async fn who_was_at_the_desk_first_is_named_to_who_was_at_the_page_second() {
     let day = Day::start().await;
     let kent = day.site.visitor(Day::kent()).await;
     kent.get(FORM).await;
-    let receipt = Receipt {
-        incident: "x".parse().unwrap(),
-        event: "1".parse().unwrap(),
-        recipient: "pol-kent".parse().unwrap(),
-        stage: ReceiptStage::Acknowledged,
-        at: Timestamp::now(),
-        by: Some(Person { name: "D. Desk".to_owned(), role: "dispatcher".to_owned() }),
-        method: Some(ReceiptMethod::Desk),
-        control_room: None,
-        on_behalf_of: None,
-        note: None,
-        checkpoint: None,
-        link: None,
-    };
+    let receipt = Receipt::acknowledged(
+        "pol-kent".parse().unwrap(),
+        "x".parse().unwrap(),
+        "1".parse().unwrap(),
+        Timestamp::now(),
+        (Person { name: "D. Desk".to_owned(), role: "dispatcher".to_owned() }, ReceiptMethod::Desk),
+    );
     day.say(KENT, &receipt.subject().to_string(), &receipt).await;
     let told = kent.post(FORM, &FIELDS).await.text;
     assert!(told.contains("Somebody was before you") && told.contains("D. Desk, dispatcher"), "{told}");
