@@ -74,10 +74,12 @@ impl Hub {
             hub.open.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
+        // A page may know more than this console has read, or claim to. What others lack is made all the same.
+        let made = since.min(app.model().read().revision());
         let (topic, patches, is_new) = {
             let mut topics = hub.topics();
             let known = topics.len();
-            let topic = topics.entry(key).or_insert_with_key(|key| Arc::new(Topic::new(key.clone(), since)));
+            let topic = topics.entry(key).or_insert_with_key(|key| Arc::new(Topic::new(key.clone(), made)));
             let topic = Arc::clone(topic);
             (Arc::clone(&topic), topic.subscribe(), topics.len() > known)
         };

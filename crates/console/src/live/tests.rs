@@ -256,6 +256,20 @@ async fn a_page_that_knows_more_than_there_is_is_told_to_load_again() {
 }
 
 #[tokio::test]
+async fn a_page_that_knows_more_than_there_is_keeps_no_other_from_what_changes() {
+    let mut site = Site::start().await;
+    let all = site.sign_in("all").await;
+    let page = site.page_with(&all, "/", "0 of 4 acknowledged").await;
+    let mut ahead = site.open(&all, "/live/board?since=999999", None).await;
+    ahead.until("a beat", |text| text.contains("event: beat")).await;
+    let mut open = site.open(&all, &since(&page), None).await;
+    open.until("a beat", |text| text.contains("event: beat")).await;
+    site.world.acknowledged("pol-kent", 1);
+    site.tell().await;
+    open.until("what changed", |text| is_told(text, "1 of 4 acknowledged")).await;
+}
+
+#[tokio::test]
 async fn a_bus_that_is_held_up_is_told_on_every_page_and_that_it_is_back_too() {
     let mut site = Site::start().await;
     let all = site.sign_in("all").await;
