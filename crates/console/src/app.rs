@@ -68,7 +68,7 @@ impl App {
         &self.0.voice
     }
 
-    /// Who has which page open.
+    /// What was last found of the path to everyone.
     pub(crate) fn readiness(&self) -> &Readiness {
         &self.0.readiness
     }

@@ -41,8 +41,6 @@ pub struct Incident {
     pub moments: Vec<Moment>,
     /// What was said of it and does not count; the first ones.
     pub refusals: Vec<Refused>,
-    /// How many more there are.
-    pub refusals_untold: u64,
     /// How everyone stands, counted.
     pub tally: Tally,
     /// The revision at which anything of it last changed.
@@ -107,7 +105,6 @@ impl Incident {
             places: HashMap::new(),
             moments: Vec::new(),
             refusals: Vec::new(),
-            refusals_untold: 0,
             tally: Tally::default(),
             changed: 0,
             shared_changed: 0,
@@ -124,11 +121,6 @@ impl Incident {
     /// The newest event.
     pub fn newest(&self) -> Option<&Said> {
         self.events.last()
-    }
-
-    /// The number that the next event of it must have.
-    pub fn next_number(&self) -> EventNumber {
-        self.newest().map_or(EventNumber::FIRST, |said| said.event.sequence.next())
     }
 
     /// Whether it is not over: its newest event is neither resolved nor cancelled. A technical test is over as soon as it
@@ -279,7 +271,6 @@ impl Incident {
             _ => None,
         };
         if self.refusals.len() >= REFUSALS_KEPT {
-            self.refusals_untold += 1;
             return;
         }
         self.happened(revision, at, What::Refused(refusal.said, recipient.clone()));

@@ -58,7 +58,8 @@ struct Row {
     status: &'static str,
     course_class: &'static str,
     course: &'static str,
-    tags: Vec<Tag>,
+    /// What is bad of it.
+    tags: Vec<String>,
     id: String,
     headline: String,
     publisher: String,
@@ -73,13 +74,7 @@ struct Row {
     next: Option<Promise>,
 }
 
-struct Tag {
-    class: &'static str,
-    words: String,
-}
-
 struct Promise {
-    words: &'static str,
     at: String,
     clock: String,
     count: Count,
@@ -150,13 +145,12 @@ impl<'a> View<'a> {
         let names = Names::of(self.state, incident);
         let (course_class, course) = course(incident);
         let open = incident.is_open();
-        let promise = |words, at: Timestamp, count: Count| Promise {
-            words,
+        let promise = |at: Timestamp, count: Count| Promise {
             at: at.to_string(),
             clock: self.zone.minute(at, self.now),
             count,
         };
-        let closing = |at| promise("Window closes", at, Count::closing(at, self.now));
+        let closing = |at| promise(at, Count::closing(at, self.now));
         let (standing, window, tags) = match sight {
             Sight::Whole => {
                 (whole(incident), incident.open_windows().first().map(|(_, s)| s.due_at), tags(incident))
@@ -187,7 +181,7 @@ impl<'a> View<'a> {
             platform: incident.events.iter().rev().find_map(|s| s.event.platform).map(words::platform),
             standing,
             window: window.map(closing),
-            next: next.map(|at| promise("Next update due", at, Count::promised(at, self.now))),
+            next: next.map(|at| promise(at, Count::promised(at, self.now))),
         })
     }
 }
@@ -204,14 +198,14 @@ fn whole(incident: &Incident) -> String {
     format!("{} of {} acknowledged", tally.acknowledged, tally.asked)
 }
 
-fn tags(incident: &Incident) -> Vec<Tag> {
+fn tags(incident: &Incident) -> Vec<String> {
     let tally = &incident.tally;
     let mut tags = Vec::new();
     if tally.silent > 0 {
-        tags.push(Tag { class: "bad", words: format!("{} silent", tally.silent) });
+        tags.push(format!("{} silent", tally.silent));
     }
     if tally.mail_failed > 0 {
-        tags.push(Tag { class: "bad", words: format!("{} mails failed", tally.mail_failed) });
+        tags.push(format!("{} mails failed", tally.mail_failed));
     }
     tags
 }

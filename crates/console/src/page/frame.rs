@@ -7,7 +7,7 @@ use axum::{
 };
 use tocsin_protocol::{Status, Timestamp};
 
-use super::words::Zone;
+use super::{names::Names, words::Zone};
 use crate::{
     app::App,
     model::{Hearing, State},
@@ -30,8 +30,6 @@ pub(crate) struct Frame {
     /// Where the page's changes come from, if it is one that changes.
     pub(crate) live: Option<String>,
     now: Timestamp,
-    /// The zone of the times shown, by its name.
-    pub(crate) zone_word: String,
     zone: Zone,
 }
 
@@ -72,7 +70,7 @@ impl Frame {
 
     /// Around a page for anybody.
     pub(crate) fn open(app: &App) -> Self {
-        Self::around(&app.model().read(), app, "")
+        Self::open_on(&app.model().read(), app)
     }
 
     /// The same, where what is known is being read already: the lock must not be taken twice.
@@ -82,7 +80,6 @@ impl Frame {
 
     fn around(state: &State, app: &App, place: &'static str) -> Self {
         let ear = app.model().ear();
-        let zone = Zone::of(state);
         Self {
             who: None,
             place,
@@ -92,8 +89,7 @@ impl Frame {
             mails: app.hands().mailbox.is_some(),
             live: None,
             now: ear.now(),
-            zone_word: zone.name().to_owned(),
-            zone,
+            zone: Zone::of(state),
         }
     }
 
@@ -177,14 +173,9 @@ pub(crate) fn deaf_words(hearing: Hearing, zone: &Zone) -> String {
 
 /// Whom an account speaks for, or what it sees.
 fn seen(state: &State, sees: &Sees) -> String {
-    let directory = state.fold.directory();
     match sees {
-        Sees::Recipient(id) => directory
-            .and_then(|directory| directory.recipient(id))
-            .map_or_else(|| id.to_string(), |known| known.entry.name.clone()),
-        Sees::Publisher(id) => directory
-            .and_then(|directory| directory.publisher(id))
-            .map_or_else(|| id.to_string(), |known| known.name.clone()),
+        Sees::Recipient(id) => Names::in_force(state).name(id),
+        Sees::Publisher(id) => Names::in_force(state).publisher(id),
         Sees::Everything => "sees everything".to_owned(),
     }
 }
@@ -229,7 +220,6 @@ mod tests {
             mails: false,
             live: None,
             now: "2023-06-25T05:24:00Z".parse().unwrap(),
-            zone_word: "Europe/London".to_owned(),
             zone: Zone::named("Europe/London"),
         }
     }

@@ -7,8 +7,8 @@ use tocsin_protocol::{AreaId, PublisherId, Recipient, RecipientId};
 
 use crate::model::{Incident, State};
 
-/// The directory under which an incident's newest event was dispatched, and the one in force: who has left the one may be
-/// in the other.
+/// The directory under which an incident's newest event was dispatched, if it is about one, and the one in force: who has
+/// left the one may be in the other.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Names {
     then: Option<Arc<Directory>>,
@@ -22,6 +22,11 @@ impl Names {
         let then =
             dispatch.and_then(|(_, dispatch)| state.fold.directory_version(dispatch.directory)).cloned();
         Self { then, now: state.fold.directory().cloned() }
+    }
+
+    /// Under the directory in force, of what is about no one incident.
+    pub(crate) fn in_force(state: &State) -> Self {
+        Self { then: None, now: state.fold.directory().cloned() }
     }
 
     fn each(&self) -> impl Iterator<Item = &Arc<Directory>> {

@@ -75,7 +75,7 @@ impl Zone {
     }
 
     fn is_same_day(&self, a: Timestamp, b: Timestamp) -> bool {
-        self.form("%F", a) == self.form("%F", b)
+        self.day(a) == self.day(b)
     }
 
     fn form(&self, form: &str, at: Timestamp) -> String {
@@ -237,12 +237,7 @@ pub(crate) fn kinds(kind: &str) -> String {
         "coordination-body" => "Coordination bodies",
         "lrf" => "Local resilience forums",
         other => {
-            let words = other.replace('-', " ");
-            let mut letters = words.chars();
-            return letters
-                .next()
-                .map(|first| first.to_uppercase().chain(letters).collect())
-                .unwrap_or_default();
+            return capital(&other.replace('-', " "));
         }
     };
     known.to_owned()
@@ -251,6 +246,16 @@ pub(crate) fn kinds(kind: &str) -> String {
 /// The same in the middle of a sentence: `police forces`.
 pub(crate) fn kinds_within(kind: &str) -> String {
     kinds(kind).to_lowercase()
+}
+
+/// Words with a capital at the beginning; `eCall` stays as it is.
+pub(crate) fn capital(words: &str) -> String {
+    let mut letters = words.chars();
+    let Some(first) = letters.next() else { return String::new() };
+    if letters.clone().next().is_some_and(char::is_uppercase) {
+        return words.to_owned();
+    }
+    first.to_uppercase().chain(letters).collect()
 }
 
 #[cfg(test)]

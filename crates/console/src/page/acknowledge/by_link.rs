@@ -21,7 +21,7 @@ use super::{
 use crate::{
     app::App,
     model::{Hearing, State},
-    page::frame::Frame,
+    page::{frame::Frame, words},
 };
 
 pub(super) async fn show(Extracted(app): Extracted<App>, Path(token): Path<String>) -> Response {
@@ -134,7 +134,7 @@ fn read(app: &App, state: &State, token: &str) -> Result<Link, Box<Telling>> {
             RefusalCode::LinkExpired => (StatusCode::GONE, "This link has expired"),
             _ => (StatusCode::NOT_FOUND, "This link cannot be used"),
         };
-        let mut told = Telling::cannot(app, status, title, format!("{}.", capital(&why)));
+        let mut told = Telling::cannot(app, status, title, format!("{}.", words::capital(&why)));
         told.words.push(
             "Nothing is acknowledged by it. Use the newest mail's link, whole as it stands there; or acknowledge at your \
              desk; or telephone."
@@ -161,11 +161,6 @@ fn unknown(app: &App) -> Telling {
         )
     };
     Telling::cannot(app, status, "This link leads to nothing here", why.to_owned())
-}
-
-fn capital(words: &str) -> String {
-    let mut letters = words.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// A link is one person's own: no search engine is to list it.

@@ -8,7 +8,7 @@ use tocsin_protocol::{EventNumber, IncidentId, Person, RecipientId};
 use super::say::{Fate, LINE_MAX};
 use crate::{
     app::App,
-    model::{Acknowledgement, Incident, Said, Standing, State},
+    model::{Acknowledgement, DutyState, Incident, Said, Standing, State},
     page::{
         fragment::Count,
         frame::{Frame, answer},
@@ -182,7 +182,6 @@ pub(super) fn form(
     let (zone, now) = (frame.zone().clone(), frame.now());
     let event = &subject.said.event;
     let due = subject.standing.duty(event.sequence).and_then(|duty| duty.asked);
-    let wrong = faults != Faults::default();
     let page = Form {
         csrf: way.csrf,
         action: way.action,
@@ -203,7 +202,7 @@ pub(super) fn form(
         phone: subject.phone(app),
         frame: frame.about(subject.incident.status),
     };
-    answer(if wrong { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }, &page)
+    answer(if page.is_wrong() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }, &page)
 }
 
 /// `Event 2 of bt-999-2023-06-25 (update), said by BT at 06:31:12`.
@@ -285,15 +284,16 @@ pub(super) fn acknowledged(
             event => format!(", with event {event}, which covers this one"),
         },
     )];
-    if let Some((_, due_at)) = subject.standing.duty(subject.event()).and_then(|duty| duty.asked) {
-        words.push(if by.at <= due_at {
-            format!("In time: it was due by {}.", zone.second(due_at, frame.now()))
-        } else {
-            format!(
-                "Late by {}: it was due by {}. Late ones count, as late, and stop what would have followed.",
-                words::length(by.at.duration_since(due_at)),
-                zone.second(due_at, frame.now())
-            )
+    if let Some(duty) = subject.standing.duty(subject.event())
+        && let Some((_, due_at)) = duty.asked
+    {
+        let due = zone.second(due_at, frame.now());
+        words.push(match subject.incident.state(subject.standing, duty) {
+            DutyState::Late(late) => format!(
+                "Late by {}: it was due by {due}. Late ones count, as late, and stop what would have followed.",
+                words::length(late)
+            ),
+            _ => format!("In time: it was due by {due}."),
         });
     }
     words.push(format!(

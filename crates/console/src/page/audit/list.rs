@@ -32,7 +32,7 @@ const LISTED: usize = 200;
 #[template(path = "audit/list.html")]
 struct Page {
     frame: Frame,
-    style: Option<&'static str>,
+    style: &'static str,
     lead: &'static str,
     /// What is wrong with the days that were asked for; empty where nothing is.
     wrong: String,
@@ -151,7 +151,7 @@ fn page(app: &App, visitor: &Visitor, asked: &Asked) -> Page {
         Sees::Everything => ("Who knew what, when, and how timely everybody was.", "Acknowledged now"),
     };
     Page {
-        style: Some(STYLE),
+        style: STYLE,
         lead,
         wrong: String::new(),
         part: None,

@@ -45,7 +45,7 @@ pub(super) fn routes() -> Router<App> {
 struct Page {
     frame: Frame,
     title: String,
-    style: Option<&'static str>,
+    style: &'static str,
     /// The incident that it is of.
     about: Option<IncidentId>,
     /// The incident whose record they may have verified.
@@ -116,7 +116,7 @@ async fn incident_or_file(
     html(&Page {
         frame: Frame::of(&app, &visitor, "audit").about(status),
         title: format!("Report: {headline}"),
-        style: Some(STYLE),
+        style: STYLE,
         downloads: downloads(&format!("/audit/{id}/report"), ""),
         verify: (!matches!(visitor.sees, Sees::Recipient(_))).then(|| id.clone()),
         about: Some(id),
@@ -162,7 +162,7 @@ async fn verdict(
     };
     let begin = about.as_ref().map_or_else(|| "/audit".to_owned(), |id| format!("/audit/{id}"));
     let downloads = vec![Download { name: "Verdict (JSON)", href: format!("{begin}/verdict.json") }];
-    html(&Page { frame, title, style: Some(STYLE), about, verify: None, downloads, part })
+    html(&Page { frame, title, style: STYLE, about, verify: None, downloads, part })
 }
 
 /// An incident that they see: its name, status and newest headline.

@@ -138,17 +138,14 @@ fn tell(view: &View<'_>, moment: &Moment) -> (&'static str, String) {
             let name = view.names.name(recipient);
             let role = incident
                 .standing(recipient)
-                .and_then(|s| {
-                    s.mails.iter().find(|m| m.escalation.event == *number && m.escalation.step == *step)
-                })
+                .and_then(|standing| standing.mail(*number, *step))
                 .map(|mail| mail.escalation.to.role.clone())
                 .unwrap_or_default();
             ("", format!("{name} escalated to, event {number} step {step}: mail owed to {role}"))
         }
         What::Mailed(recipient, number, step, attempt, outcome) => {
             let name = view.names.name(recipient);
-            let bad =
-                !matches!(outcome, tocsin_protocol::Outcome::Accepted | tocsin_protocol::Outcome::StoodDown);
+            let bad = !matches!(outcome, Outcome::Accepted | Outcome::StoodDown);
             let words = format!(
                 "Mail to {name}, event {number} step {step}, attempt {attempt}: {}",
                 words::outcome(*outcome)

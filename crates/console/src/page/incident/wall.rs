@@ -125,13 +125,9 @@ fn groups<'a>(view: &View<'a>) -> Vec<Group<'a>> {
 
 /// What of the wall has changed after `since`: the whole of it when somebody came to be on it.
 pub(super) fn fragments(view: &View<'_>, since: u64, into: &mut Vec<Fragment>) {
-    let incident = view.incident;
-    if incident.changed <= since {
-        return;
-    }
     let groups = groups(view);
     into.push(summary(view, &groups));
-    if incident.roster_changed > since {
+    if view.incident.roster_changed > since {
         into.push(wall(view, groups));
         return;
     }

@@ -13,7 +13,10 @@ use axum::{
 };
 
 use self::text::{Piece, pieces};
-use super::frame::{Frame, answer, html};
+use super::{
+    frame::{Frame, answer, html},
+    names::Names,
+};
 use crate::{
     app::App,
     hands::{Mail, Told},
@@ -62,7 +65,8 @@ async fn list(State(app): State<App>, visitor: Visitor) -> Response {
         Err(why) => return none(&app, &visitor, why),
     };
     let frame = Frame::of(&app, &visitor, "mails");
-    let rows = mails.into_iter().rev().map(|mail| Row::of(&app, &frame, mail)).collect();
+    let names = Names::in_force(&app.model().read());
+    let rows = mails.into_iter().rev().map(|mail| Row::of(&names, &frame, mail)).collect();
     html(&List { frame, rows })
 }
 
@@ -77,14 +81,15 @@ async fn one(
         Err(why) => return none(&app, &visitor, why),
     };
     let number = number.parse().ok();
-    let Some(mail) = mails.into_iter().find(|mail| Some(mail.number) == number) else {
+    let Some(mut mail) = mails.into_iter().find(|mail| Some(mail.number) == number) else {
         return none(&app, &visitor, Missing::Mail);
     };
     let frame = Frame::of(&app, &visitor, "mails");
-    let text = mail.text.clone();
+    let names = Names::in_force(&app.model().read());
+    let text = std::mem::take(&mut mail.text);
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let pieces = pieces(&text, host);
-    html(&One { row: Row::of(&app, &frame, mail), frame, pieces })
+    html(&One { row: Row::of(&names, &frame, mail), frame, pieces })
 }
 
 /// Why there is nothing to show.
@@ -126,16 +131,11 @@ fn none(app: &App, visitor: &Visitor, why: Missing) -> Response {
 }
 
 impl Row {
-    fn of(app: &App, frame: &Frame, mail: Mail) -> Self {
-        let state = app.model().read();
-        let owed = mail.recipient.map(|id| {
-            let known = state.fold.directory().and_then(|directory| directory.recipient(&id));
-            known.map_or_else(|| id.to_string(), |known| known.entry.name.clone())
-        });
+    fn of(names: &Names, frame: &Frame, mail: Mail) -> Self {
         Self {
             number: mail.number,
             at: frame.zone().second(mail.at, frame.now()),
-            owed: owed.unwrap_or_else(|| "not told".to_owned()),
+            owed: mail.recipient.map_or_else(|| "not told".to_owned(), |id| names.name(&id)),
             to: mail.to.join(", "),
             subject: mail.subject,
         }

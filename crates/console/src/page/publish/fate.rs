@@ -28,7 +28,6 @@ const LOOK: &str = "5";
 struct Page {
     frame: Frame,
     class: &'static str,
-    role: &'static str,
     title: &'static str,
     words: Vec<String>,
     again: Option<String>,
@@ -111,7 +110,6 @@ pub(super) async fn show(
         let page = Page {
             frame: operator.frame(Some(kept.event.status)),
             class: "act",
-            role: "alert",
             title: "Kept on disk, NOT sent yet",
             words: vec![
                 format!("\u{201c}{}\u{201d} is safe on this console's disk. NOBODY HAS BEEN TOLD YET.", kept.event.headline),
@@ -137,7 +135,6 @@ pub(super) async fn show(
     let page = Page {
         frame: operator.frame(known.map(|(status, _)| status)),
         class: "wait",
-        role: "alert",
         title: "On the bus, and nobody is told yet",
         words: vec![
             "The event has left this console, and no router has answered it yet. Nobody is told before one does.".to_owned(),
@@ -155,7 +152,6 @@ pub(super) fn refused(operator: &Operator, event: &Event, why: String) -> Respon
     let page = Page {
         frame: operator.frame(Some(event.status)),
         class: "act",
-        role: "alert",
         title: "Nobody was told: it was refused",
         words: vec![
             "The event stands on the bus and counts for nothing.".to_owned(),

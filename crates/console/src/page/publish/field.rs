@@ -136,8 +136,9 @@ impl Maker<'_> {
         let was = |service: &Service| self.before.is_some_and(|event| event.services.contains(service));
         let policies = directory.map(Directory::policies).unwrap_or_default();
         let about: BTreeSet<_> = policies.iter().flat_map(|policy| &policy.services).collect();
-        let choice =
-            |one: &Service| self.choice("services", one.as_str(), &capital(words::service(*one)), was(one));
+        let choice = |one: &Service| {
+            self.choice("services", one.as_str(), &words::capital(words::service(*one)), was(one))
+        };
         let (first, others): (Vec<_>, Vec<_>) =
             Service::ALL.iter().partition(|one| about.is_empty() || about.contains(one));
         let others: Vec<_> = others.into_iter().map(choice).collect();
@@ -255,7 +256,7 @@ impl Maker<'_> {
         let choices = Severity::ALL
             .iter()
             .rev()
-            .map(|one| self.choice("severity", one.as_str(), &capital(words::severity(*one)), false))
+            .map(|one| self.choice("severity", one.as_str(), &words::capital(words::severity(*one)), false))
             .collect();
         let now =
             self.before.and_then(|event| event.severity).map(|severity| words::severity(severity).to_owned());
@@ -271,12 +272,4 @@ impl Maker<'_> {
 fn group(summary: &str, choices: Vec<Choice>) -> Option<Group> {
     let open = choices.iter().any(|choice| choice.chosen);
     (!choices.is_empty()).then(|| Group { summary: format!("{summary} ({})", choices.len()), open, choices })
-}
-
-fn capital(words: &str) -> String {
-    if words.chars().nth(1).is_some_and(char::is_uppercase) {
-        return words.to_owned(); // eCall
-    }
-    let mut letters = words.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

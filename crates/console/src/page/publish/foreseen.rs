@@ -1,10 +1,9 @@
 //! The preview: what would be said, who would be told, and by when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::{http::StatusCode, response::Response};
-use tocsin_duty::Directory;
 use tocsin_protocol::{Event, EventKind, Requirement, Status};
 
 use super::{Operator, filled::Filled};
@@ -12,6 +11,7 @@ use crate::{
     hands::{Foreseen, WhoIsTold},
     page::{
         frame::{Frame, answer},
+        names::Names,
         words::{self, Zone},
     },
 };
@@ -67,7 +67,7 @@ pub(super) fn page(operator: &Operator, filled: &Filled, foreseen: Foreseen, not
     let Foreseen { event, body, before, told } = foreseen;
     let frame = operator.frame(Some(event.status));
     let zone = frame.zone().clone();
-    let directory = operator.app.model().read().fold.directory().cloned();
+    let names = Names::in_force(&operator.app.model().read());
     let is_heard = operator.app.model().ear().hearing.is_well();
     let refused = told.as_ref().map(|told| told.problems.clone()).unwrap_or_default();
     let total = told.as_ref().map(|told| told.recipients.len());
@@ -82,7 +82,7 @@ pub(super) fn page(operator: &Operator, filled: &Filled, foreseen: Foreseen, not
     } else {
         ("This cannot be published: it would be refused", notes.into_iter().chain(refused).collect())
     };
-    let facts = facts(&event, before.as_ref(), directory.as_deref(), &zone);
+    let facts = facts(&event, before.as_ref(), &names, &zone);
     let mut page = Page {
         title: title(&event, confirm.is_some()),
         problems_title,
@@ -109,7 +109,7 @@ pub(super) fn page(operator: &Operator, filled: &Filled, foreseen: Foreseen, not
         frame,
     };
     match told {
-        Some(told) => fill_in(&mut page, told, directory.as_deref(), &zone),
+        Some(told) => fill_in(&mut page, told, &names, &zone),
         None => page
             .notes
             .push("The console has read no directory yet, so who would be told cannot be shown.".to_owned()),
@@ -117,7 +117,7 @@ pub(super) fn page(operator: &Operator, filled: &Filled, foreseen: Foreseen, not
     answer(status, &page)
 }
 
-fn fill_in(page: &mut Page, told: WhoIsTold, directory: Option<&Directory>, zone: &Zone) {
+fn fill_in(page: &mut Page, told: WhoIsTold, names: &Names, zone: &Zone) {
     let count = |requirement| told.recipients.iter().filter(|(_, of)| *of == requirement).count();
     let (required, informed) = (count(Requirement::Required), count(Requirement::Informed));
     page.told = Some(match told.recipients.len() {
@@ -128,8 +128,8 @@ fn fill_in(page: &mut Page, told: WhoIsTold, directory: Option<&Directory>, zone
     });
     let mut rows: BTreeMap<(String, String), (usize, usize)> = BTreeMap::new();
     for (id, requirement) in &told.recipients {
-        let entry = directory.and_then(|directory| directory.recipient(id)).map(|known| &known.entry);
-        page.names.push(entry.map_or_else(|| id.to_string(), |entry| entry.name.clone()));
+        let entry = names.recipient(id);
+        page.names.push(names.name(id));
         let nation = entry.and_then(|entry| entry.nation.clone()).unwrap_or_else(|| "\u{2013}".to_owned());
         let kind = entry.map(|entry| words::kinds(&entry.kind)).unwrap_or_default();
         let row = rows.entry((nation, kind)).or_default();
@@ -143,7 +143,7 @@ fn fill_in(page: &mut Page, told: WhoIsTold, directory: Option<&Directory>, zone
         .into_iter()
         .map(|((nation, kind), (required, informed))| Row { nation, kind, required, informed })
         .collect();
-    let policies = directory.map(Directory::policies).unwrap_or_default();
+    let policies = names.directory().map(|directory| directory.policies()).unwrap_or_default();
     page.windows = told
         .windows
         .iter()
@@ -202,18 +202,12 @@ fn confirm_words(event: &Event, total: Option<usize>) -> String {
 }
 
 /// What is said, in words; of an event that follows another, what is different.
-fn facts(event: &Event, before: Option<&Event>, directory: Option<&Directory>, zone: &Zone) -> Vec<Fact> {
+fn facts(event: &Event, before: Option<&Event>, names: &Names, zone: &Zone) -> Vec<Fact> {
     let follows = before.is_some();
-    let now = described(event, directory, zone, follows);
-    let then = before.map(|before| described(before, directory, zone, follows)).unwrap_or_default();
-    let names: Vec<_> = now
-        .keys()
-        .chain(then.keys())
-        .copied()
-        .collect::<std::collections::BTreeSet<_>>()
-        .into_iter()
-        .collect();
-    names
+    let now = described(event, names, zone, follows);
+    let then = before.map(|before| described(before, names, zone, follows)).unwrap_or_default();
+    let fields: BTreeSet<_> = now.keys().chain(then.keys()).copied().collect();
+    fields
         .into_iter()
         .filter_map(|(place, name)| {
             let (new, old) = (now.get(&(place, name)), then.get(&(place, name)));
@@ -229,15 +223,10 @@ fn facts(event: &Event, before: Option<&Event>, directory: Option<&Directory>, z
 /// An event's fields by their place and name; with its headline where that does not stand above them.
 fn described(
     event: &Event,
-    directory: Option<&Directory>,
+    names: &Names,
     zone: &Zone,
     with_headline: bool,
 ) -> BTreeMap<(u8, &'static str), String> {
-    let area = |id: &tocsin_protocol::AreaId| {
-        directory
-            .and_then(|directory| directory.area(id))
-            .map_or_else(|| id.to_string(), |area| area.name.clone())
-    };
     let join = |all: Vec<String>| all.join(", ");
     let impact = event.impact.as_ref();
     let calls = impact.and_then(|impact| {
@@ -253,7 +242,7 @@ fn described(
         ("Status", Some(words::status(event.status).to_owned())),
         ("What", Some(words::category(event.category).to_owned())),
         ("Services", Some(join(event.services.iter().map(|one| words::service(*one).to_owned()).collect()))),
-        ("Where", Some(join(event.areas.iter().map(area).collect()))),
+        ("Where", Some(join(event.areas.iter().map(|id| names.area(id)).collect()))),
         ("Headline", with_headline.then(|| event.headline.clone())),
         ("Platform", event.platform.map(|platform| words::platform(platform).to_owned())),
         ("Severity", event.severity.map(|severity| words::severity(severity).to_owned())),
@@ -269,7 +258,9 @@ fn described(
         (
             "Calls lost by area",
             by_area.map(|impact| {
-                join(impact.by_area.iter().map(|(id, calls)| format!("{}: {calls}", area(id))).collect())
+                join(
+                    impact.by_area.iter().map(|(id, calls)| format!("{}: {calls}", names.area(id))).collect(),
+                )
             }),
         ),
         (

@@ -1,7 +1,7 @@
 //! The form: four choices and a headline, and whatever more is known.
 
 use askama::Template;
-use axum::response::Response;
+use axum::{http::StatusCode, response::Response};
 use tocsin_duty::Directory;
 use tocsin_protocol::{Event, PublisherId};
 
@@ -9,7 +9,6 @@ use super::{
     Operator,
     field::{Field, Maker},
     filled::Filled,
-    status_code,
 };
 use crate::{
     hands::Fault,
@@ -96,7 +95,7 @@ pub(super) fn page(
         back: incident.map_or_else(|| "/".to_owned(), |id| format!("/incidents/{id}")),
         frame,
     };
-    answer(status_code(!faults.is_empty()), &page)
+    answer(if faults.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }, &page)
 }
 
 /// What the four choices are: of these, of an incident that goes on, only what has changed.

@@ -16,7 +16,6 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, OriginalUri, Path, Query, State as Extracted},
-    http::StatusCode,
     response::{IntoResponse as _, Redirect, Response},
     routing::get,
 };
@@ -26,7 +25,7 @@ use tocsin_protocol::{Event, IncidentId, PublisherId, Status, from_body};
 use tokio::time::timeout;
 
 use self::filled::Filled;
-use super::{absent, frame::Frame};
+use super::{absent, frame::Frame, words::Zone};
 use crate::{
     app::App,
     hands::{Fate, Fault, Foreseen, Known, Press, Says},
@@ -101,6 +100,17 @@ impl Operator {
         known.earlier.iter().cloned().chain(waiting).max_by_key(|event| event.sequence)
     }
 
+    /// The incident that a form follows, if it follows one; what is known; and the event before it.
+    async fn followed(&self, filled: &Filled) -> (Option<IncidentId>, Known, Option<Event>) {
+        let incident = filled.text("incident").and_then(|id| id.parse().ok());
+        let known = self.known(incident.as_ref());
+        let before = match &incident {
+            Some(incident) => self.before(incident, &known).await,
+            None => None,
+        };
+        (incident, known, before)
+    }
+
     fn frame(&self, status: Option<Status>) -> Frame {
         let frame = Frame::of(&self.app, &self.visitor, "publish");
         match status {
@@ -110,13 +120,8 @@ impl Operator {
     }
 
     async fn draft(&self, filled: &Filled) -> Result<Foreseen, Vec<Fault>> {
-        let incident = followed(filled);
-        let known = self.known(incident.as_ref());
-        let before = match &incident {
-            Some(incident) => self.before(incident, &known).await,
-            None => None,
-        };
-        let zone = self.frame(None).zone().clone();
+        let (_, known, before) = self.followed(filled).await;
+        let zone = Zone::of(&self.app.model().read());
         let draft = filled.draft(&self.publisher, &zone, before.as_ref())?;
         if before.is_none() && !matches!(draft.says, Says::Begins(_)) {
             return Err(vec![Fault {
@@ -129,12 +134,7 @@ impl Operator {
 
     /// The form, filled in.
     async fn form(&self, filled: &Filled, faults: &[Fault]) -> Response {
-        let incident = followed(filled);
-        let known = self.known(incident.as_ref());
-        let before = match &incident {
-            Some(incident) => self.before(incident, &known).await,
-            None => None,
-        };
+        let (incident, known, before) = self.followed(filled).await;
         if incident.is_some() && before.is_none() {
             return absent(&self.app, &self.visitor);
         }
@@ -148,10 +148,6 @@ impl Operator {
             Err(faults) => self.form(filled, &faults).await,
         }
     }
-}
-
-fn followed(filled: &Filled) -> Option<IncidentId> {
-    filled.text("incident").and_then(|id| id.parse().ok())
 }
 
 type Pairs = Vec<(String, String)>;
@@ -282,8 +278,4 @@ impl Operator {
         // The next page tells what it knows, if this took too long.
         let _ = timeout(SEEN_WITHIN, waited).await;
     }
-}
-
-fn status_code(faults: bool) -> StatusCode {
-    if faults { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }
 }
