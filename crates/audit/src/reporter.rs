@@ -199,8 +199,8 @@ impl Reporter {
             let bundle = Bundle::of(&entries, incident.as_ref())?;
             let verdict = verify(&bundle, &[]);
             if let (Some(incident), Whose::Publishers(publisher)) = (&incident, &whose) {
-                let report = verdict.evidence.report(incident, Request::default())?;
-                owned(&report.incident.publisher, publisher, incident)?;
+                let of = verdict.reports.first().map(|report| &report.incident.publisher);
+                owned(of, publisher, incident)?;
             }
             let told = Told::of(&bundle, &verdict);
             let what = || "the verdict".to_owned();
@@ -286,8 +286,8 @@ fn broken(why: &str) -> Error {
 }
 
 /// An incident is there for its own publisher alone.
-fn owned(of: &PublisherId, asking: &PublisherId, incident: &IncidentId) -> Result<(), Error> {
-    if of == asking {
+fn owned(of: Option<&PublisherId>, asking: &PublisherId, incident: &IncidentId) -> Result<(), Error> {
+    if of == Some(asking) {
         return Ok(());
     }
     Err(Error::UnknownIncident { incident: incident.clone(), said: 0 })
@@ -303,7 +303,7 @@ fn made(evidence: &Evidence, (asked, whose, written): &Key) -> Result<Made, Erro
         Asked::Incident(incident) => {
             let report = evidence.report(incident, Request { as_of, only, comparison: None })?;
             if let Whose::Publishers(publisher) = whose {
-                owned(&report.incident.publisher, publisher, incident)?;
+                owned(Some(&report.incident.publisher), publisher, incident)?;
             }
             let view = View::default();
             let body = match written {

@@ -368,6 +368,18 @@ fn another_key_vouches_for_nothing() {
 }
 
 #[test]
+fn a_checkpoint_that_states_more_than_any_log_holds_is_told_as_missing_entries() {
+    let mut bundle = all();
+    let newest = bundle.entries.last_mut().unwrap();
+    let mut stated = stated(&world().entries);
+    (stated.log.size, stated.said.size) = (newest.leaf, u64::MAX);
+    let fact = stated.fact(&checkpoint_key()).unwrap();
+    (newest.entry.subject, newest.entry.body) = (fact.subject.to_string(), fact.body);
+    bundle.newest = Some(stated.number());
+    assert!(codes(&judged(&bundle)).contains(&FaultCode::Missing));
+}
+
+#[test]
 fn a_log_without_checkpoints_is_told_as_such() {
     let mut world = World::small();
     world.say(EventKind::Initial, NONE).at(seconds(30)).all_but(&[], 1);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tocsin_protocol::{Entry, Stream};
 
 /// So many faults are told one by one.
-pub(super) const FAULTS_MAX: usize = 1_000;
+const FAULTS_MAX: usize = 1_000;
 
 /// Which sort of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ pub struct Fault {
 /// The faults found, up to a bound.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    pub(super) found: Vec<Fault>,
+    found: Vec<Fault>,
     more: usize,
 }
 

@@ -28,7 +28,8 @@ pub use told::{Told, ToldFault, ToldIncident};
 
 use crate::{
     bundle::{Bundle, Proven, merged},
-    evidence::{Evidence, gather},
+    evidence::{Evidence, Request, gather},
+    report::Report,
 };
 use fault::Faults;
 
@@ -43,8 +44,10 @@ pub struct Verdict {
     pub witnessed: Option<u64>,
     /// What a bundle of this sort cannot prove, whatever is in it.
     pub limits: Vec<String>,
-    /// The evidence gathered anew from the entries, for the report.
+    /// The evidence gathered anew from the entries.
     pub evidence: Evidence,
+    /// The report of each incident, computed from that.
+    pub reports: Vec<Report>,
 }
 
 /// What a bundle comes to.
@@ -106,11 +109,15 @@ pub fn verify(bundle: &Bundle, keys: &[AuthorKey]) -> Verdict {
         keys
     };
     let ordered = in_order(bundle, &mut faults);
-    trees::judge(bundle, &ordered, keys, &mut faults, &mut proven);
-    let witnessed = witnesses::judge(bundle, &ordered, keys, &mut faults, &mut proven, &mut limits);
+    let checkpoints = trees::checkpoints(&ordered, keys, &mut faults);
+    trees::judge(bundle, &ordered, &checkpoints, &mut faults, &mut proven);
+    let witnessed =
+        witnesses::judge(bundle, &ordered, keys, &checkpoints, &mut faults, &mut proven, &mut limits);
     let entries: Vec<&Entry> = ordered.iter().map(|proven| &proven.entry).collect();
     let evidence = gather(entries.iter().copied(), bundle.incident.as_ref());
-    record::judge(&entries, &evidence, &mut faults, &mut proven);
+    let reports: Vec<Report> =
+        evidence.incidents().filter_map(|of| evidence.report(of, Request::default()).ok()).collect();
+    record::judge(&entries, &reports, &mut faults, &mut proven);
     if bundle.newest.is_some() {
         limits.push(
             "When the newest checkpoint itself was written nothing vouches for yet; what it states is signed."
@@ -127,7 +134,7 @@ pub fn verify(bundle: &Bundle, keys: &[AuthorKey]) -> Verdict {
         "The authors' keys are those of the directories in the bundle: hold them against what you know of them."
             .to_owned(),
     );
-    Verdict { proven, faults: faults.finish(), witnessed, limits, evidence }
+    Verdict { proven, faults: faults.finish(), witnessed, limits, evidence, reports }
 }
 
 /// The entries in their one order, each place once.

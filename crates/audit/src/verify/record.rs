@@ -7,12 +7,9 @@ use super::{
     counted,
     fault::{FaultCode, Faults},
 };
-use crate::{
-    evidence::{Evidence, Request},
-    problem::ProblemCode,
-};
+use crate::{problem::ProblemCode, report::Report};
 
-pub(super) fn judge(entries: &[&Entry], evidence: &Evidence, faults: &mut Faults, proven: &mut Vec<String>) {
+pub(super) fn judge(entries: &[&Entry], reports: &[Report], faults: &mut Faults, proven: &mut Vec<String>) {
     let mut fold = Fold::new();
     let (mut events, mut receipts, mut refused) = (0, 0, 0);
     let mut doors = Doors::default();
@@ -45,10 +42,9 @@ pub(super) fn judge(entries: &[&Entry], evidence: &Evidence, faults: &mut Faults
             }
         ));
     }
-    for incident in evidence.incidents() {
-        let Ok(report) = evidence.report(incident, Request::default()) else { continue };
+    for report in reports {
         for problem in report.problems.iter().filter(|problem| contradicts(problem.code)) {
-            faults.add(FaultCode::Record, format!("Incident {incident}: {}", problem.text));
+            faults.add(FaultCode::Record, format!("Incident {}: {}", report.incident.id, problem.text));
         }
     }
 }

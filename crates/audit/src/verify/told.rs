@@ -6,7 +6,6 @@ use tocsin_protocol::{IncidentId, Status, Stream, Timestamp};
 use super::{FaultCode, Standing, Verdict};
 use crate::{
     bundle::Bundle,
-    evidence::Request,
     report::{Report, Totals},
 };
 
@@ -92,7 +91,7 @@ impl Told {
             proven: verdict.proven.clone(),
             faults: verdict.faults.iter().map(fault).collect(),
             limits: verdict.limits.clone(),
-            incidents: verdict.reports().iter().map(ToldIncident::of).collect(),
+            incidents: verdict.reports.iter().map(ToldIncident::of).collect(),
         }
     }
 }
@@ -106,13 +105,5 @@ impl ToldIncident {
             published_at: incident.published_at,
             totals: report.totals,
         }
-    }
-}
-
-impl Verdict {
-    /// The report of each incident, computed anew from the bundle's entries.
-    pub fn reports(&self) -> Vec<Report> {
-        let of = |incident| self.evidence.report(incident, Request::default()).ok();
-        self.evidence.incidents().filter_map(of).collect()
     }
 }

@@ -19,11 +19,10 @@ const GAPS_MAX: usize = 100;
 pub(super) fn judge(
     bundle: &Bundle,
     entries: &[&Proven],
-    keys: &[AuthorKey],
+    checkpoints: &BTreeMap<u64, Checkpoint>,
     faults: &mut Faults,
     proven: &mut Vec<String>,
 ) {
-    let checkpoints = checkpoints(entries, keys, faults);
     let newest = checkpoints.last_key_value().map(|(_, checkpoint)| *checkpoint);
     let Some(newest) = newest else {
         faults.add(
@@ -49,7 +48,7 @@ pub(super) fn judge(
         whole(entries, &newest, faults);
         gaps(entries, faults);
     }
-    let linked = linked(bundle, &checkpoints, faults);
+    let linked = linked(bundle, checkpoints, faults);
     if included > 0 {
         proven.push(format!(
             "{} stand in the log exactly as checkpoint {} states it: subject, time, place, author and words.",
@@ -161,7 +160,7 @@ fn whole(entries: &[&Proven], newest: &Checkpoint, faults: &mut Faults) {
                 );
                 told += 1;
             }
-            next = place + 1;
+            next = place.saturating_add(1);
         }
     }
 }

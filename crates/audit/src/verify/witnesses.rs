@@ -10,7 +10,6 @@ use tocsin_protocol::{
 use super::{
     counted,
     fault::{FaultCode, Faults},
-    trees,
 };
 use crate::{
     bundle::{Bundle, Proven},
@@ -22,12 +21,11 @@ pub(super) fn judge(
     bundle: &Bundle,
     entries: &[&Proven],
     keys: &[AuthorKey],
+    checkpoints: &BTreeMap<u64, Checkpoint>,
     faults: &mut Faults,
     proven: &mut Vec<String>,
     limits: &mut Vec<String>,
 ) -> Option<u64> {
-    // What is wrong with them has been told.
-    let checkpoints = trees::checkpoints(entries, keys, &mut Faults::default());
     let newest = checkpoints.last_key_value().map_or(0, |(number, _)| *number);
     let (mut witnesses, mut strange) = (BTreeMap::<RecipientId, u64>::new(), 0);
     for (entry, recipient, note) in signed(entries) {
@@ -44,7 +42,7 @@ pub(super) fn judge(
             faults.of(
                 FaultCode::Erased,
                 entry,
-                &contradiction(bundle, entry, &recipient, &seen, &checkpoints, newest),
+                &contradiction(bundle, entry, &recipient, &seen, checkpoints, newest),
             );
         }
     }

@@ -142,8 +142,8 @@ fn verify(args: &Verify) -> Result<(), Failure> {
     } else {
         out::text(&in_words(&told))?;
         if args.report {
-            for report in verdict.reports() {
-                out::text(&table(&report, &View { replay: None }))?;
+            for report in &verdict.reports {
+                out::text(&table(report, &View::default()))?;
             }
         } else {
             told.incidents.iter().try_for_each(|incident| out::text(&in_a_line(incident)))?;
