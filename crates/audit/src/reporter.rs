@@ -24,7 +24,7 @@ use crate::{
     read::read_covered,
     render::{
         View, csv, fragment, html, json, pdf, period_csv, period_fragment, period_html, period_json,
-        period_pdf, verdict_fragment,
+        period_pdf, verdict_fragment, verdict_json,
     },
     verify::verify,
 };
@@ -81,6 +81,18 @@ pub enum Written {
     Json,
     /// Tagged, to print or keep. Of a verdict there is none.
     Pdf,
+}
+
+impl Written {
+    fn file(self, body: Bytes, name: &str) -> Made {
+        let (media_type, ending) = match self {
+            Self::Part | Self::Html => ("text/html; charset=utf-8", "html"),
+            Self::Csv => ("text/csv; charset=utf-8", "csv"),
+            Self::Json => ("application/json", "json"),
+            Self::Pdf => ("application/pdf", "pdf"),
+        };
+        Made { body, media_type, name: format!("{name}.{ending}") }
+    }
 }
 
 /// A report as a file.
@@ -203,20 +215,12 @@ impl Reporter {
                 owned(of, publisher, incident)?;
             }
             let told = Told::of(&bundle, &verdict);
-            let what = || "the verdict".to_owned();
-            let (body, media_type) = match written {
-                Written::Part => (verdict_fragment(&told)?, "text/html; charset=utf-8"),
-                _ => (
-                    serde_json::to_string_pretty(&told).map_err(|why| Error::Render {
-                        what: what(),
-                        form: "JSON",
-                        why: why.to_string(),
-                    })?,
-                    "application/json",
-                ),
+            let body = match written {
+                Written::Part => verdict_fragment(&told)?,
+                _ => verdict_json(&told)?,
             };
             let of = incident.map_or_else(|| "everything".to_owned(), |id| id.to_string());
-            Ok::<_, Error>(Made { body: body.into(), media_type, name: format!("tocsin-verdict-{of}.json") })
+            Ok::<_, Error>(written.file(body.into(), &format!("tocsin-verdict-{of}")))
         });
         made.await.map_err(|why| broken(&why.to_string()))?
     }
@@ -333,11 +337,5 @@ fn made(evidence: &Evidence, (asked, whose, written): &Key) -> Result<Made, Erro
         }
         Asked::Verdict(_) => return Err(Error::NoSuchForm),
     };
-    let (media_type, ending) = match written {
-        Written::Part | Written::Html => ("text/html; charset=utf-8", "html"),
-        Written::Csv => ("text/csv; charset=utf-8", "csv"),
-        Written::Json => ("application/json", "json"),
-        Written::Pdf => ("application/pdf", "pdf"),
-    };
-    Ok(Made { body, media_type, name: format!("{name}.{ending}") })
+    Ok(written.file(body, &name))
 }

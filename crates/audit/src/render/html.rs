@@ -4,19 +4,11 @@ use askama::Template;
 
 use super::{
     View,
+    page::page,
     picture::{self, Picture, pictures},
     story::{KIND_COUNTS, Story},
 };
 use crate::{Error, Report};
-
-#[derive(Template)]
-#[template(path = "report.html")]
-struct Page<'a> {
-    story: &'a Story,
-    pictures: &'a [Picture],
-    kind_counts: [&'static str; 6],
-    width: f64,
-}
 
 #[derive(Template)]
 #[template(path = "report-body.html")]
@@ -37,13 +29,9 @@ pub const STYLE: &str = include_str!("../../templates/report.css");
 /// # Errors
 /// [`Error::Render`] when it cannot be written.
 pub fn html(report: &Report, view: &View) -> Result<String, Error> {
-    let page = Page {
-        story: &Story::of(report, view),
-        pictures: &pictures(report, view),
-        kind_counts: KIND_COUNTS,
-        width: picture::WIDTH,
-    };
-    page.render().map_err(|why| failed(report, &why))
+    let story = Story::of(report, view);
+    let body = body(&story, report, view)?;
+    page(&story.title(), story.marking, &body).map_err(|why| failed(report, &why))
 }
 
 /// The same without the page around it, to stand in another page that has the style sheet [`STYLE`].
@@ -51,12 +39,12 @@ pub fn html(report: &Report, view: &View) -> Result<String, Error> {
 /// # Errors
 /// [`Error::Render`] when it cannot be written.
 pub fn fragment(report: &Report, view: &View) -> Result<String, Error> {
-    let body = Body {
-        story: &Story::of(report, view),
-        pictures: &pictures(report, view),
-        kind_counts: KIND_COUNTS,
-        width: picture::WIDTH,
-    };
+    body(&Story::of(report, view), report, view)
+}
+
+fn body(story: &Story, report: &Report, view: &View) -> Result<String, Error> {
+    let body =
+        Body { story, pictures: &pictures(report, view), kind_counts: KIND_COUNTS, width: picture::WIDTH };
     body.render().map_err(|why| failed(report, &why))
 }
 

@@ -7,6 +7,7 @@
 mod csv;
 mod html;
 mod json;
+mod page;
 mod pdf;
 mod period;
 mod picture;
@@ -23,5 +24,5 @@ pub use json::json;
 pub use pdf::{pdf, period_pdf};
 pub use period::{period_csv, period_fragment, period_html, period_json, period_table};
 pub use table::table;
-pub use verdict::verdict_fragment;
+pub use verdict::{verdict_fragment, verdict_json};
 pub use view::{Anchor, Replay, View};

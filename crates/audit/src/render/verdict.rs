@@ -1,4 +1,4 @@
-//! A verdict as a part of a page.
+//! A verdict as a part of a page, and as JSON.
 
 use askama::Template;
 
@@ -36,10 +36,17 @@ pub fn verdict_fragment(told: &Told) -> Result<String, Error> {
         ("Beyond this record", lines(&told.limits)),
     ];
     let body = Body { told, class, sign, sections };
-    let failed = |why: askama::Error| Error::Render {
-        what: "the verdict".to_owned(),
-        form: "HTML",
-        why: why.to_string(),
-    };
-    body.render().map_err(failed)
+    body.render().map_err(|why| failed("HTML", &why))
+}
+
+/// The same as JSON, as the schema `verdict` describes it, with no newline at its end.
+///
+/// # Errors
+/// [`Error::Render`] when it cannot be serialised.
+pub fn verdict_json(told: &Told) -> Result<String, Error> {
+    serde_json::to_string_pretty(told).map_err(|why| failed("JSON", &why))
+}
+
+fn failed(form: &'static str, why: &dyn std::error::Error) -> Error {
+    Error::Render { what: "the verdict".to_owned(), form, why: why.to_string() }
 }

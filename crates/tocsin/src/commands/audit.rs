@@ -10,7 +10,7 @@ use std::{
 use clap::{Subcommand, ValueEnum};
 use tocsin_audit::{
     Bundle, Standing, Told, ToldIncident,
-    render::{View, table},
+    render::{View, table, verdict_json},
 };
 use tocsin_protocol::{AuthorKey, IncidentId};
 
@@ -138,7 +138,7 @@ fn verify(args: &Verify) -> Result<(), Failure> {
     let verdict = tocsin_audit::verify(&bundle, &keys);
     let told = Told::of(&bundle, &verdict);
     if args.format == Format::Json {
-        out::line(&serde_json::to_string_pretty(&told)?)?;
+        out::line(&verdict_json(&told)?)?;
     } else {
         out::text(&in_words(&told))?;
         if args.report {

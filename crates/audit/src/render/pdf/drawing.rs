@@ -184,7 +184,7 @@ fn sign(shape: &str, x: f32, y: f32, marks: &mut Vec<Mark>) {
 pub(super) fn bars(paper: &mut Paper, bars: &Bars) {
     const ROW: f32 = 14.0;
     let (left, long) = (points(Bars::LEFT), points(Bars::LONG));
-    // They are few: as many as there are parts or kinds, and no more than fit on a page.
+    // More than fit on a page are left to the table, which has them all.
     let height = ROW * as_length(bars.all.len()) + 4.0;
     if height > Paper::most() {
         return;

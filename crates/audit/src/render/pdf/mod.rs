@@ -13,12 +13,13 @@ use super::{
     View,
     period::{PeriodStory, failed},
     picture::pictures,
+    sheet::Column,
     story::{KIND_COUNTS, Line, Row, Story},
 };
 use crate::{Error, PeriodReport, Report};
 use face::Faces;
 use file::About;
-use paper::{Column, Paper, Style};
+use paper::{Paper, Style};
 
 /// The report as a tagged PDF.
 ///
@@ -75,8 +76,7 @@ pub fn pdf(report: &Report, view: &View) -> Result<Vec<u8>, Error> {
          window was due. An e-mail that a relay took was handed over, which is not that anybody read it.",
         Style::NOTE,
     );
-    let title = format!("{} - timeliness report", story.headline);
-    let about = About { title, marking: story.marking, as_of: report.provenance.as_of };
+    let about = About { title: story.title(), marking: story.marking, as_of: report.provenance.as_of };
     file::write(paper, &about).map_err(cannot)
 }
 
@@ -109,13 +109,8 @@ pub fn period_pdf(report: &PeriodReport) -> Result<Vec<u8>, Error> {
         if let Some(bars) = &sheet.bars {
             drawing::bars(&mut paper, bars);
         }
-        let columns: Vec<Column> = sheet
-            .columns
-            .iter()
-            .map(|column| Column { name: column.name, figures: column.figures, weight: column.weight })
-            .collect();
         let caption = if sheet.note.is_empty() { sheet.title } else { &sheet.note };
-        paper.table(caption, &columns, sheet.rows.iter().cloned());
+        paper.table(caption, &sheet.columns, sheet.rows.iter().cloned());
     }
     paper.heading(2, "From what this was made");
     paper.paragraph(&story.source, Style::NOTE);
@@ -124,11 +119,11 @@ pub fn period_pdf(report: &PeriodReport) -> Result<Vec<u8>, Error> {
 }
 
 const fn words(name: &'static str, weight: f32) -> Column {
-    Column { name, figures: false, weight }
+    Column { name, figures: false, terminal: None, weight }
 }
 
 const fn figures(name: &'static str, weight: f32) -> Column {
-    Column { name, figures: true, weight }
+    Column { name, figures: true, terminal: None, weight }
 }
 
 fn head(paper: &mut Paper, story: &Story) {

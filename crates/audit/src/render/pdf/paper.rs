@@ -1,6 +1,7 @@
 //! Laying out: what stands where on which page, and how it is tagged. Nothing here knows the file format.
 
 use super::face::{Face, Faces};
+use crate::render::sheet::Column;
 
 /// A4, lying: tables are wide. In points.
 pub(super) const WIDTH: f32 = 842.0;
@@ -171,14 +172,6 @@ pub(super) struct Place {
     pub(super) title: String,
     pub(super) page: usize,
     pub(super) y: f32,
-}
-
-/// A column of a table: its name, whether its cells stand at the right, and its share of the width.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Column {
-    pub(super) name: &'static str,
-    pub(super) figures: bool,
-    pub(super) weight: f32,
 }
 
 /// The pages so far.

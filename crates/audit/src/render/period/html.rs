@@ -3,13 +3,10 @@
 use askama::Template;
 
 use super::{PeriodStory, failed};
-use crate::{Error, PeriodReport, render::sheet::Bars};
-
-#[derive(Template)]
-#[template(path = "period.html")]
-struct Page<'a> {
-    story: &'a PeriodStory,
-}
+use crate::{
+    Error, PeriodReport,
+    render::{page::page, sheet::Bars},
+};
 
 #[derive(Template)]
 #[template(path = "period-body.html")]
@@ -23,8 +20,9 @@ struct Body<'a> {
 /// # Errors
 /// [`Error::Render`] when it cannot be written.
 pub fn period_html(report: &PeriodReport) -> Result<String, Error> {
-    let page = Page { story: &PeriodStory::of(report) };
-    page.render().map_err(|why| failed(report, "HTML", why.to_string()))
+    let story = PeriodStory::of(report);
+    let body = body(&story, report)?;
+    page(&story.title, story.marking, &body).map_err(|why| failed(report, "HTML", why.to_string()))
 }
 
 /// The same without the page around it, to stand in another page that has the style sheet [`STYLE`](crate::render::STYLE).
@@ -32,6 +30,9 @@ pub fn period_html(report: &PeriodReport) -> Result<String, Error> {
 /// # Errors
 /// [`Error::Render`] when it cannot be written.
 pub fn period_fragment(report: &PeriodReport) -> Result<String, Error> {
-    let body = Body { story: &PeriodStory::of(report) };
-    body.render().map_err(|why| failed(report, "HTML", why.to_string()))
+    body(&PeriodStory::of(report), report)
+}
+
+fn body(story: &PeriodStory, report: &PeriodReport) -> Result<String, Error> {
+    Body { story }.render().map_err(|why| failed(report, "HTML", why.to_string()))
 }

@@ -125,13 +125,12 @@ fn verdict(report: &PeriodReport, what: &str) -> String {
         })
         .unwrap_or_default();
     let neither = match figures.neither {
-        0 => "Nobody whose window closed was left without an acknowledgement in time or an e-mail.",
-        1 => "1 WAS LEFT WITH NEITHER an acknowledgement in time nor an e-mail.",
+        0 => {
+            "Nobody whose window closed was left without an acknowledgement in time or an e-mail.".to_owned()
+        }
         n => {
-            return format!(
-                "{of}. {}.{median} {n} WERE LEFT WITH NEITHER an acknowledgement in time nor an e-mail.",
-                parts.join("; ")
-            );
+            let were = if n == 1 { "WAS" } else { "WERE" };
+            format!("{n} {were} LEFT WITH NEITHER an acknowledgement in time nor an e-mail.")
         }
     };
     format!("{of}. {}.{median} {neither}", parts.join("; "))

@@ -45,8 +45,11 @@ fn columns(first: Column) -> Vec<Column> {
     [first].into_iter().chain(FIGURES).collect()
 }
 
+fn time(seconds: Option<f64>) -> String {
+    seconds.map_or_else(|| "-".to_owned(), rough)
+}
+
 fn figures(name: String, figures: &Figures) -> Vec<String> {
-    let time = |seconds: Option<f64>| seconds.map_or_else(|| "-".to_owned(), rough);
     vec![
         name,
         in_time(figures),
@@ -148,10 +151,8 @@ fn by_recipient(report: &PeriodReport) -> Sheet {
 }
 
 fn operators(report: &PeriodReport) -> Sheet {
-    let spread = |spread: &Spread| {
-        let time = |seconds: Option<f64>| seconds.map_or_else(|| "-".to_owned(), rough);
-        [spread.of.to_string(), time(spread.median_seconds), time(spread.slowest_seconds)]
-    };
+    let spread =
+        |spread: &Spread| [spread.of.to_string(), time(spread.median_seconds), time(spread.slowest_seconds)];
     Sheet {
         id: "operators",
         title: "The operators",

@@ -186,6 +186,11 @@ impl<'a> Clock<'a> {
 }
 
 impl Story {
+    /// What the page or the file is called.
+    pub(super) fn title(&self) -> String {
+        format!("{} - timeliness report", self.headline)
+    }
+
     pub(super) fn of(report: &Report, view: &View) -> Self {
         let clock = Clock::of(report, view);
         let published: BTreeMap<EventNumber, Timestamp> =
