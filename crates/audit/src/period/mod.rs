@@ -19,7 +19,7 @@ use crate::{
     error::Error,
     facts::Facts,
     problem::ProblemCode,
-    report::OperatorDelay,
+    report::{OperatorDelay, RecipientReport},
     timeliness::nearest_rank,
 };
 pub use figures::*;
@@ -115,17 +115,20 @@ struct Who {
 }
 
 impl Sums {
+    /// All tallies that a recipient counts in, but that of the incident.
+    fn tallies(&mut self, row: &RecipientReport, part: Option<usize>) -> impl Iterator<Item = &mut Tally> {
+        [&mut self.all, self.kinds.of(&row.kind), self.recipients.of(&row.id)]
+            .into_iter()
+            .chain(part.map(|part| &mut self.trend[part]))
+    }
+
     fn take(&mut self, facts: &Facts, judged: &JudgedIncident, span: &Span, only: Option<&RecipientId>) {
         let incident = &judged.incident;
         let mut own = Tally::default();
         let part = span.part(incident.published_at);
         for row in &judged.whole {
             let id = &row.row.id;
-            for tally in [&mut self.all, &mut own]
-                .into_iter()
-                .chain([self.kinds.of(&row.row.kind), self.recipients.of(id)])
-                .chain(part.map(|part| &mut self.trend[part]))
-            {
+            for tally in self.tallies(&row.row, part).chain([&mut own]) {
                 tally.row(&incident.id, row);
             }
             let who = self.who.entry(id.clone()).or_insert_with(|| Who {
@@ -144,11 +147,7 @@ impl Sums {
                     who.heard |= row.delivered_at.is_some() || row.acknowledged_at.is_some();
                 }
                 let Some(taken) = tally::taken(row) else { continue };
-                for tally in [&mut self.all, &mut own]
-                    .into_iter()
-                    .chain([self.kinds.of(&row.kind), self.recipients.of(&row.id)])
-                    .chain(part.map(|part| &mut self.trend[part]))
-                {
+                for tally in self.tallies(row, part).chain([&mut own]) {
                     tally.taken.push(taken);
                 }
                 self.slowest.push(PeriodSlow {

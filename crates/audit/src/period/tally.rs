@@ -80,10 +80,6 @@ impl<K> Default for Tallies<K> {
 
 impl<K: Ord + Clone> Tallies<K> {
     pub(super) fn of(&mut self, key: &K) -> &mut Tally {
-        // Most are there: the key is cloned for the first alone.
-        if !self.0.contains_key(key) {
-            self.0.insert(key.clone(), Tally::default());
-        }
         self.0.entry(key.clone()).or_default()
     }
 
