@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use jiff::{Timestamp, civil::Date};
 use tocsin_ledger::{Follow, Ledger};
-use tocsin_protocol::{IncidentId, PublisherId, RecipientId, Status};
+use tocsin_protocol::{IncidentId, PublisherId, RecipientId, Status, Stream};
 use tokio::{
     sync::{Mutex, Semaphore},
     task::spawn_blocking,
@@ -35,8 +35,8 @@ const PLACES: usize = 12;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a checkpoint is waited for that covers what stands.
 const COVERED: Duration = Duration::from_secs(5);
-/// When nothing has come for this long, what the streams hold has been read: the last entry may be one that the broker
-/// has removed, as it does with windows.
+/// When nothing has come for this long, it is asked what is there to come: the last entry may be one that the broker has
+/// removed, as it does with windows.
 const QUIET: Duration = Duration::from_millis(300);
 /// How long nothing may come of what is still to be read.
 const STALLED: Duration = Duration::from_secs(20);
@@ -184,7 +184,7 @@ impl Reporter {
                 },
             };
             // Should reading fail, it begins anew the next time.
-            let Known { evidence, follow, read, caught_up } = read.on(ends).await?;
+            let Known { evidence, follow, read, caught_up } = read.on(&self.ledger, ends).await?;
             let asked = key.clone();
             let (evidence, made) = spawn_blocking(move || {
                 let made = made(&evidence, &asked);
@@ -250,16 +250,17 @@ impl Reporter {
 }
 
 impl Known {
-    /// Reads on, up to these ends at least.
-    async fn on(mut self, ends: Ends) -> Result<Self, Error> {
+    /// Reads on, up to these ends at least, or to the last entries that are still there.
+    async fn on(mut self, ledger: &Ledger, mut ends: Ends) -> Result<Self, Error> {
         let mut heard = Instant::now();
         while !self.caught_up || self.read.0 < ends.0 || self.read.1 < ends.1 {
             let Ok(read) = timeout(QUIET, self.follow.next()).await else {
-                if self.caught_up {
-                    break;
-                }
                 if heard.elapsed() > STALLED {
                     return Err(broken("the bus stopped answering while it was read; try again"));
+                }
+                if self.caught_up {
+                    ends.0 = ends.0.min(last_there(ledger, Stream::Said).await?);
+                    ends.1 = ends.1.min(last_there(ledger, Stream::Log).await?);
                 }
                 continue;
             };
@@ -268,8 +269,8 @@ impl Known {
             self.caught_up |= read.caught_up;
             for entry in &read.entries {
                 match entry.stream {
-                    tocsin_protocol::Stream::Said => self.read.0 = entry.sequence,
-                    tocsin_protocol::Stream::Log => self.read.1 = entry.sequence,
+                    Stream::Said => self.read.0 = entry.sequence,
+                    Stream::Log => self.read.1 = entry.sequence,
                 }
             }
             // Every signature is verified: that takes a while.
@@ -283,6 +284,11 @@ impl Known {
         }
         Ok(self)
     }
+}
+
+/// The sequence of the last entry that can be read; 0 for none.
+async fn last_there(ledger: &Ledger, stream: Stream) -> Result<u64, Error> {
+    Ok(ledger.last_matching(stream, ">").await?.map_or(0, |entry| entry.sequence))
 }
 
 fn broken(why: &str) -> Error {
