@@ -225,9 +225,9 @@ impl Accounts {
         self.by_name.get(name)
     }
 
-    /// The account that this API token speaks for. It is looked up by its hash, so the time tells nothing about it.
-    pub(super) fn by_token(&self, token: &str) -> Option<(&AccountName, &Account)> {
-        let name = self.by_token.get(&digest(token))?;
+    /// The account that the API token of this [`digest`] speaks for.
+    pub(super) fn by_token(&self, digest: &str) -> Option<(&AccountName, &Account)> {
+        let name = self.by_token.get(digest)?;
         self.by_name.get_key_value(name)
     }
 
@@ -319,7 +319,8 @@ fn check_person(person: &Person) -> Result<(), String> {
     Ok(())
 }
 
-fn digest(token: &str) -> String {
+/// The hash of an API token, by which it is kept and looked up: so the time tells nothing about it.
+pub(super) fn digest(token: &str) -> String {
     HEXLOWER.encode(&Sha256::digest(token))
 }
 
@@ -350,7 +351,7 @@ mod tests {
         })
         .unwrap();
         let read = Accounts::read(&file).unwrap().unwrap();
-        let (of, account) = read.by_token(&token).unwrap();
+        let (of, account) = read.by_token(&digest(&token)).unwrap();
         assert_eq!((of.as_str(), &account.sees), ("ofcom", &Sees::Everything));
         assert_eq!(read.get(&name("pol-kent.control")).unwrap().person, Some(person));
         let text = std::fs::read_to_string(&file).unwrap();
@@ -373,12 +374,14 @@ mod tests {
         accounts.add(&who, kent(), None, PASSWORD).unwrap();
         let first = accounts.new_token(&who).unwrap();
         let second = accounts.new_token(&who).unwrap();
-        assert!(accounts.by_token(&first).is_none() && accounts.by_token(&second).is_some());
+        assert!(
+            accounts.by_token(&digest(&first)).is_none() && accounts.by_token(&digest(&second)).is_some()
+        );
         let before = accounts.get(&who).unwrap().fingerprint();
         accounts.set_password(&who, "another horse battery").unwrap();
         assert_ne!(accounts.get(&who).unwrap().fingerprint(), before);
         accounts.revoke(&who).unwrap();
-        assert!(accounts.by_token(&second).is_none() && accounts.get(&who).is_none());
+        assert!(accounts.by_token(&digest(&second)).is_none() && accounts.get(&who).is_none());
         assert!(accounts.revoke(&who).is_err());
     }
 

@@ -95,7 +95,7 @@ impl Site {
             Sees::Everything => "everything".to_owned(),
         };
         self.account(&name, sees);
-        // The file is looked at once a second.
+        // The file is looked at from time to time.
         let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
         loop {
             let answer = self.sign_in(&name, PASSWORD).await;

@@ -5,15 +5,15 @@ use axum::{
     http::{
         HeaderName, HeaderValue,
         header::{
-            AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY,
-            STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+            X_CONTENT_TYPE_OPTIONS,
         },
     },
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
 
-use super::{place::From, refusal::Refusal};
+use super::{place::From, refusal::Refusal, sessions::bearer};
 use crate::app::App;
 
 /// Nothing is loaded, framed or posted but from and to the console itself; no script or style stands in a page.
@@ -26,8 +26,8 @@ const POLICY: &str =
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let place = &app.sessions().place;
-    // A browser never adds this header by itself, so with it there is nothing to forge.
-    let by_token = parts.headers.contains_key(AUTHORIZATION);
+    // A browser never sends one by itself, so with it there is nothing to forge. (A password of HTTP's own it does send.)
+    let by_token = bearer(&parts.headers).is_some();
     let mut response =
         if !parts.method.is_safe() && !by_token && place.from(&parts.headers) == From::Elsewhere {
             Refusal::elsewhere(&parts).into_response()

@@ -78,7 +78,8 @@ pub struct Visitor {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Pass {
     Session(Ticket),
-    Token,
+    /// The token's hash: another one that the account was given since is not this one.
+    Token(String),
 }
 
 /// What an account sees, and for whom it may speak.
@@ -97,13 +98,13 @@ impl Visitor {
     pub fn csrf(&self) -> String {
         match &self.pass {
             Pass::Session(ticket) => ticket.csrf(),
-            Pass::Token => String::new(),
+            Pass::Token(_) => String::new(),
         }
     }
 
     /// Whether they may still be served as they are, for what stays open, such as an event stream: asking counts as using
-    /// the session. Ask every few seconds, and end it when not, saying why: the session is over, or the account sees
-    /// something else now.
+    /// the session. Ask every few seconds, and end it when not, saying why: the session is over, the token is worth nothing
+    /// any more, or the account sees something else now.
     pub fn still(&self, app: &App) -> bool {
         app.sessions().still(self)
     }

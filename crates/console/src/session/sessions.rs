@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     Pass, Visitor,
-    accounts::{Account, AccountName, Accounts},
+    accounts::{Account, AccountName, Accounts, digest},
     file,
     keeper::Keeper,
     limit::Limit,
@@ -106,8 +106,9 @@ impl Sessions {
     pub(super) fn visitor(&self, headers: &HeaderMap, tokens: bool) -> Option<Visitor> {
         let accounts = self.accounts();
         if let Some(token) = bearer(headers).filter(|_| tokens) {
-            let (name, account) = accounts.by_token(token)?;
-            return Some(visitor(name, account, Pass::Token));
+            let hash = digest(token);
+            let (name, account) = accounts.by_token(&hash)?;
+            return Some(visitor(name, account, Pass::Token(hash)));
         }
         let ticket = Ticket::read(&self.opened(headers, &self.session_cookie)?)?;
         self.current(&ticket, &accounts)
@@ -128,8 +129,8 @@ impl Sessions {
             Pass::Session(ticket) => {
                 self.current(ticket, &accounts).is_some_and(|now| now.sees == visitor.sees)
             }
-            Pass::Token => accounts.iter().any(|(name, account)| {
-                name.as_str() == visitor.account && account.has_token() && account.sees == visitor.sees
+            Pass::Token(hash) => accounts.by_token(hash).is_some_and(|(name, account)| {
+                name.as_str() == visitor.account && account.sees == visitor.sees
             }),
         }
     }
@@ -163,7 +164,7 @@ impl Sessions {
         known: Option<Browser>,
     ) -> [HeaderValue; 2] {
         let ticket = Ticket::new(name.clone(), account.fingerprint(), Timestamp::now().as_second());
-        let browser = known.unwrap_or_else(|| Browser::new(name.clone()));
+        let browser = known.unwrap_or_else(|| Browser::new(name.clone(), account.fingerprint()));
         let max = cookie::time::Duration::try_from(self.max).unwrap_or(cookie::time::Duration::DAY);
         [
             self.sealed(&self.session_cookie, ticket.write(), max),
@@ -180,10 +181,16 @@ impl Sessions {
         self.sealed(&self.session_cookie, String::new(), cookie::time::Duration::ZERO)
     }
 
-    /// The browser that sends this, when somebody has signed in to this account in it before.
-    pub(super) fn browser(&self, headers: &HeaderMap, name: &AccountName) -> Option<Browser> {
+    /// The browser that sends this, when somebody has signed in to this account in it before, with the password that it has
+    /// now: who knew an older one could have kept any number of such cookies, each with tries of its own.
+    pub(super) fn browser(
+        &self,
+        headers: &HeaderMap,
+        name: &AccountName,
+        account: &Account,
+    ) -> Option<Browser> {
         let browser = Browser::read(&self.opened(headers, &self.browser_cookie)?)?;
-        (browser.account == *name).then_some(browser)
+        (browser.account == *name && browser.fingerprint == account.fingerprint()).then_some(browser)
     }
 
     fn note(&self, live: &mut HashMap<String, Live>, id: &str, now: Live) {
@@ -234,7 +241,8 @@ fn visitor(name: &AccountName, account: &Account, pass: Pass) -> Visitor {
     Visitor { account: name.to_string(), sees: account.sees.clone(), person: account.person.clone(), pass }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// The API token that comes with a request, right or wrong.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }

@@ -86,9 +86,12 @@ pub(super) async fn sign_in(State(app): State<App>, request: Request) -> Result<
     let typed: String = form.account.trim().chars().take(100).collect();
     let name: Option<AccountName> = typed.parse().ok();
 
+    let accounts = sessions.accounts();
+    let account = name.as_ref().and_then(|name| Some((name, accounts.get(name)?)));
+
     // A browser in which somebody has signed in to this account has tries of its own, so that nobody can lock a control
     // room out by guessing at its account.
-    let browser = name.as_ref().and_then(|name| sessions.browser(&parts.headers, name));
+    let browser = account.and_then(|(name, account)| sessions.browser(&parts.headers, name, account));
     let tried = match &browser {
         Some(browser) => format!("browser {}", browser.id),
         None => format!("account {typed}"),
@@ -104,14 +107,12 @@ pub(super) async fn sign_in(State(app): State<App>, request: Request) -> Result<
         return Err(Refusal::too_many(&parts, wait));
     }
 
-    let accounts = sessions.accounts();
-    let account = name.as_ref().and_then(|name| accounts.get(name));
-    if !is_password(&app, &parts, account.map(|account| account.hash().clone()), form.password).await? {
+    if !is_password(&app, &parts, account.map(|(_, account)| account.hash().clone()), form.password).await? {
         // What is no account's name may be a password typed into the wrong field.
-        tracing::warn!(%address, account = account.and(name.as_ref()).map(AccountName::as_str), "a sign-in was refused");
+        tracing::warn!(%address, account = account.map(|(name, _)| name.as_str()), "a sign-in was refused");
         return Ok(page(StatusCode::UNPROCESSABLE_ENTITY, &Page { account: &typed, next: &to, wrong: true }));
     }
-    let (Some(name), Some(account)) = (&name, account) else { return Err(Refusal::signed_out(&parts)) };
+    let Some((name, account)) = account else { return Err(Refusal::signed_out(&parts)) };
     sessions.by_account.give_back(&tried);
     if browser.is_none() {
         sessions.by_address.give_back(&address);

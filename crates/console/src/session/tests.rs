@@ -3,7 +3,10 @@
 use axum::{
     Json,
     body::Body,
-    http::{Request, StatusCode},
+    http::{
+        HeaderMap, Request, StatusCode,
+        header::{AUTHORIZATION, COOKIE},
+    },
     routing::{get, post},
 };
 use jiff::SignedDuration;
@@ -149,6 +152,9 @@ async fn a_form_is_taken_from_our_own_page_of_this_session_alone() {
     assert!(stale.text.contains("&#60;b&#62;") && !stale.text.contains("<b>"), "{}", stale.text);
     // Where no form is read at all, another site cannot post either.
     assert_eq!(kent.post_as("/probe/open", &[], &[elsewhere]).await.status, StatusCode::FORBIDDEN);
+    // A browser that a proxy asks for a password adds it to what another site makes it send.
+    let asked = ("authorization", "Basic a2VudDprZW50");
+    assert_eq!(kent.post_as("/probe/open", &[], &[elsewhere, asked]).await.status, StatusCode::FORBIDDEN);
     assert_eq!(kent.post_as("/probe/open", &[], &[here]).await.text, "open");
 }
 
@@ -168,10 +174,7 @@ async fn a_session_ends_by_signing_out_by_age_by_a_new_password_and_by_revoking(
     let (first, second) = (site.visitor(kent()).await, site.visitor(Sees::Everything).await);
     let publisher = site.visitor(Sees::Publisher(PublisherId::new("bt-cha").unwrap())).await;
     let visitor = |browser: &fixture::Browser| {
-        let headers = axum::http::HeaderMap::from_iter([(
-            axum::http::header::COOKIE,
-            browser.cookies.parse().unwrap(),
-        )]);
+        let headers = HeaderMap::from_iter([(COOKIE, browser.cookies.parse().unwrap())]);
         site.app.sessions().visitor(&headers, false)
     };
     let open = [&first, &second, &publisher].map(|browser| visitor(browser).unwrap());
@@ -272,6 +275,17 @@ async fn a_program_speaks_by_its_token_and_only_to_the_api() {
     assert_eq!(kent.get("/api/probe/who").await.text, "\"pol-kent\"", "a page's script may read it");
     let posted = kent.post("/api/probe/who", &[]).await;
     assert_eq!(posted.status, StatusCode::UNAUTHORIZED, "but a session changes nothing without its form");
+
+    // What it has open ends when another token takes this one's place, as after a leak.
+    let headers = HeaderMap::from_iter([(AUTHORIZATION, format!("Bearer {token}").parse().unwrap())]);
+    let open = site.app.sessions().visitor(&headers, true).unwrap();
+    assert!(site.app.sessions().still(&open));
+    Accounts::change(file, |accounts| accounts.new_token(&"pol-kent".parse().unwrap())).unwrap();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while site.app.sessions().still(&open) {
+        assert!(std::time::Instant::now() < until, "a token that was replaced goes on");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]
@@ -305,6 +319,22 @@ async fn guessing_is_slowed_down_and_locks_nobody_out_of_their_own_browser() {
     }
     let unsaid = kent.post_as("/sign-in", &body, &[]).await;
     assert_eq!(unsaid.status, StatusCode::FORBIDDEN, "a sign-in must say where it comes from");
+}
+
+#[tokio::test]
+async fn who_knew_an_older_password_has_no_tries_of_their_own() {
+    let site = Site::start().await;
+    let kent = site.visitor(kent()).await;
+    let (sessions, file) = (site.app.sessions(), &site.app.config().accounts);
+    let headers = HeaderMap::from_iter([(COOKIE, kent.cookies.parse().unwrap())]);
+    let name: AccountName = "pol-kent".parse().unwrap();
+    let known = || {
+        let accounts = Accounts::read(file).unwrap().unwrap();
+        sessions.browser(&headers, &name, accounts.get(&name).unwrap()).is_some()
+    };
+    assert!(known());
+    Accounts::change(file, |accounts| accounts.set_password(&name, "another horse battery")).unwrap();
+    assert!(!known());
 }
 
 #[tokio::test]

@@ -54,20 +54,24 @@ impl Ticket {
 pub(super) struct Browser {
     pub(super) account: AccountName,
     pub(super) id: String,
+    /// As a [`Ticket`]'s.
+    pub(super) fingerprint: String,
 }
 
 impl Browser {
-    pub(super) fn new(account: AccountName) -> Self {
-        Self { account, id: HEXLOWER.encode(&rand::random::<[u8; 16]>()) }
+    pub(super) fn new(account: AccountName, fingerprint: String) -> Self {
+        Self { account, id: HEXLOWER.encode(&rand::random::<[u8; 16]>()), fingerprint }
     }
 
     pub(super) fn write(&self) -> String {
-        format!("{BROWSER}|{}|{}", self.account, self.id)
+        let Self { account, id, fingerprint } = self;
+        format!("{BROWSER}|{account}|{id}|{fingerprint}")
     }
 
     pub(super) fn read(text: &str) -> Option<Self> {
-        let (account, id) = text.strip_prefix(BROWSER)?.strip_prefix('|')?.split_once('|')?;
-        Some(Self { account: account.parse().ok()?, id: id.to_owned() })
+        let (account, rest) = text.strip_prefix(BROWSER)?.strip_prefix('|')?.split_once('|')?;
+        let (id, fingerprint) = rest.split_once('|')?;
+        Some(Self { account: account.parse().ok()?, id: id.to_owned(), fingerprint: fingerprint.to_owned() })
     }
 }
 
@@ -80,7 +84,7 @@ mod tests {
         let ticket = Ticket::new("pol-kent.control".parse().unwrap(), "f".to_owned(), 1_700_000_000);
         assert_eq!(Ticket::read(&ticket.write()), Some(ticket.clone()));
         assert!(!ticket.csrf().contains(&ticket.id));
-        let browser = Browser::new("pol-kent.control".parse().unwrap());
+        let browser = Browser::new("pol-kent.control".parse().unwrap(), "f".to_owned());
         assert_eq!(Browser::read(&browser.write()), Some(browser.clone()));
         for bad in
             ["", "session-1", "session-1|a|x|b|c", "session-1|a|1|b", "session-1|a|1|b|c|d", &browser.write()]
