@@ -24,7 +24,9 @@ pub struct Config {
     /// Who may sign in: a file made by `tocsin account`.
     pub accounts: PathBuf,
     /// The file of the key with which cookies are signed; it is made where it is not there. With one, sessions outlive a
-    /// restart, and several consoles that share it share their sessions. Left out: a new key at each start.
+    /// restart, and another console that shares it takes them for `session_idle` after signing in. What was signed out of
+    /// is remembered by that console alone until it restarts: for the rest change the password. Left out: a new key at each
+    /// start.
     #[serde(default)]
     pub cookie_key: Option<PathBuf>,
     /// How long a session lasts at most: a shift, for a display on the wall.

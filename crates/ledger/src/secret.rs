@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsStr,
     fs::{File, Metadata},
-    io::Read as _,
+    io::{ErrorKind, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -39,9 +39,29 @@ pub fn read(given: &Path) -> Result<String, Error> {
         });
     }
     let file = find(given);
+    let opened = File::open(&file).map_err(|why| unfit(&file, why.to_string()))?;
+    whole(&file, opened, SIZE_MAX)
+}
+
+/// Reads exactly this file, of at most so many bytes, that others may not read; `None` when it is not there.
+///
+/// # Errors
+/// [`Error::Secret`], as [`read`].
+pub fn read_if_there(file: &Path, size_max: u64) -> Result<Option<String>, Error> {
+    match File::open(file) {
+        Ok(opened) => whole(file, opened, size_max).map(Some),
+        Err(why) if why.kind() == ErrorKind::NotFound => Ok(None),
+        Err(why) => Err(unfit(file, why.to_string())),
+    }
+}
+
+fn unfit(file: &Path, why: String) -> Error {
+    Error::Secret { file: file.display().to_string(), why }
+}
+
+fn whole(file: &Path, opened: File, size_max: u64) -> Result<String, Error> {
     let shown = file.display();
-    let wrong = |why: String| Error::Secret { file: file.display().to_string(), why };
-    let opened = File::open(&file).map_err(|why| wrong(why.to_string()))?;
+    let wrong = |why: String| unfit(file, why);
     let known = opened.metadata().map_err(|why| wrong(why.to_string()))?;
     if known.is_dir() {
         return Err(wrong("it is a directory".to_owned()));
@@ -53,9 +73,9 @@ pub fn read(given: &Path) -> Result<String, Error> {
     }
     // Not by the size that the file states: a device states none and has no end.
     let mut text = String::new();
-    opened.take(SIZE_MAX + 1).read_to_string(&mut text).map_err(|why| wrong(why.to_string()))?;
-    if text.len() as u64 > SIZE_MAX {
-        return Err(wrong(format!("it holds more than {SIZE_MAX} bytes, so it is no secret of ours")));
+    opened.take(size_max + 1).read_to_string(&mut text).map_err(|why| wrong(why.to_string()))?;
+    if text.len() as u64 > size_max {
+        return Err(wrong(format!("it holds more than {size_max} bytes, so it is no secret of ours")));
     }
     Ok(text)
 }
@@ -121,6 +141,7 @@ mod tests {
         for (mode, taken) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o644, false)] {
             fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(read(file.path()).is_ok(), taken, "{mode:o}");
+            assert_eq!(read_if_there(file.path(), 6).is_ok(), taken, "{mode:o}");
         }
         let why = read(file.path()).unwrap_err().to_string();
         assert!(why.contains("chmod 600") && !why.contains("hidden"), "{why}");
@@ -133,6 +154,18 @@ mod tests {
             let why = read(Path::new(&given)).unwrap_err().to_string();
             assert!(why.contains("mode 600") && !why.contains(&seed[5..20]), "{why}");
         }
+    }
+
+    #[test]
+    fn what_is_not_there_is_none_and_what_is_too_long_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(read_if_there(&dir.path().join("none"), 6).unwrap(), None);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "hidden").unwrap();
+        assert_eq!(read_if_there(file.path(), 6).unwrap().as_deref(), Some("hidden"));
+        let why = read_if_there(file.path(), 5).unwrap_err().to_string();
+        assert!(why.contains("more than 5 bytes") && !why.contains("hidden"), "{why}");
+        assert!(read_if_there(dir.path(), 5).is_err());
     }
 
     #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! The report as CSV: one row for each event and recipient, and each mail that it was owed.
 
-use tocsin_protocol::{Outcome, Requirement, Timestamp};
+use tocsin_protocol::{Requirement, Timestamp};
 
 use crate::{
     Error, EscalationReport, EventReport, RecipientReport, Report,
@@ -119,19 +119,6 @@ fn row(
         of(&|mail| mail.outcome.map(outcome).unwrap_or_default().to_owned()),
         of(&|mail| mail.unknown.to_string()),
     ]
-}
-
-/// How an attempt ended, as the JSON has it.
-pub(super) fn outcome_word(outcome: Outcome) -> String {
-    match outcome {
-        Outcome::Accepted => "accepted",
-        Outcome::Temporary => "temporary",
-        Outcome::RelayFault => "relay-fault",
-        Outcome::Permanent => "permanent",
-        Outcome::Unknown => "unknown",
-        Outcome::StoodDown => "stood-down",
-    }
-    .to_owned()
 }
 
 fn time(at: Option<Timestamp>) -> String {

@@ -1,7 +1,6 @@
 //! What changes, as it does: server-sent events for programs.
 
 use std::{
-    convert::Infallible,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -10,13 +9,9 @@ use std::{
 };
 
 use axum::{
-    body::Body,
     extract::State as Ours,
-    http::{
-        HeaderMap, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE},
-    },
-    response::{IntoResponse, Response},
+    http::{HeaderMap, StatusCode},
+    response::Response,
 };
 use bytes::Bytes;
 use futures_util::stream;
@@ -30,6 +25,7 @@ use super::{
 };
 use crate::{
     app::App,
+    live::{event_stream, last_event_id},
     model::{Incident, Sight},
     session::Visitor,
 };
@@ -99,22 +95,12 @@ pub(super) fn events(
         let detail = "too many event streams are open: ask for /notices or /incidents from time to time";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).after(30));
     };
-    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
-    let last = last.or(since.since).unwrap_or_else(|| app.model().read().revision());
+    let last = last_event_id(headers).or(since.since).unwrap_or_else(|| app.model().read().revision());
     let mut changes = app.model().changes();
     // What changed before it was opened is told at once.
     changes.mark_changed();
     let line = Line { app, visitor, changes, last, beat_at: Instant::now(), _open: open };
-    let messages = stream::unfold(line, async |mut line| {
-        let message = line.next().await?;
-        Some((Ok::<_, Infallible>(message), line))
-    });
-    let headers = [
-        (CONTENT_TYPE, "text/event-stream"),
-        (CACHE_CONTROL, "no-store"),
-        (axum::http::HeaderName::from_static("x-accel-buffering"), "no"),
-    ];
-    Ok((headers, Body::from_stream(messages)).into_response())
+    Ok(event_stream(stream::unfold(line, async |mut line| Some((line.next().await?, line)))))
 }
 
 impl Line {

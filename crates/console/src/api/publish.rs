@@ -19,7 +19,8 @@ use tocsin_protocol::{
 use super::{problem::Problem, read::id};
 use crate::{
     app::App,
-    hands::{Draft, Fate, Foreseen, Known, More, Press, Says},
+    hands::{Draft, Fate, Foreseen, More, Press, Says},
+    page::publish::known,
     session::{Sees, Visitor},
 };
 
@@ -135,7 +136,7 @@ pub(super) async fn draft(
     let wanted: Wanted = serde_json::from_slice(&body)
         .map_err(|why| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the draft: {why}")))?;
     let says = wanted.says()?;
-    let known = known(&app, wanted.incident.as_ref());
+    let known = known(&app, &publisher, wanted.incident.as_ref());
     let more = More {
         description: wanted.description,
         instruction: wanted.instruction,
@@ -172,20 +173,6 @@ pub(super) async fn draft(
     });
     let put_at = format!("/api/v1/incidents/{}/events/{}", event.incident, event.sequence);
     Ok(Json(Drafted { put_at, event, told }))
-}
-
-/// What is known here, so that a draft asks nothing of a bus that may be away.
-fn known(app: &App, incident: Option<&IncidentId>) -> Known {
-    let state = app.model().read();
-    let earlier = incident.and_then(|id| state.incident(id));
-    Known {
-        directory: state.fold.directory().cloned(),
-        earlier: earlier
-            .map(|it| it.events.iter().map(|said| (*said.event).clone()).collect())
-            .unwrap_or_default(),
-        taken: state.incidents().map(|incident| incident.id.clone()).collect(),
-        now: app.model().now(),
-    }
 }
 
 #[derive(Serialize)]

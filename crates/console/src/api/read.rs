@@ -245,16 +245,16 @@ pub(super) async fn desks(
     all.truncate(limit);
     let attendances = app.model().presence().of_all(all.iter().map(|entry| &entry.id));
     let desk = |(entry, attendance): (&&Recipient, &Attendance)| {
-        let (desk, since) = match attendance {
-            Attendance::Connected(since) => ("connected", Some(*since)),
-            Attendance::Absent(since) => ("absent", *since),
-            Attendance::Unknown => ("unknown", None),
+        let since = match attendance {
+            Attendance::Connected(since) => Some(*since),
+            Attendance::Absent(since) => *since,
+            Attendance::Unknown => None,
         };
         Attending {
             recipient: entry.id.clone(),
             name: entry.name.clone(),
             kind: entry.kind.clone(),
-            desk,
+            desk: attendance.as_str(),
             for_seconds: since.map(|since| since.as_secs()),
         }
     };

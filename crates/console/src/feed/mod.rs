@@ -54,8 +54,8 @@ struct Kept(Mutex<Option<((u64, Hearing), File)>>);
 struct File {
     body: Bytes,
     etag: String,
-    /// When what is in it was last said.
-    changed: Timestamp,
+    /// When what is in it was last said; none where something else in it may change without a word being said.
+    changed: Option<Timestamp>,
     media_type: &'static str,
     kept: &'static str,
 }
@@ -78,7 +78,7 @@ struct Atom<'a> {
 impl File {
     fn new(
         page: &impl Template,
-        changed: Timestamp,
+        changed: Option<Timestamp>,
         media_type: &'static str,
         kept: &'static str,
     ) -> Result<Self, StatusCode> {
@@ -100,8 +100,8 @@ impl File {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(self.kept));
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.media_type));
-        let dynamic = [(ETAG, self.etag.clone()), (LAST_MODIFIED, http_date(self.changed))];
-        for (name, value) in dynamic {
+        let changed = self.changed.map(|at| (LAST_MODIFIED, http_date(at)));
+        for (name, value) in [(ETAG, self.etag.clone())].into_iter().chain(changed) {
             // Both are ASCII as they are made here.
             if let Ok(value) = HeaderValue::from_str(&value) {
                 headers.insert(name, value);
@@ -118,9 +118,10 @@ impl File {
             let is_this = |tag: &str| tag == "*" || tag.trim_start_matches("W/") == self.etag;
             return tags.any(|line| line.split(',').map(str::trim).any(is_this));
         }
+        let Some(changed) = self.changed else { return false };
         let since = asked.get(IF_MODIFIED_SINCE).map(text);
         let since = since.and_then(|date| jiff::fmt::rfc2822::parse(&date).ok());
-        since.is_some_and(|since| self.changed.as_second() <= since.timestamp().as_second())
+        since.is_some_and(|since| changed.as_second() <= since.timestamp().as_second())
     }
 }
 
@@ -181,7 +182,9 @@ fn feed(kept: &Kept, app: &App, hearing: Hearing) -> Result<File, StatusCode> {
     };
     let updated = alerts.first().map_or(Timestamp::UNIX_EPOCH, |alert| alert.at);
     let page = Atom { here, subtitle: &subtitle, updated, alerts };
-    let file = File::new(&page, updated, "application/atom+xml; charset=utf-8", FEED_SECONDS)?;
+    // That the bus is not heard, and that it is again, is no later than what was said.
+    let changed = hearing.is_well().then_some(updated);
+    let file = File::new(&page, changed, "application/atom+xml; charset=utf-8", FEED_SECONDS)?;
     *kept = Some((of, file.clone()));
     Ok(file)
 }
@@ -202,7 +205,7 @@ async fn cap(app: State<App>, Path((incident, file)): Path<(String, String)>, as
         all.and_then(|all| all.into_iter().find(|alert| alert.number == number))
     };
     let Some(alert) = found else { return absent() };
-    let changed = alert.at;
+    let changed = Some(alert.at);
     match File::new(&Cap { alert }, changed, "application/cap+xml; charset=utf-8", CAP_SECONDS) {
         Ok(file) => file.answer(&asked),
         Err(status) => status.into_response(),

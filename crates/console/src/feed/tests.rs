@@ -386,7 +386,8 @@ async fn who_has_it_is_told_so_until_something_is_said() {
 async fn a_feed_of_a_console_that_hears_nothing_says_so() {
     let mut bus = Bus::start().await;
     bus.say(&event("x", 1, EventKind::Initial, Some("Call 112."))).await;
-    assert!(bus.feed().await.text.contains("<subtitle>The agreed words"));
+    let well = bus.feed().await;
+    assert!(well.text.contains("<subtitle>The agreed words"));
     bus.site.server.kill().await.unwrap();
     let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
     loop {
@@ -398,6 +399,9 @@ async fn a_feed_of_a_console_that_hears_nothing_says_so() {
         assert!(std::time::Instant::now() < until, "{}", feed.text);
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
+    // Also to who asks by the date of what was said last alone.
+    let again = bus.get("/feed/atom.xml", &[("if-modified-since", well.header("last-modified"))]).await;
+    assert_eq!((again.status, again.header("last-modified")), (StatusCode::OK, ""));
 }
 
 #[tokio::test]

@@ -20,14 +20,14 @@ use axum::{
     body::Body,
     extract::{Path, Query, State},
     http::{
-        HeaderMap, StatusCode,
+        HeaderMap, HeaderName, StatusCode,
         header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
     },
     response::{IntoResponse, Response},
     routing::get,
 };
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{Stream, StreamExt as _, stream};
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -57,9 +57,24 @@ struct Since {
 impl Since {
     /// After a break the browser tells how far it came since.
     fn or_last(&self, headers: &HeaderMap) -> u64 {
-        let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
-        last.unwrap_or(self.since)
+        last_event_id(headers).unwrap_or(self.since)
     }
+}
+
+/// The revision that whoever comes again after a break has heard last.
+pub(crate) fn last_event_id(headers: &HeaderMap) -> Option<u64> {
+    headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok())
+}
+
+/// Messages as an event stream.
+pub(crate) fn event_stream(messages: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    // Told to proxies that would wait for more of it before they pass it on.
+    let headers = [
+        (CONTENT_TYPE, "text/event-stream"),
+        (CACHE_CONTROL, "no-store"),
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    (headers, Body::from_stream(messages.map(Ok::<_, Infallible>))).into_response()
 }
 
 async fn board(
@@ -100,17 +115,7 @@ fn serve(app: App, visitor: Visitor, key: Key, since: u64) -> Response {
             .into_response();
     };
     let line = Line { app, visitor, open, last: since, begun: false, looked: Instant::now() };
-    let messages = stream::unfold(line, async |mut line| {
-        let message = line.next().await?;
-        Some((Ok::<_, Infallible>(message), line))
-    });
-    // Told to proxies that would wait for more of it before they pass it on.
-    let headers = [
-        (CONTENT_TYPE, "text/event-stream"),
-        (CACHE_CONTROL, "no-store"),
-        (axum::http::HeaderName::from_static("x-accel-buffering"), "no"),
-    ];
-    (headers, Body::from_stream(messages)).into_response()
+    event_stream(stream::unfold(line, async |mut line| Some((line.next().await?, line))))
 }
 
 /// The way to one open page.

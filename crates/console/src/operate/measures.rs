@@ -262,7 +262,7 @@ impl Measures {
         // None was asked where the mail was stood down, or could not be made.
         let relay =
             if ended.relay.is_empty() { "none".to_owned() } else { self.relays.bounded(&ended.relay) };
-        let of = OfAttempt { status: status.as_str(), relay: relay.clone(), result: result(ended.outcome) };
+        let of = OfAttempt { status: status.as_str(), relay: relay.clone(), result: ended.outcome.as_str() };
         self.attempts.get_or_create(&of).inc();
         if !ended.relay.is_empty() {
             self.answers.insert(relay, (at, ended.outcome));
@@ -284,18 +284,6 @@ impl Measures {
     /// A recipient's kind as a label.
     pub(super) fn kind_word<'a>(&self, kind: &'a str) -> &'a str {
         self.kinds.word(kind)
-    }
-}
-
-/// The words of `schemas/attempt.schema.json`.
-fn result(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Accepted => "accepted",
-        Outcome::Temporary => "temporary",
-        Outcome::Permanent => "permanent",
-        Outcome::RelayFault => "relay-fault",
-        Outcome::Unknown => "unknown",
-        Outcome::StoodDown => "stood-down",
     }
 }
 

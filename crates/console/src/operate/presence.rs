@@ -34,6 +34,15 @@ pub enum Attendance {
 }
 
 impl Attendance {
+    /// The word for programs.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Connected(_) => "connected",
+            Self::Absent(_) => "absent",
+            Self::Unknown => "unknown",
+        }
+    }
+
     /// Whether it is known that no desk is at work.
     pub fn is_absent(self) -> bool {
         matches!(self, Self::Absent(_))

@@ -9,10 +9,7 @@ use prometheus_client::{
 };
 use tocsin_protocol::{SignedDuration, Status, Timestamp};
 
-use super::{
-    measures::{Measures, OfKind, OfStatus},
-    presence::Attendance,
-};
+use super::measures::{Measures, OfKind, OfStatus};
 use crate::{
     app::App,
     model::{DutyState, Ear, Hearing, State},
@@ -205,13 +202,8 @@ fn desks(registry: &mut Registry, app: &App, state: &State) {
         let recipients = &directory.document().recipients;
         let attendances = app.model().presence().of_all(recipients.iter().map(|recipient| &recipient.id));
         for (recipient, attendance) in recipients.iter().zip(attendances) {
-            let word = match attendance {
-                Attendance::Connected(_) => "connected",
-                Attendance::Absent(_) => "absent",
-                Attendance::Unknown => "unknown",
-            };
             let kind = state.measures.kind_word(&recipient.kind).to_owned();
-            desks.get_or_create(&OfDesk { kind, state: word }).inc();
+            desks.get_or_create(&OfDesk { kind, state: attendance.as_str() }).inc();
         }
     }
     registry.register("desks", "Recipients, by whether a desk of theirs is at work", desks);

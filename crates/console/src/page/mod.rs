@@ -8,7 +8,7 @@ pub(crate) mod frame;
 mod incident;
 mod mails;
 pub(crate) mod names;
-mod publish;
+pub(crate) mod publish;
 pub(crate) mod words;
 
 use askama::Template;

@@ -97,3 +97,17 @@ pub enum Outcome {
     /// Not sent any more: the recipient had acknowledged meanwhile, or the incident was over. The reply says which.
     StoodDown,
 }
+
+impl Outcome {
+    /// The word in the body.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Temporary => "temporary",
+            Self::RelayFault => "relay-fault",
+            Self::Permanent => "permanent",
+            Self::Unknown => "unknown",
+            Self::StoodDown => "stood-down",
+        }
+    }
+}

@@ -1,10 +1,7 @@
 //! The report over a period as CSV: all its figures in one table, and the failed contacts in the same.
 
 use super::failed;
-use crate::{
-    Contact, Error, Failed, Figures, PeriodReport,
-    render::csv::{guarded, outcome_word},
-};
+use crate::{Contact, Error, Failed, Figures, PeriodReport, render::csv::guarded};
 
 /// The names of the columns. A row is of everybody, of a kind, a recipient, a part of the period, an incident, or of
 /// attempts that failed alike for one contact; seconds are unrounded.
@@ -136,7 +133,7 @@ fn contact(of: &Contact, failed: &Failed, days: &[String; 2], status: &str) -> R
         of.address.clone(),
         of.mails.to_string(),
         of.taken.to_string(),
-        outcome_word(failed.outcome),
+        failed.outcome.as_str().to_owned(),
         failed.code.map(|code| code.to_string()).unwrap_or_default(),
         failed.attempts.to_string(),
         failed.last_reply.clone(),

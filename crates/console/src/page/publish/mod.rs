@@ -11,7 +11,7 @@ mod filled;
 mod foreseen;
 mod form;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -78,21 +78,6 @@ impl Operator {
         Ok(Self { app, visitor, publisher, press })
     }
 
-    /// What is known: of the incident that is to be followed, if one is.
-    fn known(&self, incident: Option<&IncidentId>) -> Known {
-        let state = self.app.model().read();
-        let of_ours =
-            incident.and_then(|id| state.incident(id)).filter(|one| one.publisher == self.publisher);
-        let earlier = of_ours.map(|one| one.events.iter().map(|said| (*said.event).clone()).collect());
-        let taken: BTreeSet<_> = state.incidents().map(|one| one.id.clone()).collect();
-        Known {
-            directory: state.fold.directory().cloned(),
-            earlier: earlier.unwrap_or_default(),
-            taken,
-            now: self.app.model().now(),
-        }
-    }
-
     /// The event that a follow-up follows: the newest on the bus, or one that waits on disk.
     async fn before(&self, incident: &IncidentId, known: &Known) -> Option<Event> {
         let waiting = self.press.waiting(self.publisher.clone()).await.unwrap_or_default();
@@ -103,7 +88,7 @@ impl Operator {
     /// The incident that a form follows, if it follows one; what is known; and the event before it.
     async fn followed(&self, filled: &Filled) -> (Option<IncidentId>, Known, Option<Event>) {
         let incident = filled.text("incident").and_then(|id| id.parse().ok());
-        let known = self.known(incident.as_ref());
+        let known = known(&self.app, &self.publisher, incident.as_ref());
         let before = match &incident {
             Some(incident) => self.before(incident, &known).await,
             None => None,
@@ -147,6 +132,19 @@ impl Operator {
             Ok(foreseen) => foreseen::page(self, filled, foreseen, notes),
             Err(faults) => self.form(filled, &faults).await,
         }
+    }
+}
+
+/// What is known: of the incident that is to be followed, if one is and it is theirs.
+pub(crate) fn known(app: &App, publisher: &PublisherId, incident: Option<&IncidentId>) -> Known {
+    let state = app.model().read();
+    let of_theirs = incident.and_then(|id| state.incident(id)).filter(|one| one.publisher == *publisher);
+    let earlier = of_theirs.map(|one| one.events.iter().map(|said| (*said.event).clone()).collect());
+    Known {
+        directory: state.fold.directory().cloned(),
+        earlier: earlier.unwrap_or_default(),
+        taken: state.incidents().map(|one| one.id.clone()).collect(),
+        now: app.model().now(),
     }
 }
 
