@@ -41,4 +41,4 @@ pub use outcome::{Appended, Position, Said};
 pub use presence::{BEAT, Presence};
 pub use shape::{MINIMUM_SERVER, Shape};
 pub use streams::Touch;
-pub use work::{Item, Work, WorkOptions};
+pub use work::{Item, NOTIFIER_WORK, Work, WorkOptions};

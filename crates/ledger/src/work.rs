@@ -12,6 +12,11 @@ use crate::{
     wire::Delivered,
 };
 
+/// The durables of the notifiers' work, the most urgent first: the first step of actual incidents, the steps after it, and
+/// both of exercises and tests. Each is its own, so that what is urgent waits behind nothing that is not.
+pub const NOTIFIER_WORK: [&str; 4] =
+    ["notifier", "notifier-later", "notifier-rehearsed", "notifier-rehearsed-later"];
+
 /// Which work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkOptions {
@@ -28,7 +33,7 @@ pub struct WorkOptions {
 impl Default for WorkOptions {
     fn default() -> Self {
         Self {
-            name: "notifier".to_owned(),
+            name: NOTIFIER_WORK[0].to_owned(),
             filter: "tocsin.escalation.>".to_owned(),
             ack_wait: Duration::from_mins(1),
             max_ack_pending: 50_000,
@@ -115,6 +120,15 @@ impl Item {
     /// [`Error::Unknown`] when the broker did not answer; the item is then given out again.
     pub async fn done(&self) -> Result<(), Error> {
         self.shared.settle(&self.reply, &self.entry.subject).await
+    }
+
+    /// It is the work of others, who have it from a durable of their own. Nothing is waited for: should the broker not hear
+    /// it, it is given out once more and passed over once more.
+    ///
+    /// # Errors
+    /// When the connection is closed.
+    pub async fn pass_over(&self) -> Result<(), Error> {
+        self.tell(Bytes::from_static(b"+ACK")).await
     }
 
     /// It is to be given out again after this time, to whoever is free.

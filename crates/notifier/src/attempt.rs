@@ -131,6 +131,8 @@ pub(crate) struct Choice<'a> {
     pub(crate) down: bool,
     /// It was tried since the item was handed out.
     pub(crate) tried: bool,
+    /// It has had all the mails that it may have for now.
+    pub(crate) used_up: bool,
 }
 
 /// What is to be done next.
@@ -165,7 +167,10 @@ pub(crate) fn next(history: &History, instead: Option<(Outcome, String)>, relays
     let first = doubted.map_or(0, |place| place + 1);
     let order = (first..relays.len()).chain(0..first.min(relays.len()));
     let fit = |place: &usize| relays.get(*place).is_some_and(|relay| !relay.tried && !relay.down);
-    order.into_iter().find(fit).map_or(Next::Pause, |relay| Next::Try { attempt, relay })
+    let fit: Vec<_> = order.filter(fit).collect();
+    // Where all are used up the mail waits at the one that it would have gone by.
+    let free = fit.iter().find(|place| relays.get(**place).is_some_and(|relay| !relay.used_up));
+    free.or(fit.first()).map_or(Next::Pause, |relay| Next::Try { attempt, relay: *relay })
 }
 
 #[cfg(test)]
@@ -184,7 +189,13 @@ mod tests {
     }
 
     fn relays<'a>(states: &[(&'a str, bool, bool)]) -> Vec<Choice<'a>> {
-        states.iter().map(|(name, down, tried)| Choice { name, down: *down, tried: *tried }).collect()
+        let choice = |(name, down, tried): &(&'a str, bool, bool)| Choice {
+            name,
+            down: *down,
+            tried: *tried,
+            used_up: false,
+        };
+        states.iter().map(choice).collect()
     }
 
     const BOTH: [(&str, bool, bool); 2] = [("a", false, false), ("b", false, false)];
@@ -238,6 +249,17 @@ mod tests {
         assert_eq!(next(&failed, None, &down), Next::Pause);
         let one_down = relays(&[("a", true, false), ("b", false, false)]);
         assert_eq!(next(&failed, None, &one_down), Next::Try { attempt: 2, relay: 1 });
+    }
+
+    #[test]
+    fn a_relay_that_has_had_its_mails_is_followed_by_the_next_and_waited_for_where_there_is_none() {
+        let mut both = relays(&BOTH);
+        both[0].used_up = true;
+        assert_eq!(next(&History::default(), None, &both), Next::Try { attempt: 1, relay: 1 });
+        both[1].used_up = true;
+        assert_eq!(next(&History::default(), None, &both), Next::Try { attempt: 1, relay: 0 });
+        both[0].down = true;
+        assert_eq!(next(&History::default(), None, &both), Next::Try { attempt: 1, relay: 1 });
     }
 
     #[test]

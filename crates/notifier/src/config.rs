@@ -1,10 +1,12 @@
 //! The notifier's configuration as it stands in a file, and what is left of it once it has been checked.
 
+mod domains;
 #[cfg(test)]
 mod fuzz;
 mod link;
 
 use std::{
+    collections::BTreeMap,
     fmt,
     net::IpAddr,
     path::{Path, PathBuf},
@@ -16,8 +18,9 @@ use lettre::{Address, message::Mailbox};
 use serde::Deserialize;
 use tocsin_protocol::Window;
 
-pub use self::link::LinkConfig;
+use self::domains::mails_a_minute;
 pub(crate) use self::link::{Links, MailLink};
+pub use self::{domains::DomainLimit, link::LinkConfig};
 use crate::error::Error;
 
 /// Who the mails are from, by which relays they go, and how patiently they are tried again.
@@ -34,6 +37,10 @@ pub struct Config {
     pub message_id_domain: String,
     /// The relays, the preferred one first. Two on different providers: mail must not fail with what it reports.
     pub relays: Vec<RelayConfig>,
+    /// How gently the domains are treated to which mails go, by their names; `*` holds for each that is not named. What
+    /// is not written here is not limited.
+    #[serde(default)]
+    pub domains: BTreeMap<String, DomainLimit>,
     /// One more line on how to acknowledge, such as the address of a console.
     #[serde(default)]
     pub instructions: Option<String>,
@@ -81,6 +88,10 @@ pub struct RelayConfig {
     /// The most connections at once.
     #[serde(default = "four")]
     pub connections: usize,
+    /// The most mails that it is given in any minute, by each notifier: a quarter of them at once, the others evenly.
+    /// When they are used up the next relay is asked. Left out, there is no limit.
+    #[serde(default)]
+    pub mails_a_minute: Option<u32>,
 }
 
 /// How the line to a relay is secured.
@@ -160,6 +171,7 @@ const TAKEOVER_MIN: Duration = Duration::from_secs(1);
 pub(crate) struct Settings {
     pub(crate) letterhead: Letterhead,
     pub(crate) relays: Vec<RelaySettings>,
+    pub(crate) domains: BTreeMap<String, DomainLimit>,
     pub(crate) retry: Retry,
     pub(crate) takeover: Duration,
 }
@@ -186,6 +198,7 @@ pub(crate) struct RelaySettings {
     pub(crate) roots: Vec<u8>,
     pub(crate) timeout: Duration,
     pub(crate) connections: usize,
+    pub(crate) mails_a_minute: Option<u32>,
 }
 
 /// A relay's account: a name, and where the password is.
@@ -282,7 +295,9 @@ impl Config {
             }
             relays.push(checked);
         }
-        Ok(Settings { letterhead: self.letterhead()?, relays, retry: self.retry.clone(), takeover })
+        let (letterhead, retry, domains) =
+            (self.letterhead()?, self.retry.clone(), domains::check(&self.domains)?);
+        Ok(Settings { letterhead, relays, domains, retry, takeover })
     }
 }
 
@@ -322,6 +337,7 @@ impl RelayConfig {
             let why = format!("write 1 to {CONNECTIONS_MAX}");
             return Err(setting(&field("connections"), &self.connections.to_string(), &why));
         }
+        mails_a_minute(&field("mails_a_minute"), self.mails_a_minute)?;
         let account = match (&self.username, &self.password_file) {
             (None, None) => None,
             (Some(username), Some(path)) => {
@@ -360,6 +376,7 @@ impl RelayConfig {
             roots,
             timeout: self.timeout.0.unsigned_abs(),
             connections: self.connections,
+            mails_a_minute: self.mails_a_minute,
         })
     }
 }
@@ -455,6 +472,18 @@ mod tests {
             ("name = 'a'\nhost = ''", "relays.a.host"),
             ("name = 'a'\nhost = 'b'\nconnections = 0", "relays.a.connections"),
             ("name = 'a'\nhost = 'b'\nport = 0", "relays.a.port"),
+            ("name = 'a'\nhost = 'b'\nmails_a_minute = 0", "relays.a.mails_a_minute"),
+            ("name = 'a'\nhost = 'b'\n[domains.'x.example']", "domains.x.example"),
+            (
+                "name = 'a'\nhost = 'b'\n[domains.'x.example']\nconnections = 0",
+                "domains.x.example.connections",
+            ),
+            ("name = 'a'\nhost = 'b'\n[domains.'*']\nmails_a_minute = 0", "domains.*.mails_a_minute"),
+            ("name = 'a'\nhost = 'b'\n[domains.'a@b.example']\nconnections = 1", "after the @"),
+            (
+                "name = 'a'\nhost = 'b'\n[domains.'x.example']\nconnections = 1\n[domains.'X.example']\nconnections = 2",
+                "twice",
+            ),
             ("name = 'a'\nhost = 'b'\nca_file = 'no/such/file.pem'", "relays.a.ca_file"),
             ("name = 'a'\nhost = 'b'\ntimeout = '0s'", "longer than nothing"),
             ("name = 'a'\nhost = 'b'\ntypo = 1", "typo"),
@@ -473,6 +502,7 @@ mod tests {
                 reply_to: None,
                 message_id_domain: domain.to_owned(),
                 relays: Vec::new(),
+                domains: BTreeMap::new(),
                 instructions: None,
                 phone: None,
                 link: None,

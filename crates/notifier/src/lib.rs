@@ -10,9 +10,12 @@ mod attempt;
 mod config;
 mod error;
 mod events;
+mod gate;
+mod limit;
 mod log;
 mod mail;
 mod notifier;
+mod order;
 mod post;
 mod relay;
 #[cfg(feature = "sink")]
@@ -21,7 +24,7 @@ mod standing;
 mod token;
 mod writer;
 
-pub use config::{Config, Letterhead, LinkConfig, RelayConfig, Retry, Tls};
+pub use config::{Config, DomainLimit, Letterhead, LinkConfig, RelayConfig, Retry, Tls};
 pub use error::Error;
 pub use mail::{Mail, Told};
 pub use notifier::Notifier;

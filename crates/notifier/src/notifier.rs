@@ -7,17 +7,21 @@ use std::{
     time::Duration,
 };
 
-use tocsin_ledger::{Item, Ledger, Work, WorkOptions};
-use tocsin_protocol::TraceId;
+use futures_util::future::join_all;
+use tocsin_ledger::{Item, Ledger, NOTIFIER_WORK, Work, WorkOptions};
+use tocsin_protocol::{Escalation, TraceId, from_body};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
 };
 
 use crate::{
+    attempt::Which,
     config::{Config, Settings},
     error::Error,
     events::Events,
+    gate::Gate,
+    order::Lane,
     post::{Post, Then},
     relay::Relay,
     standing::Standing,
@@ -25,15 +29,12 @@ use crate::{
     writer::Writer,
 };
 
-/// For how long the start waits until it is known who has acknowledged. Longer, and a mail too late does more harm
-/// than a mail too many.
-const CATCH_UP: Duration = Duration::from_secs(30);
 /// The pause after the ledger gave no work because it failed.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Items under way for each connection: most are being written down, at some 20 ms each way, while others are sent.
 const PER_CONNECTION: usize = 128;
-/// The fewest and the most items under way.
-const UNDER_WAY: (usize, usize) = (64, 1024);
+/// The fewest and the most items of a lane under way. The fewest are more than may wait for one domain.
+const UNDER_WAY: (usize, usize) = (512, 1024);
 
 /// Works off escalations. Any number may run at once, on any number of machines: they share the work.
 pub struct Notifier {
@@ -62,8 +63,11 @@ impl Notifier {
     /// time is tried again.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         self.ledger.verify().await?;
-        let options = WorkOptions { ack_wait: self.settings.takeover, ..WorkOptions::default() };
-        let work = self.ledger.work(&options).await?;
+        let mut work = Vec::new();
+        for lane in Lane::ALL {
+            let options = options(lane, self.settings.takeover);
+            work.push((lane, self.ledger.work(&options).await?));
+        }
         let connections: usize =
             self.settings.relays.iter().map(|relay| relay.connections).max().unwrap_or(1);
         let slowest = self.settings.relays.iter().map(|relay| relay.timeout).max().unwrap_or_default();
@@ -77,24 +81,40 @@ impl Notifier {
             ledger: self.ledger,
             letterhead: self.settings.letterhead,
             retry: self.settings.retry,
+            gate: Gate::new(&self.settings.relays, &self.settings.domains),
             relays: self.relays,
             stopping,
         });
-        let mut desk = Desk {
-            post: Arc::clone(&post),
-            slots: Arc::new(Semaphore::new((connections * PER_CONNECTION).clamp(UNDER_WAY.0, UNDER_WAY.1))),
-            under_way: Arc::default(),
-            beat: options.ack_wait / 3,
-            tasks: JoinSet::new(),
+        let under_way = Arc::default();
+        let (mut desks, work): (Vec<_>, Vec<_>) = work
+            .into_iter()
+            .map(|(lane, work)| {
+                let slots = (connections * PER_CONNECTION).clamp(UNDER_WAY.0, UNDER_WAY.1);
+                let desk = Desk {
+                    lane,
+                    post: Arc::clone(&post),
+                    slots: Arc::new(Semaphore::new(slots)),
+                    under_way: Arc::clone(&under_way),
+                    beat: self.settings.takeover / 3,
+                    tasks: JoinSet::new(),
+                };
+                (desk, work)
+            })
+            .unzip();
+        let at_work = async {
+            post.wait_for_what_is_known().await;
+            join_all(desks.iter_mut().zip(work).map(|(desk, work)| desk.take(work))).await
         };
         tokio::select! {
             () = shutdown => {}
-            () = desk.take(work) => {}
+            _ = at_work => {}
         }
         // A send outlives its relay's timeout at most three times over, and its end is then to be written.
         stop.send_replace(true);
+        post.gate.close();
         post.relays.iter().for_each(Relay::close_to_new);
-        desk.finish(slowest.saturating_mul(3) + Duration::from_secs(5)).await;
+        let within = slowest.saturating_mul(3) + Duration::from_secs(5);
+        join_all(desks.iter_mut().map(|desk| desk.finish(within))).await;
         for relay in &post.relays {
             relay.close().await;
         }
@@ -102,8 +122,31 @@ impl Notifier {
     }
 }
 
-/// The items under way.
+/// The work of a lane. Those after the first step are told by what they are not, so they are passed over there.
+fn options(lane: Lane, takeover: Duration) -> WorkOptions {
+    let filter = match lane {
+        Lane::Actual | Lane::Rehearsed => "tocsin.escalation.*.*.*.1",
+        Lane::ActualLater | Lane::RehearsedLater => "tocsin.escalation.>",
+    };
+    WorkOptions {
+        name: NOTIFIER_WORK[lane.place()].to_owned(),
+        filter: filter.to_owned(),
+        ack_wait: takeover,
+        ..WorkOptions::default()
+    }
+}
+
+/// The lane of an item; none of what is no escalation, which is the first lane's to put aside. What an escalation's body
+/// does not tell is taken for actual.
+fn lane(item: &Item) -> Lane {
+    let status =
+        from_body::<Escalation>("escalation", &item.entry.body).ok().map(|escalation| escalation.status);
+    Which::of(&item.entry.subject).map_or(Lane::Actual, |which| Lane::of(status, which.step))
+}
+
+/// The items of a lane under way.
 struct Desk {
+    lane: Lane,
     post: Arc<Post>,
     slots: Arc<Semaphore>,
     under_way: Arc<Mutex<HashSet<u64>>>,
@@ -114,11 +157,6 @@ struct Desk {
 impl Desk {
     /// Takes work for ever.
     async fn take(&mut self, mut work: Work) {
-        if !self.post.standing.caught_up(CATCH_UP).await {
-            tracing::warn!(
-                "after {CATCH_UP:?} it is still not known who has acknowledged: mails go out all the same, some perhaps without need"
-            );
-        }
         loop {
             while self.tasks.try_join_next().is_some() {}
             // The first slot is waited for; then as many as are free.
@@ -128,7 +166,17 @@ impl Desk {
                 slots.push(slot);
             }
             match work.next(slots.len()).await {
-                Ok(items) => items.into_iter().zip(slots).for_each(|(item, slot)| self.start(item, slot)),
+                Ok(items) => {
+                    let mut slots = slots.into_iter();
+                    for item in items {
+                        if lane(&item) != self.lane {
+                            // Not heard, it is passed over once more.
+                            let _ = item.pass_over().await;
+                        } else if let Some(slot) = slots.next() {
+                            self.start(item, slot);
+                        }
+                    }
+                }
                 Err(why) => {
                     tracing::warn!(error = %why, "no work can be taken; trying again");
                     tokio::time::sleep(PAUSE).await;
@@ -143,9 +191,9 @@ impl Desk {
             tracing::debug!(sequence, "handed out again while it is under way here");
             return;
         };
-        let (post, beat) = (Arc::clone(&self.post), self.beat);
+        let (post, beat, lane) = (Arc::clone(&self.post), self.beat, self.lane);
         self.tasks.spawn(async move {
-            work_off(&post, &item, beat).await;
+            work_off(&post, &item, lane, beat).await;
             drop((mine, slot));
         });
     }
@@ -162,7 +210,7 @@ impl Desk {
     }
 }
 
-async fn work_off(post: &Post, item: &Item, beat: Duration) {
+async fn work_off(post: &Post, item: &Item, lane: Lane, beat: Duration) {
     // A slow relay must not look like a dead notifier.
     let signs_of_life = async {
         loop {
@@ -173,7 +221,7 @@ async fn work_off(post: &Post, item: &Item, beat: Duration) {
         }
     };
     let then = tokio::select! {
-        then = post.work_off(item) => then,
+        then = post.work_off(item, lane) => then,
         () = signs_of_life => Then::Leave,
     };
     let told = match then {

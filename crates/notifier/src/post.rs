@@ -1,7 +1,10 @@
 //! One escalation, worked off: from the record of its attempts to the next end of one.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -16,14 +19,19 @@ use crate::{
     attempt::{Choice, History, Next, Which, next},
     config::{Letterhead, Retry},
     events::Events,
+    gate::{Gate, Shut},
     log::{shown, without_addresses},
     mail::{Mail, Told, one_line},
+    order::Lane,
     relay::{Pass, Relay},
     standing::Standing,
     token::Tokens,
     writer::Writer,
 };
 
+/// For how long the start waits until it is known who has acknowledged. Longer, and a mail too late does more harm
+/// than a mail too many.
+const CATCH_UP: Duration = Duration::from_secs(30);
 /// The shortest pause before an item is taken up again.
 const SOON: Duration = Duration::from_millis(100);
 
@@ -32,6 +40,7 @@ pub(crate) struct Post {
     pub(crate) ledger: Ledger,
     pub(crate) letterhead: Letterhead,
     pub(crate) retry: Retry,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) relays: Vec<Relay>,
     pub(crate) writer: Writer,
     pub(crate) events: Events,
@@ -56,13 +65,23 @@ pub(crate) enum Then {
 struct Case<'a> {
     entry: &'a Entry,
     deliveries: u64,
+    lane: Lane,
     which: Which,
     escalation: Result<Escalation, String>,
 }
 
 impl Post {
+    /// Waits until all that is written is known here, but not for ever.
+    pub(crate) async fn wait_for_what_is_known(&self) {
+        if !self.standing.caught_up(CATCH_UP).await {
+            tracing::warn!(
+                "after {CATCH_UP:?} it is still not known who has acknowledged: mails go out all the same, some perhaps without need"
+            );
+        }
+    }
+
     /// Does all that can be done for an item now.
-    pub(crate) async fn work_off(&self, item: &Item) -> Then {
+    pub(crate) async fn work_off(&self, item: &Item, lane: Lane) -> Then {
         let entry = &item.entry;
         let Some(which) = Which::of(&entry.subject) else {
             tracing::error!(subject = %one_line(&entry.subject, 200), "this subject is no escalation: it is put aside");
@@ -73,7 +92,7 @@ impl Post {
             Ok(_) => Err("the escalation's body speaks of another one than its subject".to_owned()),
             Err(why) => Err(why.to_string()),
         };
-        let case = Case { entry, deliveries: item.deliveries, which, escalation };
+        let case = Case { entry, deliveries: item.deliveries, lane, which, escalation };
         match self.go_on(&case).await {
             Ok(then) => then,
             Err(why) => {
@@ -105,7 +124,7 @@ impl Post {
             }
             let instead = self.instead(case, &mut mail).await?;
             let choices: Vec<_> =
-                self.relays.iter().zip(&tried).map(|(relay, tried)| choice(relay, *tried)).collect();
+                tried.iter().enumerate().filter_map(|(relay, tried)| self.choice(relay, *tried)).collect();
             match next(&history, instead, &choices) {
                 Next::Nothing => return Ok(Then::Done),
                 Next::Pause => return Ok(self.pause(case, &tried, &last)),
@@ -138,14 +157,18 @@ impl Post {
                     }
                     history = self.history(&case.which).await?;
                 }
-                Next::Try { attempt, relay } => {
+                Next::Try { attempt, relay: number } => {
                     let (Some(relay), Some(mail), Some(now_tried)) =
-                        (self.relays.get(relay), &mail, tried.get_mut(relay))
+                        (self.relays.get(number), &mail, tried.get_mut(number))
                     else {
                         // The decision gives only relays that it was shown, and there is a mail unless there is an end.
                         return Ok(Then::Later(SOON));
                     };
-                    let Some(_place) = relay.place().await else { return Ok(Then::Later(Duration::ZERO)) };
+                    let _place = match self.gate.enter(number, case.lane, mail.to.domain()).await {
+                        Ok(place) => place,
+                        Err(Shut::Closed) => return Ok(Then::Later(Duration::ZERO)),
+                        Err(Shut::Crowded(pause)) => return Ok(Then::Later(pause)),
+                    };
                     // It may have failed since it was chosen; then another is.
                     let Some(pass) = relay.admit() else { continue };
                     let begun = AttemptBegun {
@@ -161,7 +184,7 @@ impl Post {
                     }
                     history.begun(attempt, relay.name());
                     *now_tried = true;
-                    let ended = self.hand_over(case, mail, pass).await;
+                    let ended = self.hand_over(case, mail, number, pass).await;
                     let stands = self.end(&case.which, attempt, &ended).await;
                     tell(case, attempt, &ended);
                     match (ended.outcome, stands) {
@@ -184,18 +207,19 @@ impl Post {
     }
 
     /// Waits for a line and sends, if there is still need by then: a thousand mails over a slow relay take minutes.
-    async fn hand_over(&self, case: &Case<'_>, mail: &Mail, pass: Pass<'_>) -> AttemptEnded {
+    async fn hand_over(&self, case: &Case<'_>, mail: &Mail, relay: usize, pass: Pass<'_>) -> AttemptEnded {
         let turn = match pass.line().await {
             Ok(turn) => turn,
             Err(ended) => return ended,
         };
         let no_need = case.escalation.as_ref().ok().and_then(|escalation| self.standing.no_need(escalation));
-        match no_need {
-            Some(reply) => {
-                AttemptEnded { relay: String::new(), outcome: Outcome::StoodDown, code: None, reply }
-            }
-            None => turn.send(mail).await,
+        if let Some(reply) = no_need {
+            return AttemptEnded { relay: String::new(), outcome: Outcome::StoodDown, code: None, reply };
         }
+        let begun = Instant::now();
+        let ended = turn.send(mail).await;
+        self.gate.took(relay, begun.elapsed());
+        ended
     }
 
     /// The end that stands before any try, if there is one. Otherwise the mail is ready afterwards.
@@ -278,6 +302,12 @@ impl Post {
         Then::Later(back.map_or(pause, |back| back.saturating_duration_since(Instant::now()).max(SOON)))
     }
 
+    fn choice(&self, number: usize, tried: bool) -> Option<Choice<'_>> {
+        let relay = self.relays.get(number)?;
+        let (down, used_up) = (relay.down_until().is_some(), self.gate.is_used_up(number));
+        Some(Choice { name: relay.name(), down, tried, used_up })
+    }
+
     async fn history(&self, which: &Which) -> Result<History, tocsin_ledger::Error> {
         Ok(History::read(&self.ledger.entries(Stream::Log, &[which.attempts()]).await?))
     }
@@ -303,10 +333,6 @@ impl Post {
             None => false,
         }
     }
-}
-
-fn choice(relay: &Relay, tried: bool) -> Choice<'_> {
-    Choice { name: relay.name(), down: relay.down_until().is_some(), tried }
 }
 
 fn fact<T: serde::Serialize>(which: &Which, attempt: u32, phase: AttemptPhase, body: &T) -> Option<NewFact> {

@@ -9,10 +9,10 @@ use std::{collections::BTreeSet, time::Duration};
 use mail_parser::MessageParser;
 use support::*;
 use tocsin_notifier::{
-    Tls,
+    DomainLimit, Tls,
     sink::{Behaviour, Point, Secure, Sink, SinkOptions},
 };
-use tocsin_protocol::{AttemptPhase, NewFact, Outcome, Subject, to_body};
+use tocsin_protocol::{AttemptPhase, Escalation, NewFact, Outcome, Status, Subject, to_body};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mail_that_is_taken_is_recorded_with_the_relays_words() {
@@ -361,7 +361,9 @@ async fn kill_at(point: Point, relay_has: u64) {
     let killed = Mortal::start(&bus, &config);
     bus.escalate(said, &recipients(1)).await;
     let begun = bus.begun("r0", 1).await;
-    sink.wait_until(SOON, |seen| seen.counts.envelopes == 1 && seen.counts.mails == relay_has).await.unwrap();
+    sink.wait_until(SOON, |seen| seen.counts.recipients == 1 && seen.counts.mails == relay_has)
+        .await
+        .unwrap();
     killed.kill();
 
     let notifier = Running::start(&bus, &config).await;
@@ -435,4 +437,87 @@ async fn nobody_is_written_to_about_what_was_called_off() {
     assert!(stood_down.reply.contains("ended the incident"), "{}", stood_down.reply);
     notifier.stop().await;
     assert_eq!(sink.counts().mails, 0);
+}
+
+/// Where in the order of all mails those to these recipients came.
+fn places(sink: &Sink, recipients: &[String]) -> Vec<usize> {
+    let wanted: BTreeSet<_> = recipients.iter().map(|recipient| address(recipient)).collect();
+    let mails = sink.mails();
+    mails
+        .iter()
+        .enumerate()
+        .filter(|(_, mail)| wanted.contains(&mail.to[0]))
+        .map(|(place, _)| place)
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn actual_mails_overtake_a_flood_of_exercises_and_the_flood_still_leaves() {
+    let (bus, sink) = (Bus::start().await, sink().await);
+    sink.script_all([Behaviour::Delay(Duration::from_millis(20))]);
+    let said = bus.say_event().await;
+    let mut config = config(&[sink.address().port()]);
+    config.relays[0].connections = 1;
+    bus.escalate(said, &recipients(400)).await;
+    let notifier = Running::start(&bus, &config).await;
+    sink.wait_until(SOON, |seen| seen.counts.mails >= 10).await.unwrap();
+
+    let named = |kind: &str| (0..10).map(|n| format!("{kind}{n}")).collect::<Vec<_>>();
+    let (first, later) = (named("first"), named("later"));
+    let actual = |step: &'static str| {
+        move |recipient: &String| {
+            let step = step.parse().unwrap();
+            escalation_fact(&Escalation { status: Status::Actual, step, ..escalation(said, recipient) })
+        }
+    };
+    // The later step stands before the first one in the log.
+    let facts: Vec<_> = later.iter().map(actual("2")).chain(first.iter().map(actual("1"))).collect();
+    bus.ledger.append_all(&facts, None).await.unwrap();
+    let there = sink.counts().mails;
+    sink.wait_until(SOON, |seen| seen.counts.mails == 420).await.unwrap();
+    notifier.stop().await;
+
+    let (first, later) = (places(&sink, &first), places(&sink, &later));
+    assert_eq!((first.len(), later.len()), (10, 10));
+    let started = first[0];
+    assert!(started < usize::try_from(there).unwrap() + 60, "{first:?} after {there}");
+    // Ten mails of the first step, every tenth turn an exercise's and every fourth of the rest a later step's.
+    assert!(first[9] - started < 20 && first[9] < later[9], "{first:?} {later:?}");
+    assert!(later[9] - started < 60, "{first:?} {later:?}");
+    let between =
+        (started..later[9]).filter(|place| !first.contains(place) && !later.contains(place)).count();
+    assert!(between >= 1, "exercises leave meanwhile: {first:?} {later:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_domain_has_no_more_mails_than_it_may_and_none_of_them_is_lost() {
+    let (bus, sink) = (Bus::start().await, sink().await);
+    let said = bus.say_event().await;
+    let mut config = config(&[sink.address().port()]);
+    let limit = DomainLimit { mails_a_minute: Some(120), connections: None };
+    config.domains.insert("busy.example".to_owned(), limit);
+    let busy: Vec<_> = (0..33).map(|n| format!("busy{n}")).collect();
+    let facts: Vec<_> = busy
+        .iter()
+        .map(|recipient| {
+            let mut escalation = escalation(said, recipient);
+            escalation.to.email = format!("{recipient}@busy.example");
+            escalation_fact(&escalation)
+        })
+        .collect();
+    bus.ledger.append_all(&facts, None).await.unwrap();
+    bus.escalate(said, &recipients(50)).await;
+    let notifier = Running::start(&bus, &config).await;
+    sink.wait_until(SOON, |seen| seen.counts.mails == 83).await.unwrap();
+    notifier.stop().await;
+    let (mut first, mut last) = (None, None);
+    for recipient in &busy {
+        let at = bus.attempt(recipient, 1, AttemptPhase::Begun).await.time;
+        first = Some(first.map_or(at, |first| at.min(first)));
+        last = Some(last.map_or(at, |last| at.max(last)));
+    }
+    let taken = last.unwrap().duration_since(first.unwrap());
+    // Thirty at once, then one every 0.66 s.
+    assert!(taken.as_millis() >= 1_300, "{taken:?}");
+    assert_eq!(bus.attempts().await.len(), 2 * 83);
 }

@@ -1,6 +1,6 @@
 //! What each may do on the bus: as little as it needs.
 
-use tocsin_ledger::desk_name;
+use tocsin_ledger::{NOTIFIER_WORK, desk_name};
 use tocsin_protocol::{RecipientId, Stream};
 
 use crate::roster::{Body, Service};
@@ -160,7 +160,9 @@ impl Rights {
                 ],
                 vec![format!("$JS.API.CONSUMER.NAMES.{LOG}")],
             ),
-            Service::Notifier => (&["attempt.>"], vec![format!("$JS.ACK.{LOG}.notifier.>")]),
+            Service::Notifier => {
+                (&["attempt.>"], NOTIFIER_WORK.iter().map(|name| format!("$JS.ACK.{LOG}.{name}.>")).collect())
+            }
             Service::Auditor | Service::Console => return None,
         };
         let reading = [SAID, LOG].into_iter().flat_map(|stream| {

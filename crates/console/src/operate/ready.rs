@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tocsin_ledger::{WorkOptions, desk_name};
+use tocsin_ledger::{NOTIFIER_WORK, desk_name};
 use tocsin_protocol::{Outcome, SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
@@ -119,14 +119,13 @@ async fn consumers(app: &App) -> Part {
         Ok(Err(error)) => return Part { name, well: false, words: error.to_string() },
         Err(_) => return Part { name, well: false, words: format!("no answer within {BUS_WITHIN:?}") },
     };
-    let work = WorkOptions::default().name;
     let state = app.model().read();
     let recipients = state.fold.directory().map(|directory| &directory.document().recipients);
     let desks = recipients.into_iter().flatten().map(|recipient| desk_name(&recipient.id));
-    let missing: Vec<String> =
-        std::iter::once(work).chain(desks).filter(|name| !there.contains(name)).collect();
+    let work = NOTIFIER_WORK.into_iter().map(str::to_owned);
+    let missing: Vec<String> = work.chain(desks).filter(|name| !there.contains(name)).collect();
     let words = match missing.as_slice() {
-        [] => "every recipient's, and the notifier's".to_owned(),
+        [] => "every recipient's, and the notifiers'".to_owned(),
         missing => format!(
             "{} missing ({}{}); a router makes the desks', a notifier its own",
             missing.len(),

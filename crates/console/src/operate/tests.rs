@@ -11,7 +11,7 @@ use axum::{body::Body, http::Request};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tocsin_duty::Fold;
-use tocsin_ledger::{Connection, Ledger, Wait, WorkOptions};
+use tocsin_ledger::{Connection, Ledger, NOTIFIER_WORK, Wait, WorkOptions};
 use tocsin_protocol::{NewFact, SigningKey, Stream, Subject, Timestamp};
 
 use crate::session::{
@@ -224,8 +224,11 @@ async fn readiness_says_what_is_wrong_and_liveness_outlives_the_bus() {
 
     world.directory().await;
     let unready = world.until("/readyz", has("FAIL consumers")).await;
-    assert!(unready.text.contains("1 missing (notifier)"), "{}", unready.text);
-    world.ledger().work(&WorkOptions::default()).await.unwrap();
+    assert!(unready.text.contains("4 missing (notifier, "), "{}", unready.text);
+    for name in NOTIFIER_WORK {
+        let work = WorkOptions { name: name.to_owned(), ..WorkOptions::default() };
+        world.ledger().work(&work).await.unwrap();
+    }
     let ready = world.until("/readyz", |answer| answer.status == 200).await;
     assert!(!ready.text.contains("FAIL"), "{}", ready.text);
 

@@ -25,14 +25,9 @@ use crate::{config::RelaySettings, error::Error, mail::Mail};
 /// After this long a line that nothing was said on is closed: relays do so themselves after some minutes.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Mails that may be begun for each connection. The next ones must be at hand when a line is free; but each of them is
-/// in doubt when the notifier dies, sent or not.
-const BEGUN: usize = 64;
-
 /// A mail relay.
 pub(crate) struct Relay {
     way: Way,
-    places: Semaphore,
     permits: Semaphore,
     idle: Mutex<Vec<Line>>,
     health: Mutex<Health>,
@@ -40,10 +35,9 @@ pub(crate) struct Relay {
 
 impl Relay {
     pub(crate) fn new(settings: RelaySettings) -> Result<Self, Error> {
-        let (places, permits) =
-            (Semaphore::new(settings.connections * BEGUN), Semaphore::new(settings.connections));
+        let permits = Semaphore::new(settings.connections);
         let (idle, health) = (Mutex::default(), Mutex::default());
-        Ok(Self { way: Way::new(settings)?, places, permits, idle, health })
+        Ok(Self { way: Way::new(settings)?, permits, idle, health })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -53,11 +47,6 @@ impl Relay {
     /// When it is worth asking again, if it is left alone now.
     pub(crate) fn down_until(&self) -> Option<Instant> {
         self.health().down_until(Instant::now())
-    }
-
-    /// Waits for a place among the mails that are begun: nothing when the notifier is stopping.
-    pub(crate) async fn place(&self) -> Option<SemaphorePermit<'_>> {
-        self.places.acquire().await.ok()
     }
 
     /// Asks to try it: nothing when it is left alone now, as it failed a moment ago.
@@ -98,7 +87,6 @@ impl Relay {
 
     /// Lets no further mail begin: those that wait are told so.
     pub(crate) fn close_to_new(&self) {
-        self.places.close();
         self.permits.close();
     }
 

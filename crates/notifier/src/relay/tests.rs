@@ -40,6 +40,7 @@ fn settings(port: u16) -> RelaySettings {
         roots: Vec::new(),
         timeout: Duration::from_millis(300),
         connections: 2,
+        mails_a_minute: None,
     }
 }
 

@@ -97,6 +97,8 @@ pub struct Counts {
     pub lines: u64,
     /// Envelopes opened by a `MAIL`.
     pub envelopes: u64,
+    /// Recipients named, whatever was answered.
+    pub recipients: u64,
     /// Mails taken, whether the sender was told or not.
     pub mails: u64,
     /// Replies of 4xx and 5xx.

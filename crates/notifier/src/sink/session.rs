@@ -274,6 +274,7 @@ impl<'a> Session<'a> {
             return self.say(452, "4.5.3 too many recipients");
         }
         let behaviour = self.shared.scripts().next_mail(to);
+        self.shared.count(|counts| counts.recipients += 1);
         self.act(behaviour, Point::Recipient, |s| {
             if let Some(envelope) = &mut s.envelope {
                 envelope.to.push(to.to_owned());

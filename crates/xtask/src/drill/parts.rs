@@ -327,7 +327,9 @@ fn mail(port: u16) -> Config {
             ca_file: None,
             timeout: Window(SignedDuration::from_secs(10)),
             connections: 4,
+            mails_a_minute: None,
         }],
+        domains: BTreeMap::new(),
         instructions: Some(
             "This mail was made by `cargo xtask drill` and has not left that machine.".to_owned(),
         ),
