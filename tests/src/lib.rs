@@ -19,6 +19,7 @@
 
 pub mod browser;
 mod cast;
+pub mod chaos;
 pub mod checker;
 mod console;
 mod desk;

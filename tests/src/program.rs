@@ -113,7 +113,7 @@ impl Drop for Program {
 }
 
 /// The program of the same build as this test: built when it is first asked for. `TOCSIN` names another to use.
-fn binary() -> &'static Path {
+pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| env::var_os("TOCSIN").map_or_else(build, PathBuf::from))
 }

@@ -1,10 +1,12 @@
-//! For developers and first-time users: `cargo xtask drill | test | bench | fuzz`.
+//! For developers and first-time users: `cargo xtask drill | test | bench | fuzz | chaos`.
 //!
 //! The drill replays 25 June 2023 through the real parts; `test` is everything that a change must pass; `bench`
-//! measures ours beside the raw limit on the same work; `fuzz` looks for bytes that break a parser. It may touch whatever the parts it runs may touch, use NATS
-//! and SMTP directly to measure against, and write under `target/` alone. Nothing depends on it.
+//! measures ours beside the raw limit on the same work; `fuzz` looks for bytes that break a parser; `chaos` for faults
+//! that break a promise. It may touch whatever the parts it runs may touch, use NATS and SMTP directly to measure
+//! against, and write under `target/` alone. Nothing depends on it.
 
 mod bench;
+mod chaos;
 mod drill;
 mod error;
 mod fuzz;
@@ -40,6 +42,8 @@ enum Task {
     Bench(bench::Options),
     /// Let chance and coverage look for bytes that break a parser.
     Fuzz(fuzz::Options),
+    /// Kill, pause and cut off every part of a cluster while incidents are published, and look for a broken promise.
+    Chaos(chaos::Options),
     /// What the bench measures in a process of its own.
     #[command(hide = true)]
     BenchMemory {
@@ -84,6 +88,7 @@ async fn run(task: Task) -> Result<(), Error> {
         Task::Test(options) => test::run(&options),
         Task::Bench(options) => bench::run(&options).await,
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Chaos(options) => chaos::run(&options),
         Task::BenchMemory { incidents } => bench::memory_alone(incidents),
         Task::BenchPages { url, accounts } => bench::serve_pages(url.zip(accounts)).await,
     }

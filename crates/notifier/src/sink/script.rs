@@ -37,6 +37,10 @@ pub enum Behaviour {
     Hang(Point),
     /// Closes the line at that point instead of answering.
     Cut(Point),
+    /// Says that it has nothing more to say, at that point, and goes on listening.
+    HalfClose(Point),
+    /// Answers with bytes that are no SMTP.
+    Garbage(Point),
     /// Takes it, and says so only after this time.
     Delay(Duration),
 }
@@ -45,7 +49,11 @@ impl Behaviour {
     pub(super) fn at(self, point: Point) -> Option<Self> {
         match self {
             Self::Accept => None,
-            Self::Reply(at, ..) | Self::Hang(at) | Self::Cut(at) => (at == point).then_some(self),
+            Self::Reply(at, ..)
+            | Self::Hang(at)
+            | Self::Cut(at)
+            | Self::HalfClose(at)
+            | Self::Garbage(at) => (at == point).then_some(self),
             Self::Delay(_) => (point == Point::Taken).then_some(self),
         }
     }

@@ -45,6 +45,7 @@ enum Then {
     Login { name: Option<String> },
     Upgrade,
     Hang,
+    HalfClose,
     Close,
 }
 
@@ -72,17 +73,12 @@ impl<'a> Session<'a> {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        let mut then = Then::Read;
         if !self.greeted {
             self.greeted = true;
-            let then = self.act(self.behaviour, Point::Greeting, |s| s.say(220, "sink.example ESMTP"));
-            match then {
-                Then::Hang => return hang(&mut stream).await,
-                Then::Close => return self.flush(&mut stream).await.map(|()| None),
-                _ => {}
-            }
+            then = self.act(self.behaviour, Point::Greeting, |s| s.say(220, "sink.example ESMTP"));
         }
         let mut input = Input::default();
-        let mut then = Then::Read;
         loop {
             then = match then {
                 Then::Read | Then::Login { .. } => {
@@ -120,6 +116,11 @@ impl<'a> Session<'a> {
                     self.flush(&mut stream).await?;
                     return hang(&mut stream).await;
                 }
+                Then::HalfClose => {
+                    self.flush(&mut stream).await?;
+                    stream.shutdown().await?;
+                    return hang(&mut stream).await;
+                }
                 Then::Close => return self.flush(&mut stream).await.map(|()| None),
             };
         }
@@ -150,6 +151,11 @@ impl<'a> Session<'a> {
                 (_, then) => then,
             },
             Some(Behaviour::Hang(_)) => Then::Hang,
+            Some(Behaviour::HalfClose(_)) => Then::HalfClose,
+            Some(Behaviour::Garbage(_)) => {
+                self.out.extend_from_slice(b"\xff\xfe\0 no reply at all\r\n");
+                Then::Hang
+            }
             Some(Behaviour::Cut(_)) => Then::Close,
             _ => willing(self),
         }

@@ -17,7 +17,7 @@ use std::{
 use clap::ValueEnum;
 use counts::Counts;
 
-use crate::{error::Error, fuzz, nats, place, python, readme};
+use crate::{chaos, error::Error, fuzz, nats, place, python, readme};
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -44,6 +44,8 @@ enum Step {
     Browser,
     /// Every fuzz target for a moment, by chance.
     Fuzz,
+    /// Faults for a moment: from a seed that is kept, and from any.
+    Chaos,
     /// The documentation of every crate, without a broken link.
     Doc,
     /// The commands of README.md, as a reader would paste them.
@@ -128,7 +130,7 @@ impl Step {
                 };
                 clippy(&["--workspace", "--all-targets"])?;
                 // "All" leaves out what `cargo test` does not run.
-                clippy(&["--workspace", "--test", "browser"])
+                clippy(&["--workspace", "--test", "browser", "--test", "chaos"])
             }
             Self::Tests => {
                 let mut tests = cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
@@ -144,6 +146,7 @@ impl Step {
                 counted(tests, counts)
             }
             Self::Fuzz => fuzz::short(),
+            Self::Chaos => chaos::short(),
             Self::Doc => {
                 let mut doc = cargo(&["doc", "--locked", "--workspace", "--no-deps"]);
                 doc.env("RUSTDOCFLAGS", "--deny warnings");

@@ -1,0 +1,94 @@
+//! Faults by command: the suite in `tests/src/chaos/`, which is a program of its own so that the drill need not wait for
+//! it to be built.
+
+use std::{env, process::Command};
+
+use crate::{
+    error::{Attempt, Error},
+    nats, place,
+};
+
+/// For how long, and from which seed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Minutes of faults, in runs of two; each is a world of its own.
+    #[arg(long, default_value_t = 2.0)]
+    minutes: f64,
+    /// The seed of the first run; each run prints its own. By chance if none is given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Do nothing to anybody: to see that all is well without.
+    #[arg(long)]
+    quiet: bool,
+    /// Run every seed that was kept because it found something.
+    #[arg(long, conflicts_with_all = ["seed", "minutes", "quiet"])]
+    kept: bool,
+}
+
+/// The seeds that are kept, each with its minutes and what it found.
+const KEPT: &str = include_str!("../../../tests/chaos/seeds.txt");
+
+/// Minutes of each of the two runs among the tests: one is of the first seed that is kept, one of any.
+const SHORT: f64 = 0.3;
+
+/// Does faults.
+///
+/// # Errors
+/// When a promise was broken.
+pub(crate) fn run(options: &Options) -> Result<(), Error> {
+    if options.kept {
+        return kept().try_for_each(|(seed, minutes)| chaos(seed, minutes, &[]));
+    }
+    let seed = options.seed.unwrap_or_else(any);
+    chaos(seed, options.minutes, if options.quiet { &["quiet"] } else { &[] })
+}
+
+/// A short run of a seed that is kept, and one of any seed.
+///
+/// # Errors
+/// When a promise was broken.
+pub(crate) fn short() -> Result<(), Error> {
+    let first = kept().next().map_or(1, |(seed, _)| seed);
+    [first, any()].into_iter().try_for_each(|seed| chaos(seed, SHORT, &["short"]))
+}
+
+/// A seed that can be typed.
+fn any() -> u64 {
+    u64::from(rand::random::<u32>())
+}
+
+fn kept() -> impl Iterator<Item = (u64, f64)> {
+    KEPT.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+        let mut words = line.split_whitespace();
+        Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+    })
+}
+
+fn chaos(seed: u64, minutes: f64, more: &[&str]) -> Result<(), Error> {
+    if !(minutes > 0.0 && minutes < 100_000.0) {
+        return Err(Error::told("--minutes should be a number of minutes, such as 60 or 0.5"));
+    }
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .args(["test", "--locked", "--quiet", "--package", "tocsin-tests", "--test", "chaos", "--", "run"])
+        .args([seed.to_string(), (minutes * 60.0).to_string()])
+        .arg(place::target().join("chaos"))
+        .args(more)
+        .current_dir(place::root())
+        .env("NATS_SERVER", nats::server()?);
+    let status = command.status().attempt("run the fault suite")?;
+    if status.success() { Ok(()) } else { Err(Error::told(format!("the fault suite failed ({status})"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_seed_that_is_kept_can_be_read() {
+        let lines = KEPT.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).count();
+        assert_eq!(kept().count(), lines);
+        assert!(kept().all(|(_, minutes)| minutes > 0.0));
+        assert!(lines > 0);
+    }
+}
