@@ -17,6 +17,10 @@
     reason = "a test's world: what it cannot do without ends the test"
 )]
 
+// Built with the counters of a guided run, these unit tests too need what they count into.
+#[cfg(test)]
+use tocsin_fuzz as _;
+
 pub mod browser;
 mod cast;
 pub mod chaos;

@@ -1,7 +1,7 @@
 //! The test programs that hold targets: found by who depends on the harness, built, and asked for their targets.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env,
     ffi::OsString,
     path::PathBuf,
@@ -62,6 +62,7 @@ struct Metadata {
 #[derive(Deserialize)]
 struct Package {
     name: String,
+    manifest_path: PathBuf,
     dependencies: Vec<Dependency>,
     targets: Vec<Unit>,
 }
@@ -79,29 +80,50 @@ struct Unit {
 }
 
 impl Package {
-    /// cargo's words for the one test program of it that holds targets: the test `fuzz`, else its own unit tests.
-    fn unit(&self) -> Option<(Vec<String>, &'static str)> {
-        let of = |kind: &str| {
-            self.targets.iter().find(|unit| unit.kind.iter().any(|k| k == kind)).map(|unit| unit.name.clone())
-        };
-        if self.targets.iter().any(|unit| unit.name == "fuzz" && unit.kind.iter().any(|kind| kind == "test"))
-        {
-            return Some((vec!["--test".to_owned(), "fuzz".to_owned()], ""));
+    /// The one unit of it that holds targets: the test `fuzz`, else the package's own unit tests.
+    fn unit(&self) -> Option<&Unit> {
+        let of = |kind: &str| self.targets.iter().find(|unit| unit.is(kind));
+        let whole = self.targets.iter().find(|unit| unit.is("test") && unit.name == "fuzz");
+        whole.or_else(|| of("lib")).or_else(|| of("bin"))
+    }
+}
+
+impl Unit {
+    fn is(&self, kind: &str) -> bool {
+        self.kind.iter().any(|known| known == kind)
+    }
+
+    /// cargo's words for it.
+    fn arguments(&self) -> Vec<&str> {
+        match () {
+            () if self.is("test") => vec!["--test", &self.name],
+            () if self.is("bin") => vec!["--bin", &self.name],
+            () => vec!["--lib"],
         }
-        if of("lib").is_some() {
-            return Some((vec!["--lib".to_owned()], "fuzz::"));
-        }
-        of("bin").map(|name| (vec!["--bin".to_owned(), name], "fuzz::"))
+    }
+
+    /// The part of a test's path that all its targets have.
+    fn filter(&self) -> &'static str {
+        if self.is("test") { "" } else { "fuzz::" }
     }
 }
 
 /// Builds the test programs, and asks each for its targets; by name.
 pub(super) fn targets(engine: &Engine) -> Result<Vec<Target>, Error> {
+    let packages = packages()?;
+    let programs = programs(engine, &packages)?;
     let mut all = BTreeMap::new();
-    for package in packages()? {
-        let Some((unit, filter)) = package.unit() else { continue };
-        let program = program(engine, &package.name, &unit)?;
-        for (name, test) in listed(&program, filter)? {
+    for package in &packages {
+        let Some(unit) = package.unit() else { continue };
+        let built = programs.iter().find(|built| {
+            built.manifest_path == package.manifest_path
+                && built.target.name == unit.name
+                && built.target.kind == unit.kind
+        });
+        let program = built.and_then(|built| built.executable.as_ref()).ok_or_else(|| {
+            Error::told(format!("cargo does not say where the tests of {} are", package.name))
+        })?;
+        for (name, test) in listed(program, unit.filter())? {
             let target =
                 Target { name: name.clone(), package: package.name.clone(), test, program: program.clone() };
             if let Some(other) = all.insert(name, target) {
@@ -136,38 +158,41 @@ fn packages() -> Result<Vec<Package>, Error> {
     Ok(metadata.packages.into_iter().filter(uses).collect())
 }
 
-/// Builds one test program and gives where it is.
-fn program(engine: &Engine, package: &str, unit: &[String]) -> Result<PathBuf, Error> {
-    #[derive(Deserialize)]
-    struct Message {
-        executable: Option<PathBuf>,
-    }
+/// What cargo built.
+#[derive(Deserialize)]
+struct Built {
+    manifest_path: PathBuf,
+    target: Unit,
+    executable: Option<PathBuf>,
+}
+
+/// Builds the test programs, in one go: what they share is then built once.
+fn programs(engine: &Engine, packages: &[Package]) -> Result<Vec<Built>, Error> {
     let mut build = cargo();
-    build.args([
-        "test",
-        "--locked",
-        "--no-run",
-        "--message-format",
-        "json-render-diagnostics",
-        "--package",
-        package,
-    ]);
-    build.args(unit);
-    if let Engine::Guided { host } = engine {
-        // With a target named, build scripts and macros are built without the counters, which they could not link.
-        let home = place::target().join("fuzz/build");
-        build.args(["--profile", "fuzz", "--target", host, "--target-dir"]).arg(home);
-        build.env("RUSTFLAGS", FLAGS.join(" "));
+    build.args(["test", "--locked", "--no-run", "--message-format", "json-render-diagnostics"]);
+    let units: BTreeSet<_> = packages.iter().filter_map(Package::unit).map(Unit::arguments).collect();
+    build.args(units.into_iter().flatten());
+    match engine {
+        // As `cargo test --workspace` builds them, which is built mostly.
+        Engine::Random => drop(build.arg("--workspace")),
+        Engine::Guided { host } => {
+            for package in packages {
+                build.args(["--package", &package.name]);
+            }
+            // With a host named, build scripts and macros are built without the counters, which they could not link.
+            let home = place::target().join("fuzz/build");
+            build.args(["--profile", "fuzz", "--target", host, "--target-dir"]).arg(home);
+            build.env("RUSTFLAGS", FLAGS.join(" "));
+        }
     }
     let output = build.stderr(Stdio::inherit()).output().attempt("run cargo test")?;
     if !output.status.success() {
-        return Err(Error::told(format!("the targets of {package} do not build")));
+        return Err(Error::told("the targets do not build"));
     }
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Message>(line).ok()?.executable)
-        .next_back()
-        .ok_or_else(|| Error::told(format!("cargo does not say where the tests of {package} are")))
+    let said = String::from_utf8_lossy(&output.stdout);
+    // Other messages have none of these fields.
+    let built = said.lines().filter_map(|line| serde_json::from_str::<Built>(line).ok());
+    Ok(built.filter(|built| built.executable.is_some()).collect())
 }
 
 /// The targets of a test program: name and test.
