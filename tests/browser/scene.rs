@@ -6,12 +6,10 @@ use tocsin_console::Sees;
 use tocsin_tests::{Cast, PUBLISHER, Program, Service, World};
 
 /// The accounts of every console here, by whom they speak for.
-pub(crate) fn accounts(agencies: &[&str]) -> Vec<(String, Sees)> {
-    let mut accounts = vec![
-        ("regulator".to_owned(), Sees::Everything),
-        (PUBLISHER.to_owned(), Sees::Publisher(PUBLISHER.parse().unwrap())),
-    ];
-    accounts.extend(agencies.iter().map(|id| ((*id).to_owned(), Sees::Recipient(id.parse().unwrap()))));
+fn accounts<'a>(agencies: &[&'a str]) -> Vec<(&'a str, Sees)> {
+    let mut accounts =
+        vec![("regulator", Sees::Everything), (PUBLISHER, Sees::Publisher(PUBLISHER.parse().unwrap()))];
+    accounts.extend(agencies.iter().map(|id| (*id, Sees::Recipient(id.parse().unwrap()))));
     accounts
 }
 
@@ -29,9 +27,7 @@ impl Scene {
     /// Router, notifier and console, and an account for each of these agencies.
     pub(crate) async fn start(cast: Cast, agencies: &[&str]) -> Self {
         let mut world = World::start(cast).await;
-        let accounts = accounts(agencies);
-        let accounts: Vec<_> = accounts.iter().map(|(name, sees)| (name.as_str(), sees.clone())).collect();
-        let config = world.console_config(&accounts);
+        let config = world.console_config(&accounts(agencies));
         let (console, url) = world.console(&config).await;
         world.config.link = world.cast.document.link_key.is_some().then(|| url.clone());
         let services = vec![world.router_here().await.into(), world.notifier_here().await.into()];

@@ -1,17 +1,17 @@
 //! Three servers, each with the accounts of a provisioned bus: keys and bodies change by reload, server by server.
 
-use std::{fs, net::TcpListener, path::Path, process::Command, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use tempfile::TempDir;
 use tocsin_ledger::{
     Connection, Ledger, Shape, Wait,
     server::{self, Server, ServerOptions},
 };
-use tocsin_protocol::{
-    DirectoryDocument, EventKind, NewFact, ReceiptStage, SigningKey, Subject, Timestamp, to_body,
-};
-use tocsin_provision::{Bus, Plan, Service, Tls, provision};
+use tocsin_protocol::{DirectoryDocument, EventKind, ReceiptStage, SigningKey, to_body};
+use tocsin_provision::{Bus, Service};
 use tocsin_tests::{Cast, event, receipt, seconds, until};
+
+use crate::attacks::fort::{free_port, put_in_force, reload, write};
 
 struct Cluster {
     dir: TempDir,
@@ -19,15 +19,11 @@ struct Cluster {
     servers: Vec<Server>,
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
-}
-
 impl Cluster {
     async fn start(document: &DirectoryDocument) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let bus = Bus::at(fs::canonicalize(dir.path()).unwrap().join("bus"));
-        write(&bus, document);
+        write(&bus, document, 4222);
         let written = fs::read_to_string(bus.config()).unwrap();
         let home = fs::canonicalize(dir.path()).unwrap().join("bus");
         let (clients, routes): (Vec<_>, Vec<_>) = (0..3).map(|_| (free_port(), free_port())).unzip();
@@ -64,17 +60,14 @@ impl Cluster {
     /// Writes the accounts anew and has each server read them, one after the other. Twice each: after one reload a
     /// server does not yet have what an account that is new to it imports (nats-server 2.15.1), alone as in a cluster.
     async fn reload(&self, document: &DirectoryDocument) {
-        write(&self.bus, document);
+        write(&self.bus, document, 4222);
         for (number, server) in self.servers.iter().enumerate() {
             let log = self.dir.path().join(format!("bus/{}-log", number + 1));
             for _ in 0..2 {
                 let done =
                     || fs::read_to_string(&log).unwrap().matches("Reloaded server configuration").count();
                 let before = done();
-                let reload = format!("reload={}", server.id().unwrap());
-                let told =
-                    Command::new(server::find().unwrap()).arg("--signal").arg(reload).status().unwrap();
-                assert!(told.success());
+                reload(server);
                 until("the server has read its configuration", async || {
                     if done() > before { Ok(()) } else { Err("not yet".to_owned()) }
                 })
@@ -99,28 +92,6 @@ impl Cluster {
 
 fn quoted(path: &Path) -> String {
     format!("\"{}\"", path.display())
-}
-
-fn write(bus: &Bus, document: &DirectoryDocument) {
-    let names = ["127.0.0.1".to_owned()];
-    let plan = Plan {
-        document,
-        listen: "127.0.0.1:4222",
-        names: &names,
-        tls: Tls::Development,
-        seeds: None,
-        now: Timestamp::now(),
-        renew: false,
-    };
-    provision(bus, &plan).unwrap();
-}
-
-async fn put_in_force(ledger: &Ledger, version: u64, document: &DirectoryDocument) {
-    let body = to_body("directory", document).unwrap();
-    let fact = NewFact { subject: Subject::Directory { version }, body, schedule: None };
-    ledger.append(&fact, None).await.unwrap();
-    let recipients: Vec<_> = document.recipients.iter().map(|r| r.id.clone()).collect();
-    ledger.ensure_desks(&recipients).await.unwrap();
 }
 
 async fn say_event(ledger: &Ledger, cast: &Cast, incident: &str) {

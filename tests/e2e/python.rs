@@ -9,7 +9,7 @@ use tocsin_tests::{
     Cast, LONG, PUBLISHER, Program, World, checker::Standing, event, receipt, seconds, until,
 };
 
-use crate::attacks::fort::Fort;
+use crate::attacks::{fort::Fort, say};
 
 /// A desk for `py` that acknowledges in a person's name, and knows the operator's key.
 fn desk(cast: &Cast, directory: &Path, url: &str) -> Command {
@@ -185,10 +185,7 @@ async fn a_desk_written_in_python_has_all_it_needs_on_a_provisioned_bus() {
     command.env("NATS_NKEY", home.path().join("py.nk"));
     let python = Program::spawn("python", command, home.path());
     let operator = Ledger::connect(&fort.connection(PUBLISHER)).await.unwrap();
-    let event = event("x", 1, EventKind::Initial);
-    let (subject, body) = (event.subject(), to_body("event", &event).unwrap());
-    let signed = fort.cast.key(PUBLISHER).sign(&subject.to_string(), &body).unwrap();
-    operator.say(&subject, &signed, body).await.unwrap();
+    say(&operator, &fort, PUBLISHER, "x", 1).await;
     let acknowledged: Subject = "tocsin.receipt.py.x.1.acknowledged".parse().unwrap();
     until("it is acknowledged", async || {
         let last = fort.ledger.last(&acknowledged).await.unwrap();

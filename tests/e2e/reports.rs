@@ -1,35 +1,19 @@
 //! The console's reports, on a real bus: who sees which, as a page and as each file, and what the record proves.
 
-// As `tocsin console` wires it.
-#[path = "../../crates/tocsin/src/reports.rs"]
-mod auditor;
+use std::time::Duration;
 
-use std::{net::SocketAddr, time::Duration};
-
-use tocsin_console::{Accounts, Config, Console, Hands, Sees};
+use tocsin_console::Sees;
 use tocsin_protocol::EventKind;
-use tocsin_tests::{Cast, Manner, World, event, seconds, until};
+use tocsin_tests::{Cast, Manner, PASSWORD, Program, World, event, seconds, until};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    task::JoinHandle,
 };
-
-use auditor::Auditor;
-
-const PASSWORD: &str = "correct horse battery";
 
 /// A console on a world's bus.
 struct Site {
-    address: SocketAddr,
-    serving: JoinHandle<()>,
-    _accounts: tempfile::TempDir,
-}
-
-impl Drop for Site {
-    fn drop(&mut self) {
-        self.serving.abort();
-    }
+    address: String,
+    _console: Program,
 }
 
 struct Answer {
@@ -46,25 +30,12 @@ impl Answer {
 
 impl Site {
     async fn start(world: &World, accounts: &[(&str, Sees)]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("accounts.toml");
-        Accounts::change(&file, |known| {
-            accounts
-                .iter()
-                .try_for_each(|(name, sees)| known.add(&name.parse().unwrap(), sees.clone(), None, PASSWORD))
-        })
-        .unwrap();
-        let config = Config { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..Config::of(file) };
-        let ledger = world.connect("console").await;
-        let hands = Hands { reports: Some(Auditor::new(&ledger)), ..Hands::default() };
-        let console = Console::bind(ledger, config, hands).await.unwrap();
-        let address = console.address();
-        let serving = tokio::spawn(async move { console.run(std::future::pending()).await.unwrap() });
-        Self { address, serving, _accounts: dir }
+        let (console, url) = world.console(&world.console_config(accounts)).await;
+        Self { address: url.trim_start_matches("http://").to_owned(), _console: console }
     }
 
     async fn send(&self, request: String) -> Answer {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut all = Vec::new();
         tokio::time::timeout(Duration::from_mins(2), stream.read_to_end(&mut all)).await.unwrap().unwrap();
@@ -75,7 +46,8 @@ impl Site {
     }
 
     async fn sign_in(&self, account: &str) -> Visitor<'_> {
-        let (body, address) = (format!("account={account}&password=correct+horse+battery"), self.address);
+        let password = PASSWORD.replace(' ', "+");
+        let (body, address) = (format!("account={account}&password={password}"), &self.address);
         let answer = self
             .send(format!(
                 "POST /sign-in HTTP/1.1\r\nHost: {address}\r\nOrigin: http://{address}\r\nConnection: close\r\n\
@@ -103,7 +75,7 @@ struct Visitor<'a> {
 
 impl Visitor<'_> {
     async fn get(&self, path: &str) -> Answer {
-        let (address, cookies) = (self.site.address, &self.cookies);
+        let (address, cookies) = (&self.site.address, &self.cookies);
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {address}\r\nCookie: {cookies}\r\nSec-Fetch-Site: same-origin\r\n\
              Connection: close\r\n\r\n"

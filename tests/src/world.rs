@@ -197,11 +197,7 @@ impl World {
     /// The private key of somebody of the cast as a file that nobody else may read.
     fn seed_file(&self, whose: &str) -> PathBuf {
         let file = self.directory.path().join(format!("{whose}.nk"));
-        let mut options = std::fs::File::options();
-        options.create(true).truncate(true).write(true);
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut opened = options.open(&file).unwrap();
-        std::io::Write::write_all(&mut opened, self.cast.seed(whose).as_bytes()).unwrap();
+        keep_secret(&file, &self.cast.seed(whose));
         file
     }
 

@@ -2,46 +2,22 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test cannot do without")]
 
+mod support;
+
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
+use support::{SOON, done, tocsin};
 use tocsin_ledger::{Connection, Error, Ledger};
 use tocsin_protocol::{Event, SigningKey, from_body, to_body};
 
-const SOON: Duration = Duration::from_mins(1);
-
 fn deploy(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy").join(name)
-}
-
-/// The command, in a directory of its own and with nothing of the tester's environment that would steer it.
-fn tocsin(dir: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tocsin"));
-    command.current_dir(dir).args(arguments);
-    for name in [
-        "NATS_URL",
-        "NATS_NKEY",
-        "NATS_CREDS",
-        "NATS_CA",
-        "NATS_CERT",
-        "NATS_KEY",
-        "RUST_LOG",
-        "TOCSIN_CONFIG",
-    ] {
-        command.env_remove(name);
-    }
-    command
-}
-
-fn done(command: &mut Command) -> Output {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    output
 }
 
 /// A service under test. However the test ends, it is asked to end, and so ends what it started.

@@ -3,16 +3,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test cannot do without")]
 
+mod support;
+
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
+use support::{SOON, done, tocsin};
 use tempfile::TempDir;
 use tocsin_ledger::{
     Connection, Ledger, Shape,
@@ -20,7 +23,6 @@ use tocsin_ledger::{
 };
 use tocsin_protocol::{Event, Stream, from_body};
 
-const SOON: Duration = Duration::from_mins(1);
 const PASSWORD: &str = "correct horse battery";
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -43,24 +45,6 @@ struct Site {
     address: String,
 }
 
-fn tocsin(dir: &Path, url: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tocsin"));
-    command.current_dir(dir).args(arguments).env("NATS_URL", url);
-    for name in [
-        "NATS_NKEY",
-        "NATS_CREDS",
-        "NATS_CA",
-        "NATS_CERT",
-        "NATS_KEY",
-        "RUST_LOG",
-        "TOCSIN_CONFIG",
-        "TOCSIN_KEY",
-    ] {
-        command.env_remove(name);
-    }
-    command
-}
-
 impl Site {
     async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -75,10 +59,12 @@ impl Site {
         let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
         let directory = deploy.join("directory/example.toml");
         let directory = directory.to_str().unwrap();
-        let run = |arguments: &[&str]| {
-            let output = tocsin(dir.path(), &url, arguments).output().unwrap();
-            assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let command = |arguments: &[&str]| {
+            let mut command = tocsin(dir.path(), arguments);
+            command.env("NATS_URL", &url);
+            command
         };
+        let run = |arguments: &[&str]| drop(done(&mut command(arguments)));
         run(&["keys", "new", "--directory", directory, "--out", "keys"]);
         run(&["directory", "apply", directory, "--keys", "keys/public.toml"]);
         fs::write(dir.path().join("password"), PASSWORD).unwrap();
@@ -92,8 +78,7 @@ impl Site {
         let console = "\n[console]\nlisten = \"127.0.0.1:0\"\naccounts = \"accounts.toml\"\npublishers.operator = \"keys/operator.nk\"\n";
         fs::write(dir.path().join("tocsin.toml"), [before, console].concat()).unwrap();
         let start = |arguments: &[&str]| {
-            let mut command = tocsin(dir.path(), &url, arguments);
-            Service(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
+            Service(command(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
         };
         let router = start(&["router", "--key", "keys/checkpoint_key.nk"]);
         let mut console = start(&["console"]);

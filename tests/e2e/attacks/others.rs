@@ -12,7 +12,7 @@ use tocsin_tests::{event, signed_headers, until};
 
 use super::{
     Flood, PUBLISHER, STRANGER, at_the_door,
-    fort::{Attacker, Fort, Seen},
+    fort::{Attacker, Fort, Seen, write},
     say,
     table::Table,
 };
@@ -67,21 +67,13 @@ pub(super) async fn publisher(table: &mut Table, fort: &Fort, operator: &Ledger)
         table.add(PUBLISHER, format!("have answers to its requests put there: `{target}`"), outcome);
     }
     // Of an area that is not its to speak of; and of an incident that is another's.
-    let mut words = event("x", 2, EventKind::Cancelled);
-    words.publisher = "control-room".parse().unwrap();
-    for (attack, areas) in
-        [("speak of an area that is not its own", "south"), ("cancel another's incident", "north")]
-    {
-        words.areas = vec![areas.parse().unwrap()];
-        if areas == "south" {
-            words.incident = "q2".parse().unwrap();
-            words.sequence = "1".parse().unwrap();
-            words.kind = EventKind::Initial;
-        } else {
-            words = event("x", 2, EventKind::Cancelled);
-            words.publisher = "control-room".parse().unwrap();
-            words.areas = vec![areas.parse().unwrap()];
-        }
+    for (attack, incident, number, kind, area) in [
+        ("speak of an area that is not its own", "q2", 1, EventKind::Initial, "south"),
+        ("cancel another's incident", "x", 2, EventKind::Cancelled, "north"),
+    ] {
+        let mut words = event(incident, number, kind);
+        words.publisher = "control-room".parse().unwrap();
+        words.areas = vec![area.parse().unwrap()];
         let (subject, body) = (words.subject().to_string(), to_body("event", &words).unwrap());
         let signed = fort.cast.key("control-room").sign(&subject, &body).unwrap();
         let Seen::Answer(answer) = p.ask(&subject, Some(signed_headers(&signed)), &body).await else {
@@ -118,17 +110,7 @@ pub(super) fn fields(body: &[u8]) -> String {
 pub(super) async fn stranger(table: &mut Table, fort: &Fort, operator: &Ledger) {
     let url = fort.server.url();
     let elsewhere = tocsin_provision::Bus::at(fort.dir.path().join("elsewhere"));
-    let names = ["127.0.0.1".to_owned()];
-    let plan = tocsin_provision::Plan {
-        document: &fort.cast.document,
-        listen: "127.0.0.1:4222",
-        names: &names,
-        tls: tocsin_provision::Tls::Development,
-        seeds: None,
-        now: tocsin_protocol::Timestamp::now(),
-        renew: false,
-    };
-    tocsin_provision::provision(&elsewhere, &plan).unwrap();
+    write(&elsewhere, &fort.cast.document, 4222);
     let key = || SigningKey::generate().seed().unwrap();
     let a = || fort.cast.key("a").seed().unwrap();
     let naked = plainly(fort.server.port()).await;

@@ -30,8 +30,6 @@ pub enum Key {
     Tab,
     /// Press it.
     Enter,
-    /// Press it, or tick it.
-    Space,
 }
 
 impl Key {
@@ -39,7 +37,6 @@ impl Key {
         match self {
             Self::Tab => '\u{e004}',
             Self::Enter => '\u{e007}',
-            Self::Space => ' ',
         }
     }
 }
@@ -142,11 +139,6 @@ impl Browser {
         self.get("url").await.as_str().unwrap().to_owned()
     }
 
-    /// The title of the page.
-    pub async fn title(&self) -> String {
-        self.get("title").await.as_str().unwrap().to_owned()
-    }
-
     /// The page as it stands now, for a message about what is wrong with it.
     pub async fn picture(&self) -> String {
         let url = self.try_get("url").await.unwrap_or_default();
@@ -209,15 +201,6 @@ impl Browser {
         .await
     }
 
-    /// The attribute of the first element that a selector finds.
-    pub async fn attribute(&self, css: &str, name: &str) -> Option<String> {
-        self.with(css, async |element| {
-            let value = self.try_get(&format!("{element}/attribute/{name}")).await?;
-            Ok(value.as_str().map(str::to_owned))
-        })
-        .await
-    }
-
     /// Waits until the text of the first element that a selector finds is as wanted.
     pub async fn reads(&self, css: &str, wanted: impl Fn(&str) -> bool) -> String {
         self.with(css, async |element| {
@@ -226,11 +209,6 @@ impl Browser {
             if wanted(text) { Ok(text.to_owned()) } else { Err(format!("it reads {text:?}")) }
         })
         .await
-    }
-
-    /// Waits until the page says this somewhere.
-    pub async fn says(&self, words: &str) {
-        self.reads("body", |text| text.contains(words)).await;
     }
 
     /// Clicks the first element that a selector finds, which the page must let itself be clicked.

@@ -6,12 +6,12 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
         mpsc::{Receiver, channel},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tocsin_ledger::{
@@ -19,7 +19,8 @@ use tocsin_ledger::{
     server::{self, Server, ServerOptions},
 };
 
-pub(crate) const SOON: Duration = Duration::from_mins(1);
+pub(crate) use crate::support::{SOON, done, tocsin};
+
 pub(crate) const FIRST: [&str; 12] = [
     "--category",
     "outage",
@@ -125,25 +126,13 @@ pub(crate) fn example() -> PathBuf {
         .unwrap()
 }
 
-/// The command, with nothing of the tester's environment that would steer it.
-pub(crate) fn tocsin(dir: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tocsin"));
-    command.current_dir(dir).args(arguments);
-    for (name, _) in std::env::vars() {
-        if (name.starts_with("NATS_") && name != "NATS_SERVER")
-            || name.starts_with("TOCSIN_")
-            || name == "RUST_LOG"
-        {
-            command.env_remove(name);
-        }
+/// Waits until it is so.
+pub(crate) async fn until(what: &str, so: impl Fn() -> bool) {
+    let end = Instant::now() + SOON;
+    while !so() {
+        assert!(Instant::now() < end, "{what}: not so");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    command
-}
-
-pub(crate) fn done(command: &mut Command) -> Output {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    output
 }
 
 /// A service under test. However the test ends, it is asked to end.

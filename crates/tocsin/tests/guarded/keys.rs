@@ -1,13 +1,10 @@
 //! Keys that are changed and taken away while the bus runs.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::{fs, time::Instant};
 
 use tocsin_ledger::Ledger;
 
-use crate::bus::{FIRST, Guarded, SOON, Service, done, example, tocsin};
+use crate::bus::{FIRST, Guarded, SOON, Service, done, example, tocsin, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_rotated_or_revoked_counts_no_more_at_once_and_others_hear_nothing_of_it() {
@@ -91,11 +88,7 @@ async fn a_key_that_is_rotated_or_revoked_counts_no_more_at_once_and_others_hear
 }
 
 async fn ends(ledger: &Ledger) {
-    let until = Instant::now() + SOON;
-    while ledger.is_connected() {
-        assert!(Instant::now() < until, "who logged in with the old key is still there");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until("who logged in with the old key is cut off", || !ledger.is_connected()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

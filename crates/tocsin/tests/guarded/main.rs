@@ -7,4 +7,6 @@ mod keys;
 mod listeners;
 mod provisioned;
 mod secrets;
+#[path = "../support/mod.rs"]
+mod support;
 mod traces;

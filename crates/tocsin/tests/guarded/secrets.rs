@@ -6,14 +6,13 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    time::Instant,
 };
 
 use data_encoding::BASE64;
 use tocsin_notifier::sink::{Behaviour, Point, Sink, SinkOptions};
 use tocsin_protocol::SigningKey;
 
-use crate::bus::{FIRST, Guarded, SOON, Service, everything, example};
+use crate::bus::{FIRST, Guarded, SOON, Service, everything, example, until};
 
 const PASSWORD: &str = "staple-battery-horse";
 const WRONG_PASSWORD: &str = "staple-battery-mule";
@@ -240,14 +239,6 @@ fn refusals(story: &Story) {
     let mut own = story.loud("notifier", &["notifier", "--config", file.to_str().unwrap()]);
     let why = story.fails("password-in-configuration", &mut own);
     assert!(why.contains("password_file"), "{why}");
-}
-
-async fn until(what: &str, so: impl Fn() -> bool) {
-    let end = Instant::now() + SOON;
-    while !so() {
-        assert!(Instant::now() < end, "{what}: not so");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

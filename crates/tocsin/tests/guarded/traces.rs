@@ -5,10 +5,7 @@ use std::{collections::BTreeMap, fs, fs::File, path::Path, time::Duration};
 use serde_json::Value;
 use tocsin_protocol::{EventNumber, Stream, TraceId};
 
-use crate::bus::{Guarded, Service, example};
-
-/// Every wait ends here at the latest, as a failure.
-const DEADLINE: Duration = Duration::from_mins(1);
+use crate::bus::{Guarded, SOON, Service, example, until};
 
 /// The lines of a log that are of this trace, by their message. Every line must be a JSON object.
 fn of(log: &Path, trace: &str) -> Vec<BTreeMap<String, Value>> {
@@ -44,7 +41,7 @@ async fn a_test_call_wakes_nobody_and_one_trace_finds_it_in_every_log() {
         let delivered = ledger.newest(Stream::Said, "tocsin.receipt.fire.*.1.delivered").await.unwrap();
         match delivered {
             Some(entry) => break entry,
-            None => assert!(began.elapsed() < DEADLINE, "the desk never said that it holds the test"),
+            None => assert!(began.elapsed() < SOON, "the desk never said that it holds the test"),
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
@@ -55,10 +52,7 @@ async fn a_test_call_wakes_nobody_and_one_trace_finds_it_in_every_log() {
     }
     for (name, message) in [("router", "dispatched"), ("router", "an event was said"), ("fire", "said")] {
         let found = || of(&log(name), &trace).iter().any(|fields| fields["message"] == message);
-        while !found() {
-            assert!(began.elapsed() < DEADLINE, "{name}: {:?}", fs::read_to_string(log(name)));
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until(&format!("{name} tells of {message:?}"), found).await;
     }
     assert!(of(&log("fire"), &trace).iter().all(|fields| fields.contains_key("incident")));
 }

@@ -152,7 +152,8 @@ impl Closing<'_> {
 
     fn next(&self, paint: Paint) -> Vec<String> {
         let (place, (mails, one)) = (&self.place, &self.mails);
-        let entry = |file: String, what: &str| format!("  {file:<62}{what}");
+        // A long path pushes its words aside, and does not run into them.
+        let entry = |file: String, what: &str| format!("  {file:<60}  {what}");
         let mail = one.clone().unwrap_or_default();
         let synthetic = match self.synthetic {
             0 => String::new(),
@@ -208,6 +209,10 @@ mod tests {
     };
 
     fn lines(against: &[String], paint: bool) -> Vec<String> {
+        lines_at("target/drill", against, paint)
+    }
+
+    fn lines_at(place: &str, against: &[String], paint: bool) -> Vec<String> {
         let example = include_str!("../../../../schemas/examples/valid/timeliness-report-one-late.json");
         let report: Report = serde_json::from_str(example).unwrap();
         let from = moment(BEGAN).unwrap();
@@ -224,7 +229,7 @@ mod tests {
             synthetic: 1,
             overtaken: 0,
             mails: (1, Some("00001-duty.officer_dsit.gov.example.eml".to_owned())),
-            place: "target/drill".to_owned(),
+            place: place.to_owned(),
             held: None,
             took: SignedDuration::from_secs(35),
         };
@@ -241,6 +246,12 @@ mod tests {
         let lines = lines(&["the SMTP server took 2 mails".to_owned()], false).join("\n");
         assert!(lines.contains("FAILED:\n  the SMTP server took 2 mails"), "{lines}");
         assert!(!lines.contains("Passed"));
+    }
+
+    #[test]
+    fn a_long_path_does_not_run_into_its_words() {
+        let lines = lines_at("/somewhere/of/its/own/target/drill", &[], false).join("\n");
+        assert!(lines.contains(".eml  one of the 1 mails that went out"), "{lines}");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     env,
-    ffi::OsString,
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -13,6 +12,7 @@ use serde::Deserialize;
 use crate::{
     error::{Attempt, Error},
     place,
+    workspace::{Package, Unit, cargo, packages},
 };
 
 /// What drives the targets.
@@ -54,31 +54,6 @@ const FLAGS: &[&str] = &[
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
 ];
 
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    name: String,
-    manifest_path: PathBuf,
-    dependencies: Vec<Dependency>,
-    targets: Vec<Unit>,
-}
-
-#[derive(Deserialize)]
-struct Dependency {
-    name: String,
-    kind: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Unit {
-    name: String,
-    kind: Vec<String>,
-}
-
 impl Package {
     /// The one unit of it that holds targets: the test `fuzz`, else the package's own unit tests.
     fn unit(&self) -> Option<&Unit> {
@@ -95,10 +70,12 @@ impl Unit {
 
     /// cargo's words for it.
     fn arguments(&self) -> Vec<&str> {
-        match () {
-            () if self.is("test") => vec!["--test", &self.name],
-            () if self.is("bin") => vec!["--bin", &self.name],
-            () => vec!["--lib"],
+        if self.is("test") {
+            vec!["--test", &self.name]
+        } else if self.is("bin") {
+            vec!["--bin", &self.name]
+        } else {
+            vec!["--lib"]
         }
     }
 
@@ -110,7 +87,7 @@ impl Unit {
 
 /// Builds the test programs, and asks each for its targets; by name.
 pub(super) fn targets(engine: &Engine) -> Result<Vec<Target>, Error> {
-    let packages = packages()?;
+    let packages = users()?;
     let programs = programs(engine, &packages)?;
     let mut all = BTreeMap::new();
     for package in &packages {
@@ -137,25 +114,16 @@ pub(super) fn targets(engine: &Engine) -> Result<Vec<Target>, Error> {
     if all.is_empty() { Err(Error::told("there is no target")) } else { Ok(all.into_values().collect()) }
 }
 
-fn cargo() -> Command {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
-    cargo.current_dir(place::root()).stdin(Stdio::null());
-    cargo
-}
-
 /// The packages whose tests use the harness.
-fn packages() -> Result<Vec<Package>, Error> {
-    let output = cargo()
-        .args(["metadata", "--no-deps", "--format-version", "1"])
-        .output()
-        .attempt("run cargo metadata")?;
-    let metadata: Metadata =
-        serde_json::from_slice(&output.stdout).attempt("read what cargo metadata says")?;
-    let uses = |package: &Package| {
-        let harness = |d: &Dependency| d.name == "tocsin-fuzz" && d.kind.as_deref() == Some("dev");
-        package.dependencies.iter().any(harness)
-    };
-    Ok(metadata.packages.into_iter().filter(uses).collect())
+fn users() -> Result<Vec<Package>, Error> {
+    let mut packages = packages()?;
+    packages.retain(|package| {
+        package
+            .dependencies
+            .iter()
+            .any(|known| known.name == "tocsin-fuzz" && known.kind.as_deref() == Some("dev"))
+    });
+    Ok(packages)
 }
 
 /// What cargo built.
@@ -168,8 +136,7 @@ struct Built {
 
 /// Builds the test programs, in one go: what they share is then built once.
 fn programs(engine: &Engine, packages: &[Package]) -> Result<Vec<Built>, Error> {
-    let mut build = cargo();
-    build.args(["test", "--locked", "--no-run", "--message-format", "json-render-diagnostics"]);
+    let mut build = cargo(&["test", "--locked", "--no-run", "--message-format", "json-render-diagnostics"]);
     let units: BTreeSet<_> = packages.iter().filter_map(Package::unit).map(Unit::arguments).collect();
     build.args(units.into_iter().flatten());
     match engine {

@@ -7,8 +7,6 @@ mod deny;
 
 use std::{
     collections::BTreeSet,
-    env,
-    ffi::OsString,
     io::{BufRead, BufReader},
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -17,7 +15,7 @@ use std::{
 use clap::ValueEnum;
 use counts::Counts;
 
-use crate::{chaos, error::Error, fuzz, nats, place, python, readme};
+use crate::{chaos, error::Error, fuzz, nats, place, python, readme, workspace::cargo};
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -161,13 +159,6 @@ impl Step {
             Self::Bench => pass(cargo(&["xtask", "bench", "--quick"])),
         }
     }
-}
-
-/// The cargo that runs us.
-fn cargo(arguments: &[&str]) -> Command {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
-    cargo.args(arguments);
-    cargo
 }
 
 fn pass(mut command: Command) -> Result<(), Error> {
