@@ -5,6 +5,7 @@ use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -146,12 +147,21 @@ impl Server {
         Ok(())
     }
 
-    /// Stops it in its tracks (SIGSTOP): connections stay open and nothing answers.
+    /// Stops it in its tracks (SIGSTOP): connections stay open and nothing answers once this returns.
     ///
     /// # Errors
-    /// [`Error::Start`] when it does not run.
+    /// [`Error::Start`] when it does not run, or runs on.
     pub fn pause(&self) -> Result<(), Error> {
-        self.signal("STOP")
+        self.signal("STOP")?;
+        // The signal is one thread's at first: on a busy machine the others run on, and answer, until that one has run.
+        let end = Instant::now() + STOPPING;
+        while self.child.as_ref().is_some_and(|child| runs(child.id())) {
+            if Instant::now() > end {
+                return Err(self.fault("it was told to stop in its tracks and runs on"));
+            }
+            thread::sleep(LOOK);
+        }
+        Ok(())
     }
 
     /// Lets it go on after [`Self::pause`] (SIGCONT).
@@ -276,6 +286,15 @@ fn configuration(options: &ServerOptions, port: u16) -> String {
         store = path("store"),
         more = options.config.as_deref().unwrap_or_default(),
     )
+}
+
+/// Whether any thread of a process still runs, as Linux tells it; where nothing tells it, none does.
+fn runs(process: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { return false };
+    threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("stat")).ok()).any(|stat| {
+        // `12 (a name) S ...`: a name may hold brackets too.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['T', 't', 'Z', 'X']))
+    })
 }
 
 /// The client port in a ports file: `{"nats": ["nats://127.0.0.1:4222"], ...}`.
