@@ -183,31 +183,29 @@ async fn an_event_is_owed_under_the_directory_in_force_at_its_time_though_that_c
         world.router_here().await.into(),
         world.notifier_here().await.into(),
     ];
-    let change = async {
-        for version in 2..=60 {
-            let mut document = world.cast.document.clone();
-            document.recipients.truncate(1 + usize::try_from(version % 3).unwrap());
-            let fact = NewFact {
-                subject: Subject::Directory { version },
-                body: to_body("directory", &document).unwrap(),
-                schedule: None,
-            };
-            world.ledger.append(&fact, None).await.unwrap();
-        }
-    };
-    let publish = async {
-        for incident in 0..40 {
-            let event = event(&format!("i{incident}"), 1, EventKind::Initial);
-            world.say_as(PUBLISHER, &event.subject(), to_body("event", &event).unwrap().to_vec()).await;
-        }
-    };
-    tokio::join!(change, publish);
+    // Pair by pair, so that each event races one change, however slow the machine is.
+    for incident in 0_u32..40 {
+        let version = u64::from(incident) + 2;
+        let mut document = world.cast.document.clone();
+        document.recipients.truncate(1 + usize::try_from(version % 3).unwrap());
+        let fact = NewFact {
+            subject: Subject::Directory { version },
+            body: to_body("directory", &document).unwrap(),
+            schedule: None,
+        };
+        let event = event(&format!("i{incident}"), 1, EventKind::Initial);
+        let body = to_body("event", &event).unwrap().to_vec();
+        let subject = event.subject();
+        let (changed, _) =
+            tokio::join!(world.ledger.append(&fact, None), world.say_as(PUBLISHER, &subject, body));
+        changed.unwrap();
+    }
     // The checker holds each dispatch against the directory in force at the broker's time of its event.
     let end = world.finish(services).await;
     assert_eq!(end.count("tocsin.dispatch."), 40);
     let dispatched = end.evidence.log.iter().filter(|entry| entry.subject.starts_with("tocsin.dispatch."));
     let versions: BTreeSet<u64> =
         dispatched.map(|entry| from_body::<Dispatch>("dispatch", &entry.body).unwrap().directory).collect();
-    assert!(versions.len() > 3, "they did not meet: {versions:?}");
+    assert!(versions.len() > 30, "they did not meet: {versions:?}");
     world.owes_nothing().await;
 }
