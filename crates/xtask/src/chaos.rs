@@ -1,11 +1,10 @@
 //! Faults by command: the suite in `tests/src/chaos/`, which is a program of its own so that the drill need not wait for
 //! it to be built.
 
-use std::{env, process::Command};
-
 use crate::{
     error::{Attempt, Error},
     nats, place,
+    workspace::cargo,
 };
 
 /// For how long, and from which seed.
@@ -68,13 +67,12 @@ fn chaos(seed: u64, minutes: f64, more: &[&str]) -> Result<(), Error> {
     if !(minutes > 0.0 && minutes < 100_000.0) {
         return Err(Error::told("--minutes should be a number of minutes, such as 60 or 0.5"));
     }
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // Of the workspace, as the other tests are built: of one package, much would be built anew with other features.
+    let mut command = cargo(&["test", "--locked", "--quiet", "--workspace", "--test", "chaos", "--", "run"]);
     command
-        .args(["test", "--locked", "--quiet", "--package", "tocsin-tests", "--test", "chaos", "--", "run"])
         .args([seed.to_string(), (minutes * 60.0).to_string()])
         .arg(place::target().join("chaos"))
         .args(more)
-        .current_dir(place::root())
         .env("NATS_SERVER", nats::server()?);
     let status = command.status().attempt("run the fault suite")?;
     if status.success() { Ok(()) } else { Err(Error::told(format!("the fault suite failed ({status})"))) }
