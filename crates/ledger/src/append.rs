@@ -1,5 +1,6 @@
 //! Appending facts of ours to `TOCSIN_LOG`, each once.
 
+use async_nats::HeaderMap;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tocsin_protocol::{Entry, NewFact, Stream};
 
@@ -10,7 +11,7 @@ use crate::{
     patience::Patience,
     read::Wanted,
     shared::{NoAnswer, Shared},
-    wire::{EXPECTED_LAST_SUBJECT_SEQUENCE_SUBJECT, fact_headers},
+    wire::{EXPECTED_LAST_SUBJECT_SEQUENCE_SUBJECT, alone_on, fact_headers, whole_attempt},
 };
 
 /// How many facts are looked up at a time, to see which of a batch exist.
@@ -32,14 +33,40 @@ impl Shared {
         if fact.schedule.is_some() {
             return self.arm(fact, said_through, &mut patience).await;
         }
+        let headers = fact_headers(fact, said_through);
+        self.write(fact, &headers, alone_on(&fact.subject), &mut patience).await
+    }
+
+    /// Appends the end of an attempt that nobody has begun, if nobody has.
+    pub(crate) async fn append_unbegun(&self, fact: &NewFact) -> Result<Appended, Error> {
+        check(fact)?;
+        let mut headers = fact_headers(fact, None);
+        let subjects = whole_attempt(&fact.subject);
+        if let Some(subjects) = &subjects {
+            headers.insert(EXPECTED_LAST_SUBJECT_SEQUENCE_SUBJECT, subjects.as_str());
+        }
+        self.write(fact, &headers, subjects, &mut self.patience()).await
+    }
+
+    /// Writes a fact under the condition in its headers: that nothing stands on its subject, or on these.
+    async fn write(
+        &self,
+        fact: &NewFact,
+        headers: &HeaderMap,
+        alone_on: Option<String>,
+        patience: &mut Patience,
+    ) -> Result<Appended, Error> {
         let subject = fact.subject.to_string();
         let attempted = format!("appending {subject}");
-        let headers = fact_headers(fact, said_through);
+        let taken = alone_on.as_deref().unwrap_or(&subject);
         loop {
-            match self.store(&attempted, &subject, &headers, &fact.body, &mut patience).await? {
+            match self.store(&attempted, &subject, headers, &fact.body, patience).await? {
                 Ok(ack) => return Ok(Appended::Written(ack.seq)),
                 Err(error) if error.is_taken() => {
-                    if let Some(entry) = self.last(&subject, &mut patience).await? {
+                    // Its own, where there is one: it may be what an earlier try wrote.
+                    let own = self.last(&subject, patience).await?;
+                    let entry = if own.is_none() { self.last(taken, patience).await? } else { own };
+                    if let Some(entry) = entry {
                         return Ok(Appended::Already(entry));
                     }
                     // The replicas are still agreeing on the write that stands before ours.
@@ -76,10 +103,14 @@ impl Shared {
         }
     }
 
-    /// What stands for this fact: itself, or for a window that has closed, its target.
+    /// What stands for this fact or in its way: itself, or for a window that has closed, its target, or for an attempt to
+    /// be begun, its end.
     async fn existing(&self, fact: &NewFact, patience: &mut Patience) -> Result<Option<Entry>, Error> {
         if let Some(entry) = self.last(&fact.subject.to_string(), patience).await? {
             return Ok(Some(entry));
+        }
+        if let Some(subjects) = alone_on(&fact.subject) {
+            return self.last(&subjects, patience).await;
         }
         match &fact.schedule {
             Some(schedule) => self.last(&schedule.target.to_string(), patience).await,

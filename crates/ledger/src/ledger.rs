@@ -72,6 +72,15 @@ impl Ledger {
         self.0.append_all(facts, said_through).await
     }
 
+    /// Appends the end of an attempt that nobody has begun: once, and only if nobody has. [`Appended::Already`] gives what
+    /// stands there, which may be its beginning. An attempt that was ended so is not begun any more.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub async fn append_unbegun(&self, fact: &NewFact) -> Result<Appended, Error> {
+        self.0.append_unbegun(fact).await
+    }
+
     /// The last entry on a subject. Needs no more than the right to read that subject; a replica that lags may answer.
     ///
     /// # Errors

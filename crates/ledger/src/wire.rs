@@ -7,7 +7,7 @@ use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use tocsin_protocol::{
-    Entry, KEY_HEADER, NewFact, SAID_THROUGH_HEADER, SIGNATURE_HEADER, Signed, Stream, Subject,
+    AttemptPhase, Entry, KEY_HEADER, NewFact, SAID_THROUGH_HEADER, SIGNATURE_HEADER, Signed, Stream, Subject,
     TRACEPARENT_HEADER, Timestamp,
 };
 
@@ -44,9 +44,27 @@ pub(crate) fn signed_headers(subject: &Subject, signed: &Signed, last: u64) -> H
     headers
 }
 
-/// The headers of a fact of ours, under the condition that nothing stands on its subject.
+/// All of an attempt: its two ends.
+pub(crate) fn whole_attempt(subject: &Subject) -> Option<String> {
+    let Subject::Attempt { .. } = subject else { return None };
+    let subject = subject.to_string();
+    let (attempt, _) = subject.rsplit_once('.')?;
+    Some(format!("{attempt}.*"))
+}
+
+/// The subjects on which nothing may stand for a fact to be written, where that is more than its own: what has ended,
+/// without having been begun, is not begun any more.
+pub(crate) fn alone_on(subject: &Subject) -> Option<String> {
+    let begins = matches!(subject, Subject::Attempt { phase: AttemptPhase::Begun, .. });
+    begins.then(|| whole_attempt(subject)).flatten()
+}
+
+/// The headers of a fact of ours, under the condition that nothing stands on its subject, or on [`alone_on`] of it.
 pub(crate) fn fact_headers(fact: &NewFact, said_through: Option<u64>) -> HeaderMap {
     let mut headers = written_once();
+    if let Some(subjects) = alone_on(&fact.subject) {
+        headers.insert(EXPECTED_LAST_SUBJECT_SEQUENCE_SUBJECT, subjects);
+    }
     trace(&mut headers, &fact.subject);
     if let Some(said_through) = said_through {
         headers.insert(SAID_THROUGH_HEADER, said_through.to_string());

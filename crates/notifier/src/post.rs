@@ -152,7 +152,7 @@ impl Post {
                 }
                 Next::End { attempt, outcome, reply } => {
                     let ended = AttemptEnded { relay: String::new(), outcome, code: None, reply };
-                    if self.end(&case.which, attempt, &ended).await {
+                    if self.end_unbegun(&case.which, attempt, &ended).await? {
                         return Ok(Then::Done);
                     }
                     history = self.history(&case.which).await?;
@@ -322,6 +322,21 @@ impl Post {
     async fn end(&self, which: &Which, attempt: u32, ended: &AttemptEnded) -> bool {
         let Some(fact) = fact(which, attempt, AttemptPhase::Ended, ended) else { return false };
         self.is_ours(fact).await
+    }
+
+    /// Writes the end of an attempt that nobody has begun. False when somebody has, or another end stands there: a mail that
+    /// another notifier sends meanwhile must not be told of as not sent.
+    async fn end_unbegun(
+        &self,
+        which: &Which,
+        attempt: u32,
+        ended: &AttemptEnded,
+    ) -> Result<bool, tocsin_ledger::Error> {
+        let Some(fact) = fact(which, attempt, AttemptPhase::Ended, ended) else { return Ok(false) };
+        Ok(match self.ledger.append_unbegun(&fact).await? {
+            Appended::Written(_) => true,
+            Appended::Already(entry) => entry.body == fact.body,
+        })
     }
 
     /// Writes a fact. True when it stands there as we wrote it, by this write or by one whose acknowledgement was lost.

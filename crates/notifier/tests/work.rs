@@ -12,7 +12,7 @@ use tocsin_notifier::{
     DomainLimit, Tls,
     sink::{Behaviour, Point, Secure, Sink, SinkOptions},
 };
-use tocsin_protocol::{AttemptPhase, Escalation, NewFact, Outcome, Status, Subject, to_body};
+use tocsin_protocol::{AttemptEnded, AttemptPhase, Escalation, NewFact, Outcome, Status, Subject, to_body};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mail_that_is_taken_is_recorded_with_the_relays_words() {
@@ -46,6 +46,24 @@ async fn an_address_that_is_refused_for_good_is_not_tried_again() {
     assert_eq!(bus.ended("r1", 1).await.outcome, Outcome::Accepted);
     notifier.stop().await;
     assert_eq!(bus.attempts().await.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_that_another_notifier_has_stood_down_is_not_begun() {
+    let (bus, sink) = (Bus::start().await, sink().await);
+    let said = bus.say_event().await;
+    // Written by a notifier that knew of an acknowledgement which this one has yet to read.
+    let subject = attempt_subject("r0", 1, AttemptPhase::Ended);
+    let reply = "not sent: r0 acknowledged".to_owned();
+    let ended = AttemptEnded { relay: String::new(), outcome: Outcome::StoodDown, code: None, reply };
+    let fact = NewFact { subject, body: to_body("attempt", &ended).unwrap(), schedule: None };
+    bus.ledger.append_unbegun(&fact).await.unwrap();
+    bus.escalate(said, &recipients(2)).await;
+    let notifier = Running::start(&bus, &config(&[sink.address().port()])).await;
+    assert_eq!(bus.ended("r1", 1).await.outcome, Outcome::Accepted);
+    notifier.stop().await;
+    assert_eq!(sink.counts().mails, 1);
+    assert_eq!(bus.attempts().await.len(), 3, "one end alone, and an attempt from its beginning to its end");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -56,6 +56,35 @@ async fn two_racing_writers_leave_one_log() {
 }
 
 #[tokio::test]
+async fn an_attempt_is_begun_or_ended_without_and_never_both() {
+    let bus = Bus::start().await;
+    let begun = |n: usize| fact(&format!("tocsin.attempt.a.x.1.1.{n}.begun"), "begun");
+    let ended = |n: usize| fact(&format!("tocsin.attempt.a.x.1.1.{n}.ended"), "ended");
+    let stands = |appended: Appended| match appended {
+        Appended::Already(entry) => entry.body,
+        Appended::Written(sequence) => panic!("written at {sequence}"),
+    };
+    bus.ledger.append_unbegun(&ended(1)).await.unwrap();
+    assert_eq!(stands(bus.ledger.append(&begun(1), None).await.unwrap()), "ended");
+    // Among others, which are written all the same.
+    let all = within("a batch", bus.ledger.append_all(&[begun(2), begun(1), begun(3)], None)).await.unwrap();
+    assert_eq!(written(&all), 2);
+    assert_eq!(stands(all[1].clone()), "ended");
+    assert_eq!(stands(bus.ledger.append_unbegun(&ended(2)).await.unwrap()), "begun");
+    assert!(matches!(bus.ledger.append(&ended(2), None).await.unwrap(), Appended::Written(_)));
+    assert_eq!(stands(bus.ledger.append_unbegun(&ended(2)).await.unwrap()), "ended");
+
+    // Two who do not know of each other.
+    let other = connect(&bus.server).await;
+    for n in 10..60 {
+        let (begun, ended) = (begun(n), ended(n));
+        let race = async { tokio::join!(bus.ledger.append(&begun, None), other.append_unbegun(&ended)) };
+        let (begins, ends) = within("a race", race).await;
+        assert_eq!(written(&[begins.unwrap(), ends.unwrap()]), 1, "attempt {n}");
+    }
+}
+
+#[tokio::test]
 async fn a_dispatch_that_was_cut_short_is_completed() {
     let bus = Bus::start().await;
     let facts: Vec<NewFact> = (0..40).map(|n| notice(&format!("r{n}"), 1)).collect();
