@@ -15,5 +15,6 @@ mod killed;
 mod python;
 mod relays;
 mod reports;
+mod restored;
 mod strangers;
 mod tampered;

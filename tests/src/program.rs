@@ -74,6 +74,18 @@ impl Program {
         }
     }
 
+    /// Waits until it ends by itself: its exit code, and what it has printed.
+    pub(crate) async fn ended(mut self) -> (Option<i32>, String) {
+        let deadline = Instant::now() + LONG;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status.code(), self.printed());
+            }
+            assert!(Instant::now() < deadline, "it does not end: {}", self.tail());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Stops it in its tracks (SIGSTOP): its connections stay open, and it does nothing.
     pub fn stall(&self) {
         self.signal("STOP");

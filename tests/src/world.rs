@@ -241,6 +241,23 @@ impl World {
         )
     }
 
+    /// What a command of the real program ends with, and what it has printed.
+    pub async fn command(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        self.program(arguments[0], arguments).ended().await
+    }
+
+    /// A place for files that lasts as long as the world does.
+    pub fn home(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Loses the bus with all that it held: an empty one comes up in its place.
+    pub async fn lose_the_bus(&mut self) {
+        self.server.kill().await.unwrap();
+        std::fs::remove_dir_all(self.server.store_dir().join("store")).unwrap();
+        self.server.restart().await.unwrap();
+    }
+
     /// The notifier's configuration, as the table of that name in the program's file has it.
     fn notifier_config(&self) -> String {
         let Config { timeout, pauses, takeover, password, link } = &self.config;

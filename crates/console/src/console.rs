@@ -3,7 +3,7 @@
 use std::{future::Future, net::SocketAddr};
 
 use axum::Router;
-use tocsin_ledger::Ledger;
+use tocsin_ledger::{Ledger, Progress};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -45,6 +45,13 @@ impl Console {
         let voice = Voice::open(&config)?;
         let (model, follower) = Model::new(ledger.clone());
         Ok(Self { app: App::new(config, ledger, model, hands, sessions, voice), follower, listener, address })
+    }
+
+    /// Tells here how far it has come. It is ready once it shows both streams to their end.
+    #[must_use]
+    pub fn telling(mut self, progress: Progress) -> Self {
+        self.follower.progress = progress;
+        self
     }
 
     /// Where it listens.

@@ -154,6 +154,32 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// A back-up that cannot be written or used.
+    #[error("the back-up {what} cannot be used: {why}")]
+    Backup {
+        /// Its directory.
+        what: String,
+        /// What is wrong with it, and what to do.
+        why: String,
+    },
+    /// A stream that is there where a back-up is to be put back.
+    #[error("stream {stream} is there already, with {entries} entries: {mend}")]
+    Occupied {
+        /// Which.
+        stream: &'static str,
+        /// How many entries it has.
+        entries: u64,
+        /// What to do.
+        mend: String,
+    },
+    /// A back-up that did not come through, in one direction or the other.
+    #[error("{attempted}: {why}; run it again: what was written by halves is not used")]
+    Transfer {
+        /// What was attempted, on what.
+        attempted: String,
+        /// Why it ended.
+        why: String,
+    },
     /// No nats-server program to start.
     #[error(
         "no nats-server of at least {wanted} was found ({why}): set NATS_SERVER to one, put one on the PATH, or run through `cargo xtask test` or `cargo xtask drill`, which take the pinned one"

@@ -1,12 +1,12 @@
 //! The ledger's front door.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tocsin_protocol::{Entry, NewFact, RecipientId, Signed, Stream, Subject};
 
 use crate::{
-    Appended, Connection, Error, Follow, Notices, Presence, Said, Shape, Touch, Work, WorkOptions,
+    Appended, Backup, Connection, Error, Follow, Notices, Presence, Said, Shape, Touch, Work, WorkOptions,
     read::Wanted, shared::Shared,
 };
 
@@ -40,6 +40,24 @@ impl Ledger {
     /// [`Error::NoStream`], [`Error::NoJetStream`], or [`Error::Differs`] with the setting that differs.
     pub async fn verify(&self) -> Result<(), Error> {
         self.0.verify().await
+    }
+
+    /// Takes a back-up of both streams to a new directory. The bus goes on meanwhile; what is written after this has begun
+    /// may be in it or not, and what the log rests on is.
+    ///
+    /// # Errors
+    /// As [`Self::verify`], [`Error::Backup`] where the directory is there or cannot be written, [`Error::Transfer`].
+    pub async fn back_up(&self, to: &Path) -> Result<Backup, Error> {
+        self.0.back_up(to).await
+    }
+
+    /// Makes both streams as they are in a back-up: sequences, times, armed windows and consumers. A window that was due
+    /// meanwhile closes at once.
+    ///
+    /// # Errors
+    /// [`Error::Occupied`] when a stream is there already, [`Error::Backup`], [`Error::Transfer`], [`Error::Refused`].
+    pub async fn restore(&self, backup: &Backup, shape: &Shape) -> Result<(), Error> {
+        self.0.restore(backup, shape).await
     }
 
     /// Says a fact on `TOCSIN_SAID`. However often it is tried, and by however many, these bytes end there once.
@@ -189,6 +207,14 @@ impl Ledger {
     /// [`Error::NoStream`], [`Error::Denied`], [`Error::Refused`].
     pub async fn work(&self, options: &WorkOptions) -> Result<Work, Error> {
         Work::new(&self.0, options).await
+    }
+
+    /// Whether work waits under this durable that has been given to nobody, answered within this time or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] when there is no answer in time, [`Error::NoStream`], [`Error::Denied`].
+    pub async fn work_waits(&self, name: &str, within: Duration) -> Result<bool, Error> {
+        self.0.work_waits(name, within).await
     }
 
     /// The ends of both streams and the broker's own time, answered within this time or not at all: whoever shows the

@@ -6,6 +6,7 @@
 
 mod api;
 mod append;
+mod backup;
 mod batch;
 mod connection;
 mod consumers;
@@ -17,6 +18,7 @@ mod notices;
 mod outcome;
 mod patience;
 mod presence;
+mod progress;
 mod pull;
 mod read;
 mod reader;
@@ -31,6 +33,7 @@ mod version;
 mod wire;
 mod work;
 
+pub use backup::Backup;
 pub use connection::{Connection, Seed, Wait};
 pub use desks::desk_name;
 pub use error::Error;
@@ -39,6 +42,7 @@ pub use ledger::Ledger;
 pub use notices::{Held, Notices};
 pub use outcome::{Appended, Position, Said};
 pub use presence::{BEAT, Presence};
+pub use progress::{Job, Progress, Seen, Watch};
 pub use shape::{MINIMUM_SERVER, Shape};
 pub use streams::Touch;
 pub use work::{Item, NOTIFIER_WORK, Work, WorkOptions};

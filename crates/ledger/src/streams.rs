@@ -33,7 +33,7 @@ const FORBIDDEN: [&str; 7] =
     ["mirror", "sources", "subject_transform", "sealed", "no_ack", "persist_mode", "consumer_limits"];
 
 /// A stream's settings, as `STREAM.CREATE` takes them.
-fn wanted(stream: Stream, shape: &Shape) -> Map<String, Value> {
+pub(crate) fn wanted(stream: Stream, shape: &Shape) -> Map<String, Value> {
     let common = json!({
         "name": stream.name(),
         "retention": "limits",
@@ -188,6 +188,7 @@ pub struct Touch {
 
 #[derive(Deserialize)]
 struct State {
+    messages: u64,
     last_seq: u64,
 }
 
@@ -225,6 +226,12 @@ impl Shared {
     /// The last sequence of a stream as its leader knows it.
     pub(crate) async fn end(&self, stream: Stream) -> Result<u64, Error> {
         Ok(self.info(stream).await?.state.last_seq)
+    }
+
+    /// How many entries a stream has, and its last sequence, as its leader knows them.
+    pub(crate) async fn size(&self, stream: Stream) -> Result<(u64, u64), Error> {
+        let State { messages, last_seq } = self.info(stream).await?.state;
+        Ok((messages, last_seq))
     }
 
     /// The ends of both streams, and the broker's own time: asked once, and answered within this time or not at all.

@@ -7,6 +7,7 @@ use tocsin_protocol::{Entry, Stream};
 
 use crate::{
     Error, consumers,
+    patience::Patience,
     pull::{Pull, Pulled},
     shared::{NoAnswer, Shared},
     wire::Delivered,
@@ -155,6 +156,21 @@ impl Item {
 }
 
 impl Shared {
+    /// Whether something waits that has been given to nobody.
+    pub(crate) async fn work_waits(&self, name: &str, within: Duration) -> Result<bool, Error> {
+        #[derive(serde::Deserialize)]
+        struct Info {
+            num_pending: u64,
+        }
+        let attempted = format!("looking at consumer {name}");
+        let verb = format!("CONSUMER.INFO.{}.{name}", Stream::Log.name());
+        let info: Info = self
+            .api_within(&attempted, &verb, &serde_json::json!({}), &mut Patience::up_to(within))
+            .await?
+            .map_err(|error| error.told(&attempted, Stream::Log, self))?;
+        Ok(info.num_pending > 0)
+    }
+
     /// Acknowledges a delivery and waits until the broker says that it knows. One that does not answer in its time has
     /// lost the consumer's leader: giving the message out again does no harm, and waiting longer would.
     pub(crate) async fn settle(&self, reply: &str, subject: &str) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use tocsin_ledger::{Item, Ledger, NOTIFIER_WORK, Work, WorkOptions};
+use tocsin_ledger::{Item, Ledger, NOTIFIER_WORK, Progress, Work, WorkOptions};
 use tocsin_protocol::{Escalation, TraceId, from_body};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -41,6 +41,7 @@ pub struct Notifier {
     ledger: Ledger,
     settings: Settings,
     relays: Vec<Relay>,
+    progress: Progress,
 }
 
 impl Notifier {
@@ -51,7 +52,13 @@ impl Notifier {
     pub fn new(ledger: Ledger, config: &Config) -> Result<Self, Error> {
         let settings = config.check()?;
         let relays = settings.relays.iter().cloned().map(Relay::new).collect::<Result<_, _>>()?;
-        Ok(Self { ledger, settings, relays })
+        Ok(Self { ledger, settings, relays, progress: Progress::default() })
+    }
+
+    /// Tells here how far it has come. It is ready once it takes work, knowing who has acknowledged.
+    #[must_use]
+    pub fn telling(self, progress: Progress) -> Self {
+        Self { progress, ..self }
     }
 
     /// Works until `shutdown` is ready; then takes no more work, lets what is being sent come to its end, writes that
@@ -97,12 +104,14 @@ impl Notifier {
                     under_way: Arc::clone(&under_way),
                     beat: self.settings.takeover / 3,
                     tasks: JoinSet::new(),
+                    progress: self.progress.clone(),
                 };
                 (desk, work)
             })
             .unzip();
         let at_work = async {
             post.wait_for_what_is_known().await;
+            self.progress.ready();
             join_all(desks.iter_mut().zip(work).map(|(desk, work)| desk.take(work))).await
         };
         tokio::select! {
@@ -152,6 +161,7 @@ struct Desk {
     under_way: Arc<Mutex<HashSet<u64>>>,
     beat: Duration,
     tasks: JoinSet<()>,
+    progress: Progress,
 }
 
 impl Desk {
@@ -167,6 +177,7 @@ impl Desk {
             }
             match work.next(slots.len()).await {
                 Ok(items) => {
+                    self.progress.turned();
                     let mut slots = slots.into_iter();
                     for item in items {
                         if lane(&item) != self.lane {
@@ -192,8 +203,10 @@ impl Desk {
             return;
         };
         let (post, beat, lane) = (Arc::clone(&self.post), self.beat, self.lane);
+        let progress = self.progress.clone();
         self.tasks.spawn(async move {
             work_off(&post, &item, lane, beat).await;
+            progress.turned();
             drop((mine, slot));
         });
     }

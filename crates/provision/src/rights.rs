@@ -143,8 +143,18 @@ impl Rights {
                 [SAID, LOG]
                     .iter()
                     .flat_map(|stream| {
-                        ["STREAM.CREATE", "STREAM.UPDATE", "CONSUMER.NAMES"]
-                            .map(|verb| format!("$JS.API.{verb}.{stream}"))
+                        // A restore makes a stream that is not there; it writes over none.
+                        let api = [
+                            "STREAM.CREATE",
+                            "STREAM.UPDATE",
+                            "STREAM.SNAPSHOT",
+                            "STREAM.RESTORE",
+                            "CONSUMER.NAMES",
+                        ];
+                        let pieces = ["$JS.SNAPSHOT.ACK", "$JS.SNAPSHOT.RESTORE"];
+                        api.map(|verb| format!("$JS.API.{verb}.{stream}"))
+                            .into_iter()
+                            .chain(pieces.map(|piece| format!("{piece}.{stream}.>")))
                     })
                     .collect(),
             ),
@@ -160,9 +170,15 @@ impl Rights {
                 ],
                 vec![format!("$JS.API.CONSUMER.NAMES.{LOG}")],
             ),
-            Service::Notifier => {
-                (&["attempt.>"], NOTIFIER_WORK.iter().map(|name| format!("$JS.ACK.{LOG}.{name}.>")).collect())
-            }
+            Service::Notifier => (
+                &["attempt.>"],
+                NOTIFIER_WORK
+                    .iter()
+                    .flat_map(|name| {
+                        [format!("$JS.ACK.{LOG}.{name}.>"), format!("$JS.API.CONSUMER.INFO.{LOG}.{name}")]
+                    })
+                    .collect(),
+            ),
             Service::Auditor | Service::Console => return None,
         };
         let reading = [SAID, LOG].into_iter().flat_map(|stream| {

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use tocsin_duty::Fold;
-use tocsin_ledger::Ledger;
+use tocsin_ledger::{Ledger, Progress};
 use tocsin_protocol::SigningKey;
 use tokio::sync::watch;
 
@@ -16,12 +16,13 @@ const BREATH: usize = 256;
 pub struct Router {
     ledger: Ledger,
     checkpoints: Checkpoints,
+    progress: Progress,
 }
 
 impl Router {
     /// A router on this ledger, which should wait for ever ([`tocsin_ledger::Wait::UntilConnected`]).
     pub fn new(ledger: Ledger) -> Self {
-        Self { ledger, checkpoints: Checkpoints::default() }
+        Self { ledger, checkpoints: Checkpoints::default(), progress: Progress::default() }
     }
 
     /// Signs checkpoints with this key, as long as it is the directory's. Without one it signs none.
@@ -33,6 +34,12 @@ impl Router {
         Ok(Self { checkpoints, ..self })
     }
 
+    /// Tells here how far it has come. It is ready once it has read both streams to their end.
+    #[must_use]
+    pub fn telling(self, progress: Progress) -> Self {
+        Self { progress, ..self }
+    }
+
     /// Works until `shutdown` is ready; then finishes the append under way and returns. Should the bus be away, that
     /// append is given up after ten seconds, which harms nothing.
     ///
@@ -42,7 +49,7 @@ impl Router {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let (stop, stopping) = watch::channel(false);
         tokio::select! {
-            ended = Box::pin(work(self.ledger, self.checkpoints, stopping)) => ended,
+            ended = Box::pin(work(self, stopping)) => ended,
             () = async {
                 shutdown.await;
                 stop.send_replace(true);
@@ -58,11 +65,8 @@ pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-async fn work(
-    ledger: Ledger,
-    mut checkpoints: Checkpoints,
-    mut stopping: watch::Receiver<bool>,
-) -> Result<(), Error> {
+async fn work(router: Router, mut stopping: watch::Receiver<bool>) -> Result<(), Error> {
+    let Router { ledger, mut checkpoints, progress } = router;
     let mut started = stopping.clone();
     let start = async {
         ledger.verify().await?;
@@ -75,7 +79,7 @@ async fn work(
     };
     let mut fold = Fold::trusting(trust);
     let desks = Desks::start(ledger.clone());
-    let mut turn = Turn::new(ledger.clone(), stopping.clone());
+    let mut turn = Turn::new(ledger.clone(), stopping.clone(), progress.clone());
     let (mut live, mut at_end) = (false, false);
     while !*stopping.borrow() {
         let read = tokio::select! {
@@ -101,10 +105,12 @@ async fn work(
             tokio::task::yield_now().await;
         }
         turn.folded(read.entries.len());
+        progress.read_through(fold.said_through(), fold.log_through());
         at_end = read.caught_up;
         // A replay owes and settles all that ever happened: nothing is written before it has come to its end.
         if !live && at_end {
             live = true;
+            progress.ready();
             crate::tell::live(&fold);
         }
         if live {

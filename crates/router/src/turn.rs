@@ -3,7 +3,7 @@
 use std::{future, time::Duration};
 
 use tocsin_duty::Fold;
-use tocsin_ledger::{Appended, Ledger};
+use tocsin_ledger::{Appended, Ledger, Progress};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -26,6 +26,7 @@ const LAST_APPEND: Duration = Duration::from_secs(10);
 pub(crate) struct Turn {
     ledger: Ledger,
     stopping: watch::Receiver<bool>,
+    progress: Progress,
     aside: Aside,
     /// Whether a finding was left for the end of the streams.
     withheld: bool,
@@ -37,8 +38,8 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    pub(crate) fn new(ledger: Ledger, stopping: watch::Receiver<bool>) -> Self {
-        Self { ledger, stopping, aside: Aside::default(), withheld: false, folded: 0, met: 0 }
+    pub(crate) fn new(ledger: Ledger, stopping: watch::Receiver<bool>, progress: Progress) -> Self {
+        Self { ledger, stopping, progress, aside: Aside::default(), withheld: false, folded: 0, met: 0 }
     }
 
     /// So many more entries were folded.
@@ -92,6 +93,7 @@ impl Turn {
                     }
                 }
             };
+            self.progress.turned();
             let mut told = tell::Told::of(&part);
             for (fact, outcome) in part.facts.iter().zip(outcomes.map_err(|source| Error::Append { source })?)
             {

@@ -4,7 +4,7 @@ use std::{env, time::Duration};
 
 use tocsin_ledger::{Connection, Ledger, Wait};
 
-use crate::{failure::Failure, shutdown::Shutdown};
+use crate::{failure::Failure, shutdown::Shutdown, systemd};
 
 /// How long somebody is kept waiting for a bus that does not answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,6 +23,7 @@ pub(crate) async fn command(role: &str) -> Result<Ledger, Failure> {
 /// Connects for a service: it waits for as long as the bus is away. `None` when it was told to end meanwhile.
 pub(crate) async fn service(role: &str, shutdown: &Shutdown) -> Result<Option<Ledger>, Failure> {
     let connection = connection(role, Wait::UntilConnected)?;
+    systemd::waits_for_the_bus();
     tokio::select! {
         ledger = Ledger::connect(&connection) => Ok(Some(ledger?)),
         () = shutdown.wait() => Ok(None),

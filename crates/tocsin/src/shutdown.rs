@@ -4,7 +4,7 @@ use std::{future::Future, process};
 
 use tokio::sync::watch;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, systemd};
 
 /// Tells every part of a service when it is to end: at the first SIGTERM or SIGINT. A second one ends the process at
 /// once, which harms nothing: whatever is under way is taken up again.
@@ -22,6 +22,7 @@ impl Shutdown {
         let heard = tell.clone();
         tokio::spawn(async move {
             signals.next().await;
+            systemd::ends();
             tracing::info!("ending: what is under way is finished first");
             heard.send_replace(true);
             signals.next().await;

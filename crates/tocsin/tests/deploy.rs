@@ -36,3 +36,137 @@ fn every_configuration_syncs_each_write_listens_on_loopback_and_tells_of_chrony_
         assert!(text.contains("chrony") && text.to_lowercase().contains("disk"), "{name}");
     }
 }
+
+/// The lines of the units that we ship that begin with this.
+fn of_units(key: &str) -> Vec<(String, String)> {
+    let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/systemd");
+    let mut found = Vec::new();
+    for unit in fs::read_dir(units).unwrap().map(|unit| unit.unwrap().path()) {
+        let name = unit.file_name().unwrap().to_string_lossy().into_owned();
+        for line in fs::read_to_string(&unit).unwrap().lines() {
+            found.extend(line.strip_prefix(key).map(|rest| (name.clone(), rest.to_owned())));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_unit_calls_the_program_as_it_may_be_called() {
+    let mut called = 0;
+    for (unit, line) in of_units("ExecStart=") {
+        for call in line.split([';', '\'']).map(str::trim) {
+            let Some(arguments) = call.strip_prefix("/usr/bin/tocsin ").or(call.strip_prefix("tocsin "))
+            else {
+                continue;
+            };
+            let arguments = arguments.split(' ').map(|word| word.trim_matches('"'));
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tocsin"));
+            let told = command.args(arguments).arg("--help").output().unwrap();
+            assert!(told.status.success(), "{unit}: {}", String::from_utf8_lossy(&told.stderr));
+            called += 1;
+        }
+    }
+    assert!(called >= 6, "{called}");
+}
+
+/// A service that is ended with the test.
+#[cfg(unix)]
+struct Running(std::process::Child);
+
+#[cfg(unix)]
+impl Drop for Running {
+    fn drop(&mut self) {
+        // An error means that it is gone already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What systemd hears from a service.
+#[cfg(unix)]
+struct Systemd {
+    socket: std::os::unix::net::UnixDatagram,
+    heard: Vec<String>,
+}
+
+#[cfg(unix)]
+impl Systemd {
+    /// Waits until a word that begins so is heard, and gives what was heard up to it.
+    fn until(&mut self, word: &str) -> Vec<String> {
+        let mut buffer = [0; 4096];
+        loop {
+            if let Some(at) = self.heard.iter().position(|heard| heard.starts_with(word)) {
+                return self.heard.drain(..=at).collect();
+            }
+            let read = self.socket.recv(&mut buffer).unwrap_or_else(|why| panic!("{word}: {why}"));
+            let told = String::from_utf8_lossy(&buffer[..read]);
+            self.heard.extend(told.lines().map(str::to_owned));
+        }
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_tells_systemd_that_it_is_ready_when_it_works_and_that_it_gets_on() {
+    use std::time::Duration;
+
+    use tocsin_ledger::{
+        Connection, Ledger, Shape,
+        server::{Server, ServerOptions, find},
+    };
+
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::start(&ServerOptions {
+        binary: find().unwrap(),
+        store_dir: home.path().join("nats"),
+        config: None,
+        port: None,
+    })
+    .await
+    .unwrap();
+    Ledger::connect(&Connection::to(&server.url())).await.unwrap().set_up(&Shape::default()).await.unwrap();
+    server.kill().await.unwrap();
+    let config = home.path().join("tocsin.toml");
+    let settings = "[notifier]\nfrom = 'tocsin@operator.example'\nmessage_id_domain = 'operator.example'\n\
+                    [[notifier.relays]]\nname = 'own'\nhost = '127.0.0.1'\nport = 25\ntls = 'none'\n\
+                    [console]\nlisten = '127.0.0.1:0'\naccounts = 'accounts.toml'\n";
+    fs::write(&config, settings).unwrap();
+    tocsin_console::Accounts::change(&home.path().join("accounts.toml"), |accounts| {
+        accounts.add(&"wall".parse()?, tocsin_console::Sees::Everything, None, "correct horse battery")
+    })
+    .unwrap();
+
+    let mut services = Vec::new();
+    for name in ["router", "notifier", "console"] {
+        let path = home.path().join(format!("{name}.socket"));
+        let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tocsin"));
+        command.arg(name).current_dir(home.path());
+        command.env("NATS_URL", server.url()).env("TOCSIN_CONFIG", &config);
+        command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "1200000").env_remove("WATCHDOG_PID");
+        command.stderr(fs::File::create(home.path().join(format!("{name}.log"))).unwrap());
+        command.stdout(std::process::Stdio::null());
+        let child = Running(command.spawn().unwrap());
+        services.push((name, child, Systemd { socket, heard: Vec::new() }));
+    }
+    // While the bus is away none is ready.
+    for (name, _, systemd) in &mut services {
+        let before = systemd.until("STATUS=waiting for the bus");
+        assert!(!before.iter().any(|word| word == "READY=1"), "{name}: {before:?}");
+    }
+    server.restart().await.unwrap();
+    for (name, child, systemd) in &mut services {
+        systemd.until("READY=1");
+        systemd.until("WATCHDOG=1");
+        systemd.until("WATCHDOG=1");
+        let ended =
+            Command::new("sh").args(["-c", &format!("kill -TERM {}", child.0.id())]).status().unwrap();
+        assert!(ended.success());
+        systemd.until("STOPPING=1");
+        let status = child.0.wait().unwrap();
+        let log = fs::read_to_string(home.path().join(format!("{name}.log"))).unwrap();
+        assert!(status.success(), "{name}: {log}");
+    }
+    server.stop().await.unwrap();
+}

@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tocsin_ledger::Ledger;
+use tocsin_ledger::{Ledger, Progress};
 use tocsin_protocol::Timestamp;
 use tokio::sync::watch;
 
@@ -57,6 +57,7 @@ pub struct Follower {
     revision: watch::Sender<u64>,
     ear: watch::Sender<Ear>,
     presence: Presence,
+    pub(crate) progress: Progress,
 }
 
 impl Model {
@@ -68,7 +69,8 @@ impl Model {
         let (ear, ears) = watch::channel(Ear::new(Instant::now()));
         let model =
             Self { state: Arc::clone(&state), revision: revisions, ear: ears, presence: presence.clone() };
-        (model, Follower { ledger, state, revision, ear, presence })
+        let progress = Progress::default();
+        (model, Follower { ledger, state, revision, ear, presence, progress })
     }
 
     /// What is known now. Hold it briefly and never across an await.
@@ -117,15 +119,19 @@ impl Follower {
         let mut follow = self.ledger.follow().await?;
         loop {
             let read = follow.next().await?;
-            if read.entries.is_empty() {
-                continue;
+            self.progress.turned();
+            if !read.entries.is_empty() {
+                let revision = {
+                    let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+                    state.take(&read.entries);
+                    self.progress.read_through(state.fold.said_through(), state.fold.log_through());
+                    state.revision()
+                };
+                self.revision.send_replace(revision);
             }
-            let revision = {
-                let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-                state.take(&read.entries);
-                state.revision()
-            };
-            self.revision.send_replace(revision);
+            if read.caught_up {
+                self.progress.ready();
+            }
         }
     }
 

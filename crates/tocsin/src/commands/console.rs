@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use tocsin_console::Console;
-use tocsin_ledger::{Connection, Ledger, Wait};
+use tocsin_ledger::{Connection, Job, Ledger, Progress, Wait};
 
-use crate::{bus, config, failure::Failure, hands, out, press::OperatorPress, shutdown::Shutdown};
+use crate::{bus, config, failure::Failure, hands, out, press::OperatorPress, shutdown::Shutdown, systemd};
 
 /// Serve the web console: the board, acknowledgement, publication and audit as pages
 ///
@@ -28,7 +28,10 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let Some(ledger) = bus::service("console", &shutdown).await? else { return Ok(()) };
     ledger.verify().await?;
     let connection = bus::connection("console", Wait::UntilConnected)?;
-    serve(ledger, &connection, config, &shutdown).await
+    let served = Served::bind(ledger.clone(), &connection, config).await?;
+    let progress = Progress::default();
+    systemd::tell_of(&ledger, &progress, Job::Reading, Some(served.console.address()), &shutdown);
+    Served { console: served.console.telling(progress), ..served }.run(&shutdown).await
 }
 
 /// Takes the address, tells it, and serves. `connection` is the way to the bus by which publishers go too.
@@ -38,20 +41,41 @@ pub(crate) async fn serve(
     config: tocsin_console::Config,
     shutdown: &Shutdown,
 ) -> Result<(), Failure> {
-    let told = config.public_url.clone();
-    let press = OperatorPress::open(&config, connection)?;
-    let hands = hands::hands(&ledger, press.clone());
-    let console = Console::bind(ledger, config, hands).await?;
-    let told = told.unwrap_or_else(|| format!("http://{}", console.address()));
-    out::line(&format!("The console is at {told}"))?;
-    let sending = Box::pin(async {
-        match press {
-            Some(press) => press.keep_sending().await,
-            None => std::future::pending().await,
+    Served::bind(ledger, connection, config).await?.run(shutdown).await
+}
+
+/// A console that has its address, and what it publishes with.
+struct Served {
+    console: Console,
+    press: Option<OperatorPress>,
+}
+
+impl Served {
+    async fn bind(
+        ledger: Ledger,
+        connection: &Connection,
+        config: tocsin_console::Config,
+    ) -> Result<Self, Failure> {
+        let told = config.public_url.clone();
+        let press = OperatorPress::open(&config, connection)?;
+        let hands = hands::hands(&ledger, press.clone());
+        let console = Console::bind(ledger, config, hands).await?;
+        let told = told.unwrap_or_else(|| format!("http://{}", console.address()));
+        out::line(&format!("The console is at {told}"))?;
+        Ok(Self { console, press })
+    }
+
+    async fn run(self, shutdown: &Shutdown) -> Result<(), Failure> {
+        let press = self.press;
+        let sending = Box::pin(async {
+            match press {
+                Some(press) => press.keep_sending().await,
+                None => std::future::pending().await,
+            }
+        });
+        tokio::select! {
+            served = Box::pin(self.console.run(shutdown.wait())) => Ok(served?),
+            () = sending => Ok(()),
         }
-    });
-    tokio::select! {
-        served = Box::pin(console.run(shutdown.wait())) => Ok(served?),
-        () = sending => Ok(()),
     }
 }

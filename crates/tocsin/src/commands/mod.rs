@@ -23,10 +23,12 @@ mod up;
 
 // Administrators.
 mod account;
+mod backup;
 mod directory;
 mod keys;
 mod policy;
 mod provision;
+mod restore;
 mod setup;
 
 use clap::Subcommand;
@@ -67,6 +69,8 @@ pub(crate) enum Command {
 
     // Administrators.
     Setup(setup::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
     Provision(provision::Args),
     Keys(keys::Args),
     Directory(directory::Args),
@@ -91,6 +95,8 @@ impl Command {
             | Self::Refusals(_)
             | Self::Report(_)
             | Self::Setup(_)
+            | Self::Backup(_)
+            | Self::Restore(_)
             | Self::Provision(_)
             | Self::Keys(_)
             | Self::Directory(_)
@@ -124,6 +130,8 @@ impl Command {
 
             // Administrators.
             Self::Setup(args) => setup::run(args).await,
+            Self::Backup(args) => backup::run(args).await,
+            Self::Restore(args) => restore::run(args).await,
             Self::Provision(args) => provision::run(args).await,
             Self::Keys(args) => keys::run(args).await,
             Self::Directory(args) => directory::run(args).await,

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use tocsin_ledger::{Job, Progress};
 use tocsin_notifier::Notifier;
 
-use crate::{bus, config::Config, failure::Failure, shutdown::Shutdown};
+use crate::{bus, config::Config, failure::Failure, shutdown::Shutdown, systemd};
 
 /// Run a notifier: it writes to silent recipients by e-mail
 ///
@@ -25,6 +26,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let shutdown = Shutdown::listen()?;
     let Some(ledger) = bus::service("notifier", &shutdown).await? else { return Ok(()) };
     ledger.verify().await?;
+    let progress = Progress::default();
+    systemd::tell_of(&ledger, &progress, Job::Working, None, &shutdown);
     let notifier = Notifier::new(ledger, &config.notifier).map_err(|error| Failure::input(&error))?;
-    Ok(notifier.run(shutdown.wait()).await?)
+    Ok(notifier.telling(progress).run(shutdown.wait()).await?)
 }

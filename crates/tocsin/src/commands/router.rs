@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use tocsin_ledger::{Job, Progress};
 use tocsin_router::Router;
 
-use crate::{bus, failure::Failure, seed, shutdown::Shutdown};
+use crate::{bus, failure::Failure, seed, shutdown::Shutdown, systemd};
 
 /// Run a router: it dispatches what is said on the bus, and finds who was silent
 ///
@@ -26,5 +27,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let key = args.key.as_deref().map(seed::read).transpose()?;
     let shutdown = Shutdown::listen()?;
     let Some(ledger) = bus::service("router", &shutdown).await? else { return Ok(()) };
-    Ok(Router::new(ledger).signing(key)?.run(shutdown.wait()).await?)
+    let progress = Progress::default();
+    systemd::tell_of(&ledger, &progress, Job::Reading, None, &shutdown);
+    Ok(Router::new(ledger).signing(key)?.telling(progress).run(shutdown.wait()).await?)
 }

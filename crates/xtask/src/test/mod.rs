@@ -4,6 +4,7 @@ mod alerts;
 mod browser;
 mod counts;
 mod deny;
+mod units;
 
 use std::{
     collections::BTreeSet,
@@ -34,6 +35,8 @@ enum Step {
     Deny,
     /// The alerts that we ship, by Prometheus' own tool where it is installed.
     Alerts,
+    /// The systemd units that we ship, by systemd's own tool where it is installed.
+    Units,
     /// Lints, none of them a warning only.
     Clippy,
     /// Unit, integration, documentation and end-to-end tests, and the rules of the architecture.
@@ -122,6 +125,7 @@ impl Step {
                 pass(deny)
             }
             Self::Alerts => alerts::run(),
+            Self::Units => units::run(),
             Self::Clippy => {
                 let clippy = |what: &[&str]| {
                     pass(cargo(&[&["clippy", "--locked"], what, &["--", "--deny", "warnings"]].concat()))
