@@ -94,11 +94,17 @@ pub(crate) fn read<T: DeserializeOwned>(
     serde_json::from_slice(payload).map(Ok).map_err(fault)
 }
 
-/// Whether the stream's queue was full, so that the message was not taken. Told as a status or as an error.
-pub(crate) fn is_crowded(message: &Message) -> bool {
+/// Reads a message that answers. That the stream's queue is full is told as a status or as an error; here it is the error.
+pub(crate) fn read_message<T: DeserializeOwned>(
+    attempted: &str,
+    message: &Message,
+) -> Result<Result<T, ApiError>, Error> {
     const TOO_MANY_REQUESTS: u16 = 429;
-    message.status.is_some_and(|status| status.as_u16() == TOO_MANY_REQUESTS)
-        || matches!(read::<serde::de::IgnoredAny>("", &message.payload), Ok(Err(error)) if error.err_code == code::CROWDED)
+    if message.status.is_some_and(|status| status.as_u16() == TOO_MANY_REQUESTS) {
+        let description = "the stream's queue is full".to_owned();
+        return Ok(Err(ApiError { code: TOO_MANY_REQUESTS.into(), err_code: code::CROWDED, description }));
+    }
+    read(attempted, &message.payload)
 }
 
 impl Shared {
@@ -114,11 +120,11 @@ impl Shared {
         loop {
             let why =
                 match self.ask(subject, headers.cloned(), payload.clone(), patience.answer_within()).await {
-                    Ok(message) if is_crowded(&message) => {
-                        patience.queue_again(attempted, "the stream's queue is full").await?;
-                        continue;
-                    }
-                    Ok(message) => match read(attempted, &message.payload)? {
+                    Ok(message) => match read_message(attempted, &message)? {
+                        Err(error) if error.err_code == code::CROWDED => {
+                            patience.queue_again(attempted, &error.description).await?;
+                            continue;
+                        }
                         Err(error) if error.is_passing() => error.description,
                         answer => return Ok(answer),
                     },

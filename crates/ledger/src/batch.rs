@@ -70,9 +70,6 @@ impl<'a> BatchPublish<'a> {
         self.mark(&mut headers);
         headers.insert(BATCH_COMMIT, "1");
         let message = self.shared.ask(subject, Some(headers), body, patience.answer_within()).await?;
-        if crate::api::is_crowded(&message) {
-            return Err(crate::shared::NoAnswer::Lost("the stream's queue is full".to_owned()));
-        }
-        crate::api::read(subject, &message.payload).map_err(crate::shared::NoAnswer::Never)
+        crate::api::read_message(subject, &message).map_err(crate::shared::NoAnswer::Never)
     }
 }

@@ -96,8 +96,6 @@ impl Follow {
                     self.shorten(round).await?;
                     return Ok(Read { entries, caught_up: false });
                 }
-                // One of them lacks something whenever nothing could be given and the round is not complete.
-                else => return Ok(Read { entries, caught_up: false }),
             }
         }
     }

@@ -56,7 +56,6 @@ pub(crate) fn wanted(stream: Stream, shape: &Shape) -> Map<String, Value> {
         // forge what its subjects deny it. Strangers publish here, so nothing of the kind is allowed.
         Stream::Said => json!({
             "description": "What others say: events and receipts, each signed by its author",
-            "discard": "new",
             "subjects": ["tocsin.incident.*.*.*", "tocsin.receipt.*.*.*.*"],
             "discard": "new",
             "max_msg_size": SAID_MESSAGE_MOST,
@@ -70,8 +69,6 @@ pub(crate) fn wanted(stream: Stream, shape: &Shape) -> Map<String, Value> {
         // but our own services may publish here.
         Stream::Log => json!({
             "description": "What follows: dispatches, notices, windows, findings, escalations, attempts",
-            // The server takes no schedules with "new". There is no limit, so nothing is ever discarded.
-            "discard": "old",
             "subjects": [
                 "tocsin.directory.*", "tocsin.refusal.*", "tocsin.dispatch.*.*", "tocsin.notice.*.*.*",
                 "tocsin.window.*.*.*", "tocsin.due.*.*.*", "tocsin.finding.*.*.*",
@@ -211,7 +208,7 @@ impl Shared {
     /// Holds both streams against what they must be.
     pub(crate) async fn verify(&self) -> Result<(), Error> {
         for stream in [Stream::Said, Stream::Log] {
-            let info = self.info(stream).await?;
+            let info = self.info(stream, &mut self.patience()).await?;
             if let Some((setting, found, wanted)) = difference(stream, &info.config) {
                 let mend = format!(
                     "set it with `nats stream edit {}`, or, if the stream is empty, remove it and run `tocsin setup`",
@@ -225,28 +222,20 @@ impl Shared {
 
     /// The last sequence of a stream as its leader knows it.
     pub(crate) async fn end(&self, stream: Stream) -> Result<u64, Error> {
-        Ok(self.info(stream).await?.state.last_seq)
+        Ok(self.info(stream, &mut self.patience()).await?.state.last_seq)
     }
 
     /// How many entries a stream has, and its last sequence, as its leader knows them.
     pub(crate) async fn size(&self, stream: Stream) -> Result<(u64, u64), Error> {
-        let State { messages, last_seq } = self.info(stream).await?.state;
+        let State { messages, last_seq } = self.info(stream, &mut self.patience()).await?.state;
         Ok((messages, last_seq))
     }
 
-    /// The ends of both streams, and the broker's own time: asked once, and answered within this time or not at all.
+    /// The ends of both streams, and the broker's own time: answered within this time or not at all.
     pub(crate) async fn touch(&self, within: Duration) -> Result<Touch, Error> {
-        let ask = async |stream: Stream| {
-            let attempted = format!("touching stream {}", stream.name());
-            let verb = format!("STREAM.INFO.{}", stream.name());
-            let mut patience = Patience::up_to(within);
-            let info: StreamInfo = self
-                .api_within(&attempted, &verb, &json!({}), &mut patience)
-                .await?
-                .map_err(|error| error.told(&attempted, stream, self))?;
-            Ok::<_, Error>(info)
-        };
-        let (said, log) = tokio::try_join!(ask(Stream::Said), ask(Stream::Log))?;
+        let (mut for_said, mut for_log) = (Patience::up_to(within), Patience::up_to(within));
+        let (said, log) =
+            tokio::try_join!(self.info(Stream::Said, &mut for_said), self.info(Stream::Log, &mut for_log))?;
         Ok(Touch {
             broker_time: [said.ts, log.ts].into_iter().flatten().max(),
             said_end: said.state.last_seq,
@@ -254,10 +243,11 @@ impl Shared {
         })
     }
 
-    async fn info(&self, stream: Stream) -> Result<StreamInfo, Error> {
+    async fn info(&self, stream: Stream, patience: &mut Patience) -> Result<StreamInfo, Error> {
         let attempted = format!("looking at stream {}", stream.name());
         let verb = format!("STREAM.INFO.{}", stream.name());
-        self.api(&attempted, &verb, &json!({})).await?.map_err(|error| error.told(&attempted, stream, self))
+        let answer = self.api_within(&attempted, &verb, &json!({}), patience).await?;
+        answer.map_err(|error| error.told(&attempted, stream, self))
     }
 }
 
