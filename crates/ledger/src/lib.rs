@@ -41,7 +41,7 @@ pub use follow::{Follow, Read};
 pub use ledger::Ledger;
 pub use notices::{Held, Notices};
 pub use outcome::{Appended, Position, Said};
-pub use presence::{BEAT, Presence};
+pub use presence::{BEAT, Presence, present_subject};
 pub use progress::{Job, Progress, Seen, Watch};
 pub use shape::{MINIMUM_SERVER, Shape};
 pub use streams::Touch;

@@ -14,8 +14,8 @@ use crate::{Error, shared::Shared};
 /// How often a desk at work tells that it is there.
 pub const BEAT: Duration = Duration::from_secs(10);
 
-/// Where a recipient's desks tell that they are there.
-pub(crate) fn present_subject(recipient: &str) -> String {
+/// Where a recipient's desks tell that they are there; of `*`, where all do.
+pub fn present_subject(recipient: &str) -> String {
     format!("{}.present.{recipient}", Subject::ROOT)
 }
 

@@ -1,6 +1,6 @@
 //! What each may do on the bus: as little as it needs.
 
-use tocsin_ledger::{NOTIFIER_WORK, desk_name};
+use tocsin_ledger::{NOTIFIER_WORK, desk_name, present_subject};
 use tocsin_protocol::{RecipientId, Stream};
 
 use crate::roster::{Body, Service};
@@ -39,11 +39,6 @@ pub(crate) struct Rights {
 const SAID: &str = Stream::Said.name();
 const LOG: &str = Stream::Log.name();
 
-/// Where a recipient's desk tells that it is at work.
-fn present(recipient: &str) -> String {
-    format!("tocsin.present.{recipient}")
-}
-
 fn read_back(stream: &str, subjects: &str) -> String {
     format!("$JS.API.DIRECT.GET.{stream}.{subjects}")
 }
@@ -77,7 +72,7 @@ impl Imports {
                 format!("$JS.ACK.{LOG}.{desk}.>"),
             ]);
             // That its desk is at work: its own alone.
-            rights.told.push(present(id));
+            rights.told.push(present_subject(id));
             rights.pulled.push(format!("$JS.API.CONSUMER.MSG.NEXT.{LOG}.{desk}"));
             rights.heard.push(format!("tocsin.wake.{id}.>"));
         }
@@ -98,7 +93,7 @@ impl Imports {
                 bodies
                     .iter()
                     .filter(|body| body.receives)
-                    .map(|body| (body.id.clone(), present(&body.id)))
+                    .map(|body| (body.id.clone(), present_subject(&body.id)))
                     .collect(),
             ),
             _ => (Vec::new(), Vec::new()),
@@ -129,7 +124,7 @@ impl Imports {
 
     /// What may be subscribed to. The account is its own, so nobody else hears its inboxes.
     pub(crate) fn subscribe(&self) -> Vec<String> {
-        let present = (!self.overheard.is_empty()).then(|| present("*"));
+        let present = (!self.overheard.is_empty()).then(|| present_subject("*"));
         std::iter::once("_INBOX.>".to_owned()).chain(self.heard.iter().cloned()).chain(present).collect()
     }
 }
