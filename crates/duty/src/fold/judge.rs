@@ -114,18 +114,20 @@ pub(super) fn valid(fold: &Fold, entry: &Entry) -> Result<Valid, Objection> {
     }
 }
 
-/// Whose key signed a receipt: the console's, where it is that which is named, else it must be the recipient's.
+/// Whose key signed a receipt. One that is named and is nobody's must be the recipient's, and is not.
 fn signed_receipt<'e>(
     directory: &Directory,
     known: &KnownRecipient,
     entry: &'e Entry,
 ) -> Result<(Signer, &'e Signed), Objection> {
-    let named = entry.signed.as_ref().map(|signed| signed.key.as_str());
-    if let Some(console) = directory.console_key().filter(|key| Some(key.as_str()) == named) {
-        return Ok((Signer::Console, signed_by(Some(console), "the console", entry)?));
-    }
-    let author = format!("recipient {}", known.entry.id);
-    Ok((Signer::Recipient, signed_by(known.key.as_ref(), &author, entry)?))
+    let recipient = &known.entry.id;
+    let named = entry.signed.as_ref().and_then(|signed| directory.signer(recipient, &signed.key));
+    let by = named.unwrap_or(Signer::Recipient);
+    let signed = match by {
+        Signer::Console => signed_by(directory.console_key(), "the console", entry)?,
+        Signer::Recipient => signed_by(known.key.as_ref(), &format!("recipient {recipient}"), entry)?,
+    };
+    Ok((by, signed))
 }
 
 fn signed_by<'e>(key: Option<&AuthorKey>, author: &str, entry: &'e Entry) -> Result<&'e Signed, Objection> {
