@@ -234,10 +234,44 @@ async fn change(
         .map_err(|why| Failure::failed(format!("cannot write {}: {why}", asked.keys.display())))?;
     let bus = provision::bus(dir)?;
     asked.provision(&bus, document, false)?;
-    if DirectoryDocument::SERVICE_KEYS.contains(&id) {
-        return out::line(
-            "Start every service that signs with it anew, with its settings in env: it signs nothing that counts until then.",
-        );
+    match left_to_do(id, public.contains_key(id)) {
+        Some(what) => out::line(&what),
+        None => provision::tell_reload(&bus).await,
     }
-    provision::tell_reload(&bus).await
+}
+
+/// What is left for a person to do once a key has changed with which our services sign; `None` for a body's. Only the
+/// router's is among the settings that `tocsin provision` writes.
+fn left_to_do(id: &str, has_another: bool) -> Option<String> {
+    let to_do = match id {
+        "checkpoint_key" => {
+            "Start every router anew with its settings in env, or with this seed as key under [router]: no checkpoint of it counts until then."
+        }
+        "console_key" => {
+            "Name this seed as key under [console] and start every console anew: it acknowledges nothing until then."
+        }
+        "link_key" => {
+            "Name this seed as key under [notifier.link] and start every notifier anew: its mails go out without a link until then."
+        }
+        _ => return None,
+    };
+    Some(if has_another {
+        to_do.to_owned()
+    } else {
+        format!("Nothing is signed in its place until there is another: `tocsin keys rotate {id}`.")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_every_key_of_our_services_it_is_told_what_is_left_to_do() {
+        for id in DirectoryDocument::SERVICE_KEYS {
+            assert!(left_to_do(id, true).unwrap().contains("anew"), "{id}");
+            assert!(left_to_do(id, false).unwrap().contains("keys rotate"), "{id}");
+        }
+        assert_eq!(left_to_do("pol-kent", true), None);
+    }
 }
