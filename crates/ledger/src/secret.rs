@@ -80,8 +80,8 @@ fn whole(file: &Path, opened: File, size_max: u64) -> Result<String, Error> {
     Ok(text)
 }
 
-/// What nobody calls a file, and a seed looks like, also one of which a character is lost or wrong.
-fn looks_like_a_seed(given: &Path) -> bool {
+/// Whether this is what nobody calls a file, and a seed looks like, also one of which a character is lost or wrong.
+pub fn looks_like_a_seed(given: &Path) -> bool {
     given.to_str().map(str::trim).is_some_and(|text| {
         text.len() >= 40 && text.starts_with('S') && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
     })

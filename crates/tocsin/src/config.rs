@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::failure::Failure;
 
@@ -61,23 +61,27 @@ impl Config {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|why| {
-            // Without the line's own words, which may be a password in the wrong place.
-            let before = why.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            format!("line {}: {}", before.matches('\n').count() + 1, why.message())
-        })
+        parse(text)
     }
 }
 
 /// Reads the `[console]` of a file, whatever else it has or lacks: a machine that only serves pages sends no mail.
 pub(crate) fn read_console(file: &Path) -> Result<tocsin_console::Config, Failure> {
-    #[derive(Deserialize)]
-    struct Part {
-        console: tocsin_console::Config,
-    }
-    let part: Part =
-        toml::from_str(&text(file)?).map_err(|why| unusable(file, why.to_string().trim_end()))?;
+    let part: ConsolePart = parse(&text(file)?).map_err(|why| unusable(file, &why))?;
     Ok(part.console)
+}
+
+#[derive(Deserialize)]
+struct ConsolePart {
+    console: tocsin_console::Config,
+}
+
+/// What is wrong is told without the line's own words, which may be a password in the wrong place.
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    toml::from_str(text).map_err(|why| {
+        let before = why.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        format!("line {}: {}", before.matches('\n').count() + 1, why.message())
+    })
 }
 
 fn text(file: &Path) -> Result<String, Failure> {
@@ -115,9 +119,12 @@ mod tests {
     #[test]
     fn a_password_in_the_configuration_is_refused_and_not_repeated() {
         let text = include_str!("../../../deploy/tocsin.toml");
-        let text = text.replacen("tls = \"starttls\"", "password = \"hidden\" #", 1);
-        let why = Config::parse(&text).unwrap_err();
+        let misplaced = text.replacen("tls = \"starttls\"", "password = \"hidden\" #", 1);
+        let why = Config::parse(&misplaced).unwrap_err();
         assert!(why.contains("password_file") && !why.contains("hidden"), "{why}");
+        let unquoted = text.replacen("tls = \"starttls\"", "password = hidden", 1);
+        let why = parse::<ConsolePart>(&unquoted).err().unwrap();
+        assert!(why.starts_with("line ") && !why.contains("hidden"), "{why}");
     }
 
     #[test]

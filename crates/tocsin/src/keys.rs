@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use tocsin_ledger::secret;
 use tocsin_protocol::{AuthorKey, DirectoryDocument, RecipientId, SigningKey};
 use tocsin_provision::{seed_of, write_seed};
 
@@ -119,6 +120,10 @@ pub(crate) fn for_directory(directory: &Path, out: &Path) -> Result<MadeAll, Fai
 
 /// The key in a seed file of our own, which is made where it is not there.
 pub(crate) fn own(file: &Path) -> Result<SigningKey, Failure> {
+    // A seed in place of its file is to name no file: reading it says so.
+    if secret::looks_like_a_seed(file) {
+        return seed::read(file);
+    }
     make_dir(file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
     let key = SigningKey::generate();
     match write_seed(file, &key) {
@@ -180,6 +185,13 @@ mod tests {
         assert_eq!(fs::read(&made.seed_file).unwrap(), before);
         fs::set_permissions(&made.seed_file, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(seed::read(&made.seed_file).is_err(), "others may have read it");
+    }
+
+    #[test]
+    fn a_seed_in_place_of_its_own_file_makes_no_file_of_that_name() {
+        let seed = SigningKey::generate().seed().unwrap();
+        assert!(own(Path::new(&seed)).is_err());
+        assert!(!Path::new(&seed).exists());
     }
 
     #[test]

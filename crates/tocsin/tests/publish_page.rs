@@ -9,6 +9,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Child, Stdio},
     thread,
@@ -67,7 +68,9 @@ impl Site {
         let run = |arguments: &[&str]| drop(done(&mut command(arguments)));
         run(&["keys", "new", "--directory", directory, "--out", "keys"]);
         run(&["directory", "apply", directory, "--keys", "keys/public.toml"]);
-        fs::write(dir.path().join("password"), PASSWORD).unwrap();
+        let password = dir.path().join("password");
+        fs::write(&password, PASSWORD).unwrap();
+        fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
         for (account, sees) in
             [("duty", ["--publisher", "operator"]), ("north", ["--recipient", "police-north"])]
         {

@@ -8,6 +8,7 @@ use std::{
 use clap::Subcommand;
 use console::Term;
 use tocsin_console::{AccountName, Accounts, PASSWORD_MIN, Sees, generated_password};
+use tocsin_ledger::secret;
 use tocsin_protocol::{Person, PublisherId, RecipientId};
 
 use crate::{
@@ -15,8 +16,8 @@ use crate::{
     out, terminal,
 };
 
-/// More than any password.
-const PASSWORD_FILE_MAX: u64 = 4096;
+/// More than any password, in bytes.
+const INPUT_MAX: u64 = 4096;
 
 /// Say who may sign in to the console
 ///
@@ -126,7 +127,7 @@ struct Password {
     /// Make a password, and show it this once
     #[arg(long, conflicts_with = "password_file")]
     generate: bool,
-    /// The file whose first line is the password
+    /// The file whose first line is the password (mode 600)
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 }
@@ -222,10 +223,8 @@ impl Password {
         }
         let password = match self.password_file {
             Some(file) => {
-                let cannot = |why: io::Error| {
-                    Failure::wrong(format!("cannot read the password file {}: {why}", file.display()))
-                };
-                first_line(std::fs::File::open(&file).map_err(cannot)?).map_err(cannot)?
+                let text = secret::read(&file).map_err(|error| Failure::input(&error))?;
+                text.lines().next().unwrap_or_default().to_owned()
             }
             None => tokio::task::spawn_blocking(asked).await??,
         };
@@ -269,7 +268,7 @@ fn asked() -> Result<String, Failure> {
 
 fn first_line(from: impl io::Read) -> io::Result<String> {
     let mut text = String::new();
-    from.take(PASSWORD_FILE_MAX).read_to_string(&mut text)?;
+    from.take(INPUT_MAX).read_to_string(&mut text)?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 

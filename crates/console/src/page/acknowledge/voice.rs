@@ -1,6 +1,6 @@
 //! The key with which the console acknowledges.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use tocsin_ledger::secret;
 use tocsin_protocol::{EventNumber, IncidentId, RecipientId, SigningKey};
@@ -22,10 +22,14 @@ pub(crate) struct Voice {
 impl Voice {
     /// Reads the key, where the configuration names one.
     pub(crate) fn open(config: &Config) -> Result<Self, Error> {
-        let read = |file: &std::path::PathBuf| {
-            let unfit = |why: String| Error::File { field: "key".to_owned(), path: file.clone(), why };
-            let seed = secret::read(file).map_err(|why| unfit(why.to_string()))?;
-            SigningKey::from_seed(&seed).map_err(|why| unfit(why.to_string()))
+        let read = |file: &PathBuf| {
+            let unfit = |path: PathBuf, why: String| Error::File { field: "key".to_owned(), path, why };
+            let seed = secret::read(file).map_err(|why| match why {
+                // By its word for the file: what was given may be a seed.
+                tocsin_ledger::Error::Secret { file, why } => unfit(file.into(), why),
+                other => Error::Ledger(other),
+            })?;
+            SigningKey::from_seed(&seed).map_err(|why| unfit(file.clone(), why.to_string()))
         };
         Ok(Self {
             key: config.key.as_ref().map(read).transpose()?,
