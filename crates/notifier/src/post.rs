@@ -254,7 +254,7 @@ impl Post {
                 escalated_at: case.entry.time,
                 event: heard.event.as_deref(),
                 published_at: heard.at,
-                directory: directory.as_deref().map(Directory::document),
+                directory: directory.as_deref(),
             };
             match Mail::render(&told, &self.letterhead) {
                 Ok(rendered) => *mail = Some(rendered),
@@ -267,7 +267,7 @@ impl Post {
     /// Tells once that mails go out without the link that was asked for.
     fn tell_of_no_links(&self, directory: Option<&Directory>) {
         let (Some(links), Some(directory)) = (&self.letterhead.links, directory) else { return };
-        let listed = links.is_listed(directory.document()) && directory.console_key().is_some();
+        let listed = links.is_listed(directory) && directory.console_key().is_some();
         if !listed && !self.told_of_no_links.swap(true, Ordering::Relaxed) {
             tracing::error!(
                 directory = directory.version(),

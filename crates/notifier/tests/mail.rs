@@ -5,6 +5,7 @@
 use std::{fs::OpenOptions, io::Write as _, os::unix::fs::OpenOptionsExt as _};
 
 use mail_parser::{MessageParser, MimeHeaders};
+use tocsin_duty::Directory;
 use tocsin_notifier::{Config, Letterhead, Mail, Told};
 use tocsin_protocol::{
     AuthorKey, DirectoryDocument, Escalation, EscalationReason, Event, SignedLink, SigningKey, Status,
@@ -37,13 +38,18 @@ fn escalation() -> Escalation {
     from_body("escalation", include_bytes!("data/escalation.json")).unwrap()
 }
 
+fn built(document: &DirectoryDocument) -> Directory {
+    Directory::build(1, document.clone()).unwrap()
+}
+
 fn render(escalation: &Escalation, event: Option<&Event>, directory: Option<&DirectoryDocument>) -> Mail {
+    let directory = directory.map(built);
     let told = Told {
         escalation,
         escalated_at: at("2023-06-25T05:45:00.0008Z"),
         event,
         published_at: event.map(|_| at("2023-06-25T05:30:00.25Z")),
-        directory,
+        directory: directory.as_ref(),
     };
     Mail::render(&told, &letterhead()).unwrap()
 }
@@ -93,13 +99,13 @@ fn with_links(dir: &std::path::Path) -> (Letterhead, DirectoryDocument) {
 }
 
 fn render_with(letterhead: &Letterhead, directory: &DirectoryDocument) -> Mail {
-    let (escalation, event) = (escalation(), event());
+    let (escalation, event, directory) = (escalation(), event(), built(directory));
     let told = Told {
         escalation: &escalation,
         escalated_at: at("2023-06-25T05:45:00.0008Z"),
         event: Some(&event),
         published_at: None,
-        directory: Some(directory),
+        directory: Some(&directory),
     };
     Mail::render(&told, letterhead).unwrap()
 }

@@ -1,11 +1,13 @@
 //! The link by which whoever reads a mail acknowledges without an account.
 
-use std::{net::IpAddr, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+use tocsin_duty::Directory;
 use tocsin_ledger::secret;
-use tocsin_protocol::{DirectoryDocument, Escalation, Link, SigningKey, Window};
+use tocsin_protocol::{Escalation, Link, SigningKey, Window};
+use url::{Host, Url};
 
 use super::{is_loopback, setting};
 use crate::error::Error;
@@ -54,36 +56,37 @@ impl LinkConfig {
     /// Checks the address and reads the key.
     pub(super) fn check(&self) -> Result<Links, Error> {
         let bad = |why| setting("link.url", &self.url, why);
-        let url = self.url.trim_end_matches('/');
-        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-        let host = rest.and_then(|rest| rest.split(['/', ':']).next()).unwrap_or_default();
-        let plain = |c: char| c.is_ascii_graphic() && !"?#@<>\"'\\".contains(c);
-        if host.is_empty() || url.len() > URL_MAX || !url.chars().all(plain) {
-            return Err(bad("write the console's address, such as \"https://tocsin.operator.example\""));
+        let no_address = || bad("write the console's address, such as \"https://tocsin.operator.example\"");
+        let url = Url::parse(&self.url).map_err(|_| no_address())?;
+        let has_more = url.query().is_some() || url.fragment().is_some();
+        let has_login = !url.username().is_empty() || url.password().is_some();
+        if !matches!(url.scheme(), "https" | "http") || has_more || has_login || url.as_str().len() > URL_MAX
+        {
+            return Err(no_address());
         }
-        if url.starts_with("http://") && !is_loopback(bare_host(url)) {
+        let here = match url.host() {
+            Some(Host::Domain(name)) => is_loopback(name),
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        };
+        if url.scheme() == "http" && !here {
             return Err(bad(
                 "only a console on this machine may be reached without TLS, as whoever reads a link on its way can use it: write \"https://...\"",
             ));
         }
-        let unusable =
-            |why: String| Error::File { field: "link.key".to_owned(), path: self.key.clone(), why };
-        let seed = secret::read(&self.key).map_err(|why| unusable(why.to_string()))?;
-        let key = SigningKey::from_seed(&seed).map_err(|why| unusable(why.to_string()))?;
-        Ok(Links { url: url.to_owned(), key: Arc::new(key), valid: self.valid.0 })
-    }
-}
-
-/// The host of an `http` address, without port and brackets.
-fn bare_host(url: &str) -> &str {
-    let rest = url.strip_prefix("http://").unwrap_or_default();
-    let host = rest.split('/').next().unwrap_or_default();
-    if let Some((ip, _)) = host.strip_prefix('[').and_then(|host| host.split_once(']')) {
-        return ip;
-    }
-    match host.split_once(':') {
-        Some((name, _)) if host.parse::<IpAddr>().is_err() => name,
-        _ => host,
+        let unusable = |path: PathBuf, why: String| Error::File { field: "link.key".to_owned(), path, why };
+        let seed = secret::read(&self.key).map_err(|why| match why {
+            // By its word for the file: what was given may be a seed.
+            tocsin_ledger::Error::Secret { file, why } => unusable(file.into(), why),
+            other => Error::Ledger(other),
+        })?;
+        let key = SigningKey::from_seed(&seed).map_err(|why| unusable(self.key.clone(), why.to_string()))?;
+        Ok(Links {
+            url: url.as_str().trim_end_matches('/').to_owned(),
+            key: Arc::new(key),
+            valid: self.valid.0,
+        })
     }
 }
 
@@ -95,11 +98,10 @@ impl Links {
         &self,
         escalation: &Escalation,
         escalated_at: Timestamp,
-        directory: Option<&DirectoryDocument>,
+        directory: Option<&Directory>,
     ) -> Option<MailLink> {
         let directory = directory?;
-        let known = directory.recipients.iter().find(|known| known.id == escalation.recipient)?;
-        if !known.console || directory.console_key.is_none() || !self.is_listed(directory) {
+        if !self.is_listed(directory) || !directory.console_speaks_for(&escalation.recipient) {
             return None;
         }
         let link = Link {
@@ -114,8 +116,8 @@ impl Links {
     }
 
     /// Whether the directory has this key as the one that signs links.
-    pub(crate) fn is_listed(&self, directory: &DirectoryDocument) -> bool {
-        directory.link_key.as_deref() == Some(self.key.public().as_str())
+    pub(crate) fn is_listed(&self, directory: &Directory) -> bool {
+        directory.link_key().is_some_and(|listed| listed.as_str() == self.key.public())
     }
 }
 
@@ -174,5 +176,17 @@ mod tests {
         };
         let why = config.check().map(drop).unwrap_err().to_string();
         assert!(why.contains("link.key nowhere/link_key.nk"), "{why}");
+    }
+
+    #[test]
+    fn a_seed_in_place_of_its_file_is_refused_and_not_repeated() {
+        let seed = SigningKey::generate().seed().unwrap();
+        let config = LinkConfig {
+            url: "https://tocsin.operator.example".to_owned(),
+            key: PathBuf::from(&seed),
+            valid: a_day(),
+        };
+        let why = config.check().map(drop).unwrap_err().to_string();
+        assert!(why.contains("link.key") && !why.contains(&seed[5..20]), "{why}");
     }
 }

@@ -15,7 +15,8 @@ use lettre::{
         header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue},
     },
 };
-use tocsin_protocol::{DirectoryDocument, Escalation, Event, Timestamp};
+use tocsin_duty::Directory;
+use tocsin_protocol::{Escalation, Event, Timestamp};
 
 use crate::{config::Letterhead, error::Error};
 
@@ -33,7 +34,7 @@ pub struct Told<'a> {
     /// The broker's time of the event.
     pub published_at: Option<Timestamp>,
     /// The directory in force when the escalation was written: names for identifiers.
-    pub directory: Option<&'a DirectoryDocument>,
+    pub directory: Option<&'a Directory>,
 }
 
 /// A mail, ready to be handed to a relay.

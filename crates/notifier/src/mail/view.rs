@@ -1,8 +1,9 @@
 //! What a mail says, before it is laid out: sentences, sections, rows. All text from outside passes [`super::text`].
 
+use tocsin_duty::Directory;
 use tocsin_protocol::{
-    AreaId, DirectoryDocument, Escalation, EscalationReason, Event, EventContact, EventKind, Impact,
-    Platform, Recontact, RecontactFigures, Status,
+    AreaId, Escalation, EscalationReason, Event, EventContact, EventKind, Impact, Platform, Recontact,
+    RecontactFigures, Status,
 };
 
 use super::{
@@ -276,21 +277,20 @@ fn identity(escalation: &Escalation, kind: EventKind) -> String {
     format!("{}, event {} ({kind}), {}", escalation.incident, escalation.event, escalation.status)
 }
 
-fn publisher(directory: Option<&DirectoryDocument>, event: &Event) -> String {
-    let known =
-        directory.and_then(|directory| directory.publishers.iter().find(|known| known.id == event.publisher));
+fn publisher(directory: Option<&Directory>, event: &Event) -> String {
+    let known = directory.and_then(|directory| directory.publisher(&event.publisher));
     known.map_or_else(
         || event.publisher.to_string(),
         |known| format!("{} ({})", one_line(&known.name, VALUE), known.id),
     )
 }
 
-fn area(directory: Option<&DirectoryDocument>, id: &AreaId) -> String {
-    let known = directory.and_then(|directory| directory.areas.iter().find(|known| known.id == *id));
+fn area(directory: Option<&Directory>, id: &AreaId) -> String {
+    let known = directory.and_then(|directory| directory.area(id));
     known.map_or_else(|| id.to_string(), |known| one_line(&known.name, VALUE))
 }
 
-fn areas(directory: Option<&DirectoryDocument>, ids: &[AreaId]) -> String {
+fn areas(directory: Option<&Directory>, ids: &[AreaId]) -> String {
     let shown = join(ids.iter().take(AREAS).map(|id| area(directory, id)));
     if ids.len() > AREAS {
         format!("{shown}, and {} more", figure((ids.len() - AREAS) as u64))
@@ -299,7 +299,7 @@ fn areas(directory: Option<&DirectoryDocument>, ids: &[AreaId]) -> String {
     }
 }
 
-fn calls_lost(directory: Option<&DirectoryDocument>, impact: &Impact, zone: &Zone) -> Row {
+fn calls_lost(directory: Option<&Directory>, impact: &Impact, zone: &Zone) -> Row {
     let total = impact.calls_unsuccessful.map_or_else(|| "no figure yet".to_owned(), figure);
     let mut about = Vec::new();
     if impact.provisional == Some(true) {
@@ -348,7 +348,7 @@ fn why_you(told: &Told<'_>, name: &str) -> Section {
     let escalation = told.escalation;
     let policy = told
         .directory
-        .and_then(|directory| directory.policies.iter().find(|known| known.id == escalation.policy));
+        .and_then(|directory| directory.policies().iter().find(|known| known.id == escalation.policy));
     let known = policy.map(|policy| format!("{} ({})", one_line(&policy.name, VALUE), policy.id));
     let mut text = vec![
         WHAT_THIS_IS.to_owned(),
