@@ -314,7 +314,7 @@ class Desk:
         """Tells when the router refuses what was said. Of what counts it writes nothing."""
         for _ in range(REFUSAL_SECONDS):
             await asyncio.sleep(1)
-            if refusal := await self.read(LOG, f"tocsin.refusal.{number}"):
+            if refusal := await self.read(LOG, f"tocsin.refusal.{self.recipient}.{number}"):
                 reasons = "; ".join(json.loads(refusal.data)["reasons"])
                 tell(f"REFUSED: the acknowledgement of {notice.incident} event {notice.number}: {reasons}")
                 return

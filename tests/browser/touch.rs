@@ -65,7 +65,7 @@ async fn a_console_that_dies_under_an_open_page_is_told_and_the_page_goes_on_whe
     browser.shoot("banner-console-gone").await;
     let update = event("x", 2, EventKind::Update);
     scene.world.publish(&update).await;
-    scene.world.entry("tocsin.dispatch.x.2").await;
+    scene.world.entry("tocsin.dispatch.operator.x.2").await;
     scene.restart_console().await;
     browser.reads("h1", |text| text == update.headline).await;
     in_touch(&browser).await;

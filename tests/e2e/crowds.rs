@@ -113,7 +113,7 @@ async fn a_dispatch_larger_than_one_batch_is_whole_though_its_router_dies_in_the
         World::start(Cast::new(&[seconds(3.0), seconds(4.0)]).required(&["a"]).informed(&names)).await;
     let (router, notifier) = (world.router(), world.notifier());
     world.publish(&event("x", 1, EventKind::Initial)).await;
-    world.entry("tocsin.dispatch.x.1").await;
+    world.entry("tocsin.dispatch.operator.x.1").await;
     router.kill();
     let services = [world.router().into(), world.router().into(), notifier.into()];
     let end = world.finish(services).await;

@@ -16,7 +16,7 @@ const AT_ONCE: usize = 3;
 /// The steps of an incident, in order, each by a fact that stands once it is reached.
 const STEPS: [&str; 9] = [
     "tocsin.incident.operator.x.1",
-    "tocsin.dispatch.x.1",
+    "tocsin.dispatch.operator.x.1",
     "tocsin.receipt.prompt.x.1.delivered",
     "tocsin.receipt.prompt.x.1.acknowledged",
     "tocsin.due.x.1.1",
@@ -112,7 +112,7 @@ async fn a_window_that_closes_while_no_service_and_no_bus_is_alive_is_found_and_
     let mut world = World::start(Cast::new(&[seconds(1.0), seconds(2.0)]).required(&["silent"])).await;
     let router = world.router();
     world.publish(&event("x", 1, EventKind::Initial)).await;
-    world.entry("tocsin.dispatch.x.1").await;
+    world.entry("tocsin.dispatch.operator.x.1").await;
     router.kill();
     world.server.kill().await.unwrap();
     tokio::time::sleep(Duration::from_millis(2500)).await;

@@ -2,7 +2,8 @@
 
 use async_nats::HeaderMap;
 use tocsin_protocol::{
-    AreaScope, Event, EventKind, NewFact, ReceiptStage, Refusal, RefusalCode, SigningKey, Subject, to_body,
+    AreaScope, Event, EventKind, NewFact, ReceiptStage, Refusal, RefusalCode, SigningKey, Stream, Subject,
+    to_body,
 };
 use tocsin_tests::{
     Cast, Manner, PUBLISHER, Stranger, World, checker::Standing, event, receipt, seconds, signed_headers,
@@ -18,7 +19,8 @@ fn calm() -> Cast {
 }
 
 async fn refused(world: &World, sequence: u64) -> RefusalCode {
-    world.fact::<Refusal>(&format!("tocsin.refusal.{sequence}")).await.code
+    let entry = world.ledger.read(Stream::Said, sequence).await.unwrap().unwrap();
+    world.fact::<Refusal>(&Subject::refusal(&entry.subject, sequence).to_string()).await.code
 }
 
 /// Says an event under its own subject, signed with this key.
@@ -371,7 +373,7 @@ async fn a_directory_that_cannot_be_used_changes_nothing() {
     }
     world.publish(&event("x", 1, EventKind::Initial)).await;
     world.entry("tocsin.attempt.a.x.1.2.1.ended").await;
-    let dispatch: tocsin_protocol::Dispatch = world.fact("tocsin.dispatch.x.1").await;
+    let dispatch: tocsin_protocol::Dispatch = world.fact("tocsin.dispatch.operator.x.1").await;
     assert_eq!(dispatch.directory, 1);
     router.stop().await;
     notifier.stop().await;
@@ -397,21 +399,21 @@ async fn on_a_guarded_bus_all_works_and_no_body_can_write_to_the_log_or_in_anoth
     b.store(own, Some(headers), to_body("receipt", &early).unwrap()).await.unwrap();
     let wanted = [
         "tocsin.directory.2",
-        "tocsin.dispatch.x.1",
+        "tocsin.dispatch.operator.x.1",
         "tocsin.notice.police-north.x.1",
         "tocsin.window.x.1.1",
         "tocsin.due.x.1.1",
         "tocsin.finding.x.1.1",
         "tocsin.escalation.silent.x.1.1",
         "tocsin.attempt.silent.x.1.1.1.begun",
-        "tocsin.refusal.1",
+        "tocsin.refusal.b.1",
         "tocsin.receipt.police-north.x.1.acknowledged",
         "tocsin.incident.operator.x.1",
     ];
     let answered = [
         (own, "{}"),
         ("$JS.API.DIRECT.GET.TOCSIN_SAID.tocsin.receipt.b.x.1.delivered", ""),
-        ("$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.refusal.1", ""),
+        ("$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.refusal.b.1", ""),
         ("$JS.API.CONSUMER.INFO.TOCSIN_LOG.desk_b", ""),
         ("$JS.API.CONSUMER.MSG.NEXT.TOCSIN_LOG.desk_b", "{\"batch\":1,\"no_wait\":true}"),
         // And what it has no right to at all.

@@ -114,7 +114,7 @@ impl World {
         let before = self.entries(Stream::Log).await;
         let router = self.router_here().await;
         let word = self.stranger().await.store("tocsin.receipt.nobody.x.1.delivered", None, "{}").await;
-        let refusal = format!("tocsin.refusal.{}", word.unwrap());
+        let refusal = format!("tocsin.refusal.nobody.{}", word.unwrap());
         self.entry(&refusal).await;
         router.stop().await;
         let after = self.entries(Stream::Log).await;

@@ -153,10 +153,11 @@ impl Evidence {
                     self.registers.insert(*version, Arc::new(Register::of(&document)));
                 }
             }
-            Subject::Refusal { said } => {
+            Subject::Refusal { .. } => {
                 // The fold takes the subject's word that something was refused; what the body adds is for people.
                 let Ok(refusal) = from_body::<Refusal>("refusal", &entry.body) else { return };
-                if refusal.said == *said
+                // Under another's name it is hidden from who was refused.
+                if *subject == Subject::refusal(&refusal.subject, refusal.said)
                     && let Some(facts) = self.facts_of_refused(&refusal)
                 {
                     facts.recorded(refusal);

@@ -295,7 +295,7 @@ fn a_refusal_of_what_counts_is_disputed() {
     let mut world = World::small();
     world.say(EventKind::Initial, NONE).at(minutes(1)).acknowledged("ofcom", 1);
     world.log(
-        "tocsin.refusal.2",
+        "tocsin.refusal.ofcom.2",
         br#"{"said":2,"subject":"tocsin.receipt.ofcom.bt-999-2023-06-25.1.acknowledged","code":"bad-signature","reasons":["no"]}"#,
     );
     let report = world.report();

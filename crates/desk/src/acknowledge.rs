@@ -5,8 +5,8 @@ use std::{fmt, time::Duration};
 use jiff::tz::TimeZone;
 use tocsin_ledger::{Error as LedgerError, Position, Said};
 use tocsin_protocol::{
-    Entry, EventNumber, IncidentId, Person, Receipt, ReceiptMethod, Refusal, Stream, Subject, Timestamp,
-    from_body,
+    BodyId, Entry, EventNumber, IncidentId, Person, Receipt, ReceiptMethod, Refusal, Stream, Subject,
+    Timestamp, from_body,
 };
 
 use crate::{
@@ -207,7 +207,7 @@ impl Desk {
     /// Whether what was said before is known not to have been refused. One that was refused, say before the directory
     /// had this desk's key, must not stand in the way of one that would count.
     pub(crate) async fn counts(&self, entry: &Entry) -> bool {
-        matches!(self.ledger.last(&Subject::Refusal { said: entry.sequence }).await, Ok(None))
+        matches!(self.ledger.last(&Subject::refusal(&entry.subject, entry.sequence)).await, Ok(None))
     }
 
     /// Waits whether the router refuses an acknowledgement: a key that is not the directory's, or an event that was
@@ -220,7 +220,8 @@ impl Desk {
         acknowledged: &Acknowledged,
         within: Duration,
     ) -> Result<Option<Refusal>, Error> {
-        let subject = Subject::Refusal { said: acknowledged.position.sequence };
+        let (body, said) = (Some(BodyId::from(&self.recipient)), acknowledged.position.sequence);
+        let subject = Subject::Refusal { body, said };
         let entry = self.ledger.wait_for(&[subject], within).await?;
         Ok(entry.map(|entry| from_body("refusal", &entry.body)).transpose()?)
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use support::{Bus, KIND_UPDATE, person};
 use tocsin_desk::{AcknowledgeOn, Content, Delivered, EXIT_ACKNOWLEDGED, Ended, Error, Program, Standing};
-use tocsin_protocol::{Entry, Receipt, SigningKey, Stream, Subject, from_body};
+use tocsin_protocol::{Entry, Receipt, SigningKey, Stream, from_body};
 
 #[tokio::test]
 async fn a_desk_that_was_away_catches_up_in_order_and_tells_what_is_superseded() {
@@ -203,7 +203,7 @@ async fn a_refused_acknowledgement_is_told_and_does_not_stand_in_the_way() {
     assert!(read.is_empty(), "the router's word on the receipt is not asked for there");
     let again = desk.acknowledge(&incident, None, &person("B. Example")).await.unwrap();
     assert_eq!(again.standing, Standing::Beside);
-    assert!(bus.ledger.last(&Subject::Refusal { said: again.position.sequence }).await.unwrap().is_none());
+    assert_eq!(desk.refusal(&again, Duration::ZERO).await.unwrap(), None);
     assert_eq!(bus.ledger.entries(Stream::Said, &["tocsin.receipt.>".to_owned()]).await.unwrap().len(), 2);
 }
 
@@ -234,7 +234,7 @@ async fn a_desk_that_may_not_read_checkpoints_says_its_receipts_without() {
             publish: { deny: "$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.checkpoint.>" } } }
         { nkey: NARROW, permissions: { subscribe: "_INBOX.>", publish: [
             "$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.checkpoint.*", "$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.notice.>",
-            "$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.refusal.*", "$JS.API.DIRECT.GET.TOCSIN_SAID.>",
+            "$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.refusal.pol-kent.*", "$JS.API.DIRECT.GET.TOCSIN_SAID.>",
             "tocsin.receipt.pol-kent.>"] } }
     ] }"#;
     let users = users

@@ -83,7 +83,7 @@ fn hold(world: &World) -> Result<(), TestCaseError> {
     let refused: BTreeSet<u64> = log
         .iter()
         .filter_map(|e| match e.subject.parse() {
-            Ok(Subject::Refusal { said }) => Some(said),
+            Ok(Subject::Refusal { said, .. }) => Some(said),
             _ => None,
         })
         .collect();

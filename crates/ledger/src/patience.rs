@@ -97,7 +97,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_command_gives_up_and_says_that_the_outcome_is_unknown() {
         let mut patience = Patience::up_to(Duration::ZERO);
-        let error = patience.pause("appending tocsin.dispatch.x.1", "no answer").await.unwrap_err();
+        let error = patience.pause("appending tocsin.dispatch.bt.x.1", "no answer").await.unwrap_err();
         assert!(matches!(error, Error::Unknown { .. }), "{error}");
     }
 

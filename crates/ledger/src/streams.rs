@@ -70,7 +70,7 @@ pub(crate) fn wanted(stream: Stream, shape: &Shape) -> Map<String, Value> {
         Stream::Log => json!({
             "description": "What follows: dispatches, notices, windows, findings, escalations, attempts",
             "subjects": [
-                "tocsin.directory.*", "tocsin.refusal.*", "tocsin.dispatch.*.*", "tocsin.notice.*.*.*",
+                "tocsin.directory.*", "tocsin.refusal.*.*", "tocsin.dispatch.*.*.*", "tocsin.notice.*.*.*",
                 "tocsin.window.*.*.*", "tocsin.due.*.*.*", "tocsin.finding.*.*.*",
                 "tocsin.escalation.*.*.*.*", "tocsin.attempt.*.*.*.*.*.*", "tocsin.checkpoint.*",
             ],

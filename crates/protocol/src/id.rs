@@ -99,6 +99,10 @@ id!(
     PublisherId, "publisher", "bt-cha"
 );
 id!(
+    /// A body as a subject names it, be it publisher, recipient or both.
+    BodyId, "body", "pol-west-mercia"
+);
+id!(
     /// A notification duty: who must be told, by when, and on what authority.
     PolicyId, "policy", "uk-999"
 );
@@ -106,6 +110,18 @@ id!(
     /// A place that an incident touches and that recipients serve.
     AreaId, "area", "west-mercia"
 );
+
+impl From<&RecipientId> for BodyId {
+    fn from(recipient: &RecipientId) -> Self {
+        Self(Arc::clone(&recipient.0))
+    }
+}
+
+impl From<&PublisherId> for BodyId {
+    fn from(publisher: &PublisherId) -> Self {
+        Self(Arc::clone(&publisher.0))
+    }
+}
 
 #[cfg(test)]
 mod tests {

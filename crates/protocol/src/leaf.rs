@@ -75,7 +75,7 @@ mod tests {
             stream: Stream::Log,
             sequence: 7,
             time: "2023-06-25T05:33:00.000000001Z".parse().unwrap(),
-            subject: "tocsin.dispatch.x.1".to_owned(),
+            subject: "tocsin.dispatch.bt.x.1".to_owned(),
             signed: Some(Signed { key: "U".to_owned(), signature: "s".to_owned() }),
             said_through: Some(3),
             body: Bytes::from_static(b"{}"),
@@ -97,7 +97,7 @@ mod tests {
             |e| e.said_through = Some(4),
             |e| e.body = Bytes::from_static(b"{ }"),
             |e| e.body = Bytes::new(),
-            |e| (e.subject, e.body) = ("tocsin.dispatch.x".to_owned(), Bytes::from_static(b".1{}")),
+            |e| (e.subject, e.body) = ("tocsin.dispatch.bt.x".to_owned(), Bytes::from_static(b".1{}")),
             |e| (e.signed, e.body) = (None, Bytes::from_static(b"Us{}")),
         ];
         let mut leaves = vec![leaf(&entry()).unwrap()];
@@ -134,7 +134,7 @@ mod tests {
             "TOCSIN_LOG",
             "7",
             "1687671180000000001",
-            "tocsin.dispatch.x.1",
+            "tocsin.dispatch.bt.x.1",
             "signed",
             "U",
             "s",

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Stream,
     error::{Error, shown},
-    id::{IncidentId, PublisherId, RecipientId},
+    id::{BodyId, IncidentId, PublisherId, RecipientId},
 };
 
 macro_rules! number {
@@ -148,13 +148,17 @@ pub enum Subject {
         /// From 1.
         version: u64,
     },
-    /// `tocsin.refusal.<sequence in SAID>`: what was said there does not count, and why.
+    /// `tocsin.refusal.<body>.<sequence in SAID>`: what was said there does not count, and why. See [`Subject::refusal`].
     Refusal {
+        /// Whose message was refused, as its subject names it; `None`, written `_`, where that names nobody.
+        body: Option<BodyId>,
         /// The sequence in `TOCSIN_SAID`.
         said: u64,
     },
-    /// `tocsin.dispatch.<incident>.<n>`: who is owed this event, by when.
+    /// `tocsin.dispatch.<publisher>.<incident>.<n>`: who is owed this event, by when.
     Dispatch {
+        /// Who said the event.
+        publisher: PublisherId,
         /// Of which incident.
         incident: IncidentId,
         /// Which event.
@@ -233,6 +237,20 @@ impl Subject {
     /// The first token of every subject of ours.
     pub const ROOT: &'static str = "tocsin";
 
+    /// What stands for the body in a refusal of what nobody can be named for. No identifier is written so.
+    const NOBODY: &'static str = "_";
+
+    /// Where it is written that what was said on a subject, which may be anything, does not count. The body in it is who
+    /// the bus let speak there, and whom it lets read why.
+    pub fn refusal(subject: &str, said: u64) -> Self {
+        let mut words = subject.split('.');
+        let body = match (words.next(), words.next(), words.next()) {
+            (Some(Self::ROOT), Some("incident" | "receipt"), Some(body)) => BodyId::new(body).ok(),
+            _ => None,
+        };
+        Self::Refusal { body, said }
+    }
+
     /// The stream that holds the facts of this form.
     pub fn stream(&self) -> Stream {
         match self {
@@ -251,7 +269,7 @@ impl Subject {
         match self {
             Self::Incident { incident, event, .. }
             | Self::Receipt { incident, event, .. }
-            | Self::Dispatch { incident, event }
+            | Self::Dispatch { incident, event, .. }
             | Self::Notice { incident, event, .. }
             | Self::Window { incident, event, .. }
             | Self::Due { incident, event, .. }
@@ -273,8 +291,12 @@ impl fmt::Display for Subject {
                 write!(f, "tocsin.receipt.{recipient}.{incident}.{event}.{}", stage.as_str())
             }
             Self::Directory { version } => write!(f, "tocsin.directory.{version}"),
-            Self::Refusal { said } => write!(f, "tocsin.refusal.{said}"),
-            Self::Dispatch { incident, event } => write!(f, "tocsin.dispatch.{incident}.{event}"),
+            Self::Refusal { body, said } => {
+                write!(f, "tocsin.refusal.{}.{said}", body.as_ref().map_or(Self::NOBODY, BodyId::as_str))
+            }
+            Self::Dispatch { publisher, incident, event } => {
+                write!(f, "tocsin.dispatch.{publisher}.{incident}.{event}")
+            }
             Self::Notice { recipient, incident, event } => {
                 write!(f, "tocsin.notice.{recipient}.{incident}.{event}")
             }
@@ -337,10 +359,15 @@ impl FromStr for Subject {
                 return Err(unknown("tocsin.receipt.<recipient>.<incident>.<n>.{delivered|acknowledged}"));
             }
             ("directory", [version]) => Self::Directory { version: long(version)? },
-            ("refusal", [said]) => Self::Refusal { said: long(said)? },
-            ("dispatch", [incident, event]) => {
-                Self::Dispatch { incident: incident.parse()?, event: event.parse()? }
-            }
+            ("refusal", [body, said]) => Self::Refusal {
+                body: if *body == Self::NOBODY { None } else { Some(body.parse()?) },
+                said: long(said)?,
+            },
+            ("dispatch", [publisher, incident, event]) => Self::Dispatch {
+                publisher: publisher.parse()?,
+                incident: incident.parse()?,
+                event: event.parse()?,
+            },
             ("notice", [recipient, incident, event]) => Self::Notice {
                 recipient: recipient.parse()?,
                 incident: incident.parse()?,
@@ -409,7 +436,7 @@ mod tests {
     }
 
     fn subject() -> impl Strategy<Value = Subject> {
-        (slug(), slug(), 1..=u32::MAX, 1..=u32::MAX, 1..=u64::MAX, 1..=u32::MAX, 0..13_usize).prop_map(
+        (slug(), slug(), 1..=u32::MAX, 1..=u32::MAX, 1..=u64::MAX, 1..=u32::MAX, 0..14_usize).prop_map(
             |(a, b, event, step, long, attempt, form)| {
                 let (recipient, publisher) = (RecipientId::new(&a).unwrap(), PublisherId::new(&a).unwrap());
                 let incident = IncidentId::new(&b).unwrap();
@@ -419,8 +446,9 @@ mod tests {
                     1 => Subject::Receipt { recipient, incident, event, stage: ReceiptStage::Delivered },
                     2 => Subject::Receipt { recipient, incident, event, stage: ReceiptStage::Acknowledged },
                     3 => Subject::Directory { version: long },
-                    4 => Subject::Refusal { said: long },
-                    5 => Subject::Dispatch { incident, event },
+                    4 => Subject::Refusal { body: Some(BodyId::new(&a).unwrap()), said: long },
+                    13 => Subject::Refusal { body: None, said: long },
+                    5 => Subject::Dispatch { publisher, incident, event },
                     6 => Subject::Notice { recipient, incident, event },
                     7 => Subject::Window { incident, event, step },
                     8 => Subject::Due { incident, event, step },
@@ -454,7 +482,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_parses_prints_as_it_was(text in "(tocsin|x)\\.(incident|receipt|directory|refusal|dispatch|due|window|notice|attempt|checkpoint)(\\.[a-z0-9*>-]{1,4}){0,7}") {
+        fn whatever_parses_prints_as_it_was(text in "(tocsin|x)\\.(incident|receipt|directory|refusal|dispatch|due|window|notice|attempt|checkpoint)(\\.[a-z0-9*>_-]{1,4}){0,7}") {
             if let Ok(subject) = text.parse::<Subject>() {
                 prop_assert_eq!(subject.to_string(), text);
             }
@@ -467,8 +495,32 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_stands_under_whom_the_subject_of_what_was_refused_names() {
+        let long = format!("tocsin.incident.{}.x.1", "b".repeat(65));
+        for (said, stands) in [
+            ("tocsin.incident.bt.x.1", "tocsin.refusal.bt.7"),
+            ("tocsin.incident.bt.NO SLUG.0", "tocsin.refusal.bt.7"),
+            ("tocsin.receipt.kent.x.1.acknowledged", "tocsin.refusal.kent.7"),
+            ("tocsin.receipt.Kent.x.1.acknowledged", "tocsin.refusal._.7"),
+            ("tocsin.receipt._.x.1.acknowledged", "tocsin.refusal._.7"),
+            ("tocsin.dispatch.bt.x.1", "tocsin.refusal._.7"),
+            ("other.incident.bt.x.1", "tocsin.refusal._.7"),
+            (&long, "tocsin.refusal._.7"),
+            ("", "tocsin.refusal._.7"),
+        ] {
+            let subject = Subject::refusal(said, 7);
+            assert_eq!(subject.to_string(), stands, "{said}");
+            assert_eq!(stands.parse(), Ok(subject));
+        }
+    }
+
+    #[test]
     fn near_misses_are_refused() {
         for bad in [
+            "tocsin.refusal.1",
+            "tocsin.refusal.-.1",
+            "tocsin.dispatch.x.1",
+            "tocsin.dispatch._.x.1",
             "tocsin.incident.bt.x.0",
             "tocsin.incident.bt.x.01",
             "tocsin.incident.bt.x.+1",

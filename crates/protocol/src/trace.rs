@@ -95,7 +95,7 @@ mod tests {
     fn whatever_follows_from_an_event_is_in_its_trace_under_a_span_of_its_own() {
         let facts = [
             "tocsin.incident.bt-cha.x.1",
-            "tocsin.dispatch.x.1",
+            "tocsin.dispatch.bt-cha.x.1",
             "tocsin.notice.pol-kent.x.1",
             "tocsin.receipt.pol-kent.x.1.delivered",
             "tocsin.receipt.pol-kent.x.1.acknowledged",
@@ -110,8 +110,8 @@ mod tests {
             assert_eq!(one.trace, TraceId::of(&"x".parse().unwrap(), EventNumber::FIRST));
             assert!(traces.iter().skip(at + 1).all(|other| other.span != one.span), "{one}");
         }
-        assert_ne!(trace("tocsin.dispatch.x.2").trace, traces[0].trace);
-        assert_ne!(trace("tocsin.dispatch.y.1").trace, traces[0].trace);
+        assert_ne!(trace("tocsin.dispatch.bt-cha.x.2").trace, traces[0].trace);
+        assert_ne!(trace("tocsin.dispatch.bt-cha.y.1").trace, traces[0].trace);
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn what_is_about_no_event_has_no_trace() {
-        for subject in ["tocsin.directory.1", "tocsin.refusal.7", "tocsin.checkpoint.3"] {
+        for subject in ["tocsin.directory.1", "tocsin.refusal.bt-cha.7", "tocsin.checkpoint.3"] {
             assert_eq!(subject.parse::<Subject>().unwrap().trace(), None);
         }
     }

@@ -55,7 +55,7 @@ impl Imports {
                 format!("tocsin.incident.{id}.*.*"),
                 read_back(SAID, &format!("tocsin.incident.{id}.*.*")),
                 read_back(LOG, "tocsin.directory.*"),
-                read_back(LOG, "tocsin.dispatch.*.*"),
+                read_back(LOG, &format!("tocsin.dispatch.{id}.*.*")),
             ]);
         }
         if body.receives
@@ -76,7 +76,7 @@ impl Imports {
             rights.pulled.push(format!("$JS.API.CONSUMER.MSG.NEXT.{LOG}.{desk}"));
             rights.heard.push(format!("tocsin.wake.{id}.>"));
         }
-        rights.asked.push(read_back(LOG, "tocsin.refusal.*"));
+        rights.asked.push(read_back(LOG, &format!("tocsin.refusal.{id}.*")));
         rights
     }
 
@@ -155,8 +155,8 @@ impl Rights {
             ),
             Service::Router => (
                 &[
-                    "refusal.*",
-                    "dispatch.*.*",
+                    "refusal.*.*",
+                    "dispatch.*.*.*",
                     "notice.>",
                     "window.>",
                     "finding.>",

@@ -66,10 +66,11 @@ impl fmt::Display for Dispatched {
 /// [`Error::Ledger`] when the bus cannot be read, [`Error::Word`] when what the router wrote cannot.
 pub async fn await_answer(ledger: &Ledger, sent: &Sent, within: Duration) -> Result<Answer, Error> {
     let until = Instant::now() + within;
-    let (incident, event) = (sent.spooled.incident().clone(), sent.spooled.event());
-    let dispatch = Subject::Dispatch { incident, event };
-    let refusal = Subject::Refusal { said: sent.said.position().sequence };
-    let mut subjects = vec![refusal, dispatch];
+    let said = sent.spooled.subject();
+    let mut subjects = vec![Subject::refusal(&said.to_string(), sent.said.position().sequence)];
+    if let Subject::Incident { publisher, incident, event } = said.clone() {
+        subjects.push(Subject::Dispatch { publisher, incident, event });
+    }
     loop {
         let left = until.saturating_duration_since(Instant::now());
         let Some(entry) = ledger.wait_for(&subjects, left).await? else { return Ok(Answer::NotYet) };

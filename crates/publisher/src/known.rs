@@ -65,7 +65,7 @@ pub async fn events_of(
     let mut refused = BTreeSet::new();
     for entry in &said {
         let judged = event_number(entry).is_some_and(|number| dispatched.contains_key(&number));
-        if !judged && ledger.last(&Subject::Refusal { said: entry.sequence }).await?.is_some() {
+        if !judged && ledger.last(&Subject::refusal(&entry.subject, entry.sequence)).await?.is_some() {
             refused.insert(entry.sequence);
         }
     }
@@ -78,8 +78,10 @@ async fn facts_of(
     publisher: &PublisherId,
     incident: &IncidentId,
 ) -> Result<(Vec<Entry>, Vec<Entry>), Error> {
-    let (events, dispatches) =
-        (format!("tocsin.incident.{publisher}.{incident}.*"), format!("tocsin.dispatch.{incident}.*"));
+    let (events, dispatches) = (
+        format!("tocsin.incident.{publisher}.{incident}.*"),
+        format!("tocsin.dispatch.{publisher}.{incident}.*"),
+    );
     match ledger.entries(Stream::Said, std::slice::from_ref(&events)).await {
         Ok(said) => Ok((said, ledger.entries(Stream::Log, &[dispatches]).await?)),
         // Who may not search reads its own subjects one by one. Where it is so, nobody else can put words there.
@@ -90,7 +92,8 @@ async fn facts_of(
             let (mut said, mut log) = (Vec::new(), Vec::new());
             for event in (1..=through.unwrap_or(0).min(PROBED)).filter_map(EventNumber::new) {
                 let (publisher, incident) = (publisher.clone(), incident.clone());
-                let of = Subject::Dispatch { incident: incident.clone(), event };
+                let of =
+                    Subject::Dispatch { publisher: publisher.clone(), incident: incident.clone(), event };
                 said.extend(ledger.last(&Subject::Incident { publisher, incident, event }).await?);
                 log.extend(ledger.last(&of).await?);
             }

@@ -61,7 +61,8 @@ pub(crate) async fn objections_on_the_bus(ledger: &Ledger, prepared: &Prepared) 
 /// Whether an event with other words was dispatched under this subject.
 async fn is_taken(ledger: &Ledger, prepared: &Prepared) -> Result<bool, tocsin_ledger::Error> {
     let Some(said) = ledger.last(prepared.subject()).await? else { return Ok(false) };
-    let Event { incident, sequence, .. } = prepared.event();
-    let dispatch = Subject::Dispatch { incident: incident.clone(), event: *sequence };
+    let Event { publisher, incident, sequence, .. } = prepared.event();
+    let (publisher, incident) = (publisher.clone(), incident.clone());
+    let dispatch = Subject::Dispatch { publisher, incident, event: *sequence };
     Ok(said.body != *prepared.body() && ledger.last(&dispatch).await?.is_some())
 }

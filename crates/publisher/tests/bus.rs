@@ -197,7 +197,7 @@ async fn the_answer_is_the_routers_and_none_is_told_as_none() {
     };
     let facts = [
         (dispatch_subject("told"), to_body("dispatch", &dispatch).unwrap()),
-        (Subject::Refusal { said: refusal.said }, to_body("refusal", &refusal).unwrap()),
+        (Subject::refusal(&refusal.subject, refusal.said), to_body("refusal", &refusal).unwrap()),
     ];
     for (subject, body) in facts {
         told.ledger.append(&NewFact { subject, body, schedule: None }, None).await.unwrap();
@@ -215,7 +215,7 @@ async fn the_answer_is_the_routers_and_none_is_told_as_none() {
 }
 
 fn dispatch_subject(incident: &str) -> Subject {
-    Subject::Dispatch { incident: incident.parse().unwrap(), event: tocsin_protocol::EventNumber::FIRST }
+    format!("tocsin.dispatch.bt.{incident}.1").parse().unwrap()
 }
 
 #[tokio::test]

@@ -110,13 +110,13 @@ mod tests {
     }
 
     const DISPATCH: (Kind, &[&str]) =
-        (Kind::Dispatch, &["tocsin.dispatch.x.1", "tocsin.window.x.1.1", "tocsin.notice.a.x.1"]);
-    const REFUSALS: (Kind, &[&str]) = (Kind::Refusals, &["tocsin.refusal.1", "tocsin.refusal.2"]);
+        (Kind::Dispatch, &["tocsin.dispatch.bt.x.1", "tocsin.window.x.1.1", "tocsin.notice.a.x.1"]);
+    const REFUSALS: (Kind, &[&str]) = (Kind::Refusals, &["tocsin.refusal.bt.1", "tocsin.refusal.bt.2"]);
 
     #[test]
     fn a_dispatch_that_cannot_be_written_waits_whole_and_the_rest_goes_on() {
         let (mut aside, now) = (Aside::default(), Instant::now());
-        aside.failed(&"tocsin.dispatch.x.1".parse().unwrap(), now);
+        aside.failed(&"tocsin.dispatch.bt.x.1".parse().unwrap(), now);
         assert_eq!(left(&mut aside, &[DISPATCH, REFUSALS], now), REFUSALS.1);
         let again = aside.again().unwrap();
         assert_eq!(left(&mut aside, &[DISPATCH], again), DISPATCH.1);
@@ -125,16 +125,16 @@ mod tests {
     #[test]
     fn one_fact_that_cannot_be_written_holds_up_no_other_of_its_append() {
         let (mut aside, now) = (Aside::default(), Instant::now());
-        aside.failed(&"tocsin.refusal.1".parse().unwrap(), now);
-        assert_eq!(left(&mut aside, &[REFUSALS], now), ["tocsin.refusal.2"]);
+        aside.failed(&"tocsin.refusal.bt.1".parse().unwrap(), now);
+        assert_eq!(left(&mut aside, &[REFUSALS], now), ["tocsin.refusal.bt.2"]);
     }
 
     #[test]
     fn what_stands_and_is_owed_even_so_is_never_tried_again() {
         let (mut aside, now) = (Aside::default(), Instant::now());
-        aside.answered(&"tocsin.refusal.1".parse().unwrap());
+        aside.answered(&"tocsin.refusal.bt.1".parse().unwrap());
         for _ in 0..3 {
-            assert_eq!(left(&mut aside, &[REFUSALS], now), ["tocsin.refusal.2"]);
+            assert_eq!(left(&mut aside, &[REFUSALS], now), ["tocsin.refusal.bt.2"]);
         }
         assert_eq!(aside.again(), None);
     }
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn the_pause_grows_to_a_minute_and_is_forgotten_with_what_is_owed() {
         let (mut aside, now) = (Aside::default(), Instant::now());
-        let subject = "tocsin.refusal.1".parse().unwrap();
+        let subject = "tocsin.refusal.bt.1".parse().unwrap();
         let pauses: Vec<_> = (0..9).map(|_| aside.failed(&subject, now).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         left(&mut aside, &[], now);

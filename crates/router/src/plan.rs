@@ -77,7 +77,7 @@ impl Judged {
 
 fn refused(fact: &NewFact) -> Option<u64> {
     match fact.subject {
-        Subject::Refusal { said } => Some(said),
+        Subject::Refusal { said, .. } => Some(said),
         _ => None,
     }
 }
@@ -99,9 +99,9 @@ mod tests {
     #[test]
     fn notices_go_out_before_findings_and_findings_before_refusals() {
         let parts = parts(vec![
-            batch(&["tocsin.refusal.3", "tocsin.refusal.4"]),
+            batch(&["tocsin.refusal.bt.3", "tocsin.refusal.bt.4"]),
             batch(&["tocsin.finding.x.1.1", "tocsin.escalation.a.x.1.1"]),
-            batch(&["tocsin.dispatch.y.1", "tocsin.window.y.1.1", "tocsin.notice.a.y.1"]),
+            batch(&["tocsin.dispatch.bt.y.1", "tocsin.window.y.1.1", "tocsin.notice.a.y.1"]),
             batch(&[]),
             batch(&["tocsin.escalation.b.x.1.1"]),
             batch(&["tocsin.notice.b.x.1"]),
@@ -112,10 +112,11 @@ mod tests {
 
     #[test]
     fn a_stamp_counts_no_further_than_every_refusal_is_written() {
-        let (early, late) = (batch(&["tocsin.refusal.3"]), batch(&["tocsin.refusal.5", "tocsin.refusal.7"]));
-        let parts = parts(vec![batch(&["tocsin.dispatch.y.1"]), early.clone(), late.clone()]);
+        let (early, late) =
+            (batch(&["tocsin.refusal.bt.3"]), batch(&["tocsin.refusal.bt.5", "tocsin.refusal.bt.7"]));
+        let parts = parts(vec![batch(&["tocsin.dispatch.bt.y.1"]), early.clone(), late.clone()]);
         let mut judged = Judged::new(9, &parts);
-        assert_eq!(judged.stamp(&[fact("tocsin.dispatch.y.1")]), Some(2));
+        assert_eq!(judged.stamp(&[fact("tocsin.dispatch.bt.y.1")]), Some(2));
         assert_eq!(judged.stamp(&late.facts), Some(2), "3 is not written yet");
         assert_eq!(judged.stamp(&early.facts), Some(4));
         judged.written(&early.facts);

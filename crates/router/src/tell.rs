@@ -109,7 +109,7 @@ impl Told {
 }
 
 fn refusal(fact: &NewFact) {
-    let Subject::Refusal { said } = fact.subject else { return };
+    let Subject::Refusal { said, .. } = fact.subject else { return };
     if let Ok(refusal) = from_body::<Refusal>("refusal", &fact.body) {
         tracing::warn!(
             trace_id = TraceId::on(&refusal.subject).map(display),

@@ -22,7 +22,7 @@ use tocsin_protocol::{Entry, SignedDuration, Stream, Subject};
 
 /// The facts that carry the stamp.
 const STAMPED: [&str; 4] =
-    ["tocsin.dispatch.>", "tocsin.finding.>", "tocsin.escalation.>", "tocsin.refusal.*"];
+    ["tocsin.dispatch.>", "tocsin.finding.>", "tocsin.escalation.>", "tocsin.refusal.>"];
 
 /// By how much the clocks of two brokers may differ, each leading one stream.
 const SKEW: SignedDuration = SignedDuration::from_secs(60);
@@ -48,11 +48,11 @@ pub(crate) async fn read(ledger: &Ledger) -> Result<Trust, Error> {
         );
         return Ok(Trust::default());
     }
-    let refusals = ledger.entries(Stream::Log, &["tocsin.refusal.*".to_owned()]).await?;
+    let refusals = ledger.entries(Stream::Log, &["tocsin.refusal.>".to_owned()]).await?;
     let refused: BTreeSet<u64> = refusals
         .iter()
         .filter_map(|entry| match entry.subject.parse() {
-            Ok(Subject::Refusal { said }) if said <= through => Some(said),
+            Ok(Subject::Refusal { said, .. }) if said <= through => Some(said),
             _ => None,
         })
         .collect();

@@ -69,7 +69,7 @@ async fn what_routers_that_race_sign_is_what_both_streams_hold() {
     for incident in ["a", "b", "c"] {
         bus.publish(&event(incident, 1, "here")).await;
     }
-    bus.fact("tocsin.dispatch.a.1").await;
+    bus.fact("tocsin.dispatch.operator.a.1").await;
     bus.acknowledge(&here(0), "a", 1).await;
     for incident in ["a", "b", "c"] {
         bus.fact(&format!("tocsin.finding.{incident}.1.1")).await;
@@ -107,7 +107,7 @@ async fn a_router_with_another_key_or_none_does_its_work_and_signs_nothing() {
         for n in 1..=60 {
             bus.publish(&event(incident, n, "here")).await;
         }
-        bus.fact(&format!("tocsin.dispatch.{incident}.60")).await;
+        bus.fact(&format!("tocsin.dispatch.operator.{incident}.60")).await;
         router.stop().await;
         assert_eq!(bus.log("tocsin.checkpoint.*").await.len(), 0);
     }

@@ -22,7 +22,7 @@ async fn routers_that_race_write_one_log() {
         bus.publish(&event(incident, 1, "here")).await;
     }
     for incident in ["a", "b", "c"] {
-        bus.fact(&format!("tocsin.dispatch.{incident}.1")).await;
+        bus.fact(&format!("tocsin.dispatch.operator.{incident}.1")).await;
         bus.acknowledge(&here(0), incident, 1).await;
     }
     for incident in ["a", "b", "c"] {
@@ -50,7 +50,7 @@ async fn what_a_dead_router_left_the_next_one_does() {
     let bus = Bus::start(5, 2_000).await;
     let router = bus.router().await;
     bus.publish(&event("a", 1, "here")).await;
-    bus.fact("tocsin.dispatch.a.1").await;
+    bus.fact("tocsin.dispatch.operator.a.1").await;
     router.kill().await;
     // The broker closes the window, and somebody has answered by then; something new is said as well.
     bus.acknowledge(&here(1), "a", 1).await;
@@ -63,7 +63,7 @@ async fn what_a_dead_router_left_the_next_one_does() {
     let router = bus.router().await;
     let found = finding(&bus.fact("tocsin.finding.a.1.1").await);
     assert_eq!((found.required, found.acknowledged, found.silent.len()), (5, 1, 4));
-    bus.fact("tocsin.dispatch.b.1").await;
+    bus.fact("tocsin.dispatch.operator.b.1").await;
     assert_eq!(bus.refusal(forged).await.code, RefusalCode::BadSignature);
     router.stop().await;
 
@@ -72,7 +72,7 @@ async fn what_a_dead_router_left_the_next_one_does() {
     assert!(through.is_some_and(|through| through >= 4), "{through:?}");
     let router = bus.router().await;
     bus.publish(&event("a", 2, "here")).await;
-    bus.fact("tocsin.dispatch.a.2").await;
+    bus.fact("tocsin.dispatch.operator.a.2").await;
     router.stop().await;
     assert_eq!(bus.fold().await.follows(), []);
 }
@@ -114,7 +114,7 @@ async fn what_does_not_count_is_refused_and_holds_nothing_up() {
     }
     // The first valid one on the subject counts, whatever was put there before.
     bus.publish(&first).await;
-    bus.fact("tocsin.dispatch.a.1").await;
+    bus.fact("tocsin.dispatch.operator.a.1").await;
     router.stop().await;
 }
 
@@ -145,15 +145,15 @@ async fn hostile_bytes_wedge_nobody() {
     }
     raw.flush().await.unwrap();
     let said = bus.publish(&event("a", 1, "here")).await;
-    bus.fact("tocsin.dispatch.a.1").await;
-    bus.fact("tocsin.refusal.1").await;
-    bus.fact(&format!("tocsin.refusal.{}", said - 1)).await;
-    assert_eq!(bus.log("tocsin.refusal.*").await.len(), usize::try_from(said).unwrap() - 1);
+    bus.fact("tocsin.dispatch.operator.a.1").await;
+    bus.refusal(1).await;
+    bus.refusal(said - 1).await;
+    assert_eq!(bus.log("tocsin.refusal.>").await.len(), usize::try_from(said).unwrap() - 1);
     router.stop().await;
     // Nor is the next router taken in by a stamp that a stranger wrote.
     let router = bus.router().await;
     bus.publish(&event("b", 1, "there")).await;
-    bus.fact("tocsin.dispatch.b.1").await;
+    bus.fact("tocsin.dispatch.operator.b.1").await;
     router.stop().await;
     assert_eq!(bus.fold().await.follows(), []);
 }
@@ -168,14 +168,14 @@ async fn a_flood_of_what_is_refused_delays_no_dispatch_for_long_and_ends_refused
         raw.publish(format!("tocsin.incident.operator.junk-{n}.1"), Bytes::from_static(b"{}")).await.unwrap();
     }
     bus.publish(&event("a", 1, "here")).await;
-    bus.fact("tocsin.dispatch.a.1").await;
+    bus.fact("tocsin.dispatch.operator.a.1").await;
     raw.flush().await.unwrap();
     // What is flushed is with the broker, and not yet in the stream; what is acknowledged is.
     let jetstream = async_nats::jetstream::new(raw);
     let last = jetstream.publish("tocsin.incident.operator.last.1", Bytes::new()).await.unwrap();
     bus.refusal(last.await.unwrap().sequence).await;
     router.stop().await;
-    assert_eq!(bus.log("tocsin.refusal.*").await.len(), JUNK + 1);
+    assert_eq!(bus.log("tocsin.refusal.>").await.len(), JUNK + 1);
     assert!(bus.fold().await.follows().is_empty(), "every one is refused");
 }
 
@@ -187,14 +187,14 @@ async fn a_dispatch_that_the_broker_does_not_take_holds_up_no_other_and_is_writt
     let router = bus.router().await;
     bus.publish(&event("large", 1, "here")).await;
     bus.publish(&event("small", 1, "there")).await;
-    bus.fact("tocsin.dispatch.small.1").await;
+    bus.fact("tocsin.dispatch.operator.small.1").await;
     assert_eq!(bus.log("tocsin.notice.*.large.1").await.len(), 0, "a dispatch is whole or not at all");
     bus.publish(&event("small", 2, "there")).await;
-    bus.fact("tocsin.dispatch.small.2").await;
+    bus.fact("tocsin.dispatch.operator.small.2").await;
     router.stop().await;
     bus.serve_anew(None).await;
     let router = bus.router().await;
-    bus.fact("tocsin.dispatch.large.1").await;
+    bus.fact("tocsin.dispatch.operator.large.1").await;
     router.stop().await;
     assert_eq!(bus.log("tocsin.notice.*.large.1").await.len(), 300);
 }
@@ -204,7 +204,7 @@ async fn recipients_can_take_their_notices_without_anybody_else_doing_anything()
     let bus = Bus::start(2, 600_000).await;
     let router = bus.router().await;
     bus.publish(&event("a", 1, "there")).await;
-    bus.fact("tocsin.dispatch.a.1").await;
+    bus.fact("tocsin.dispatch.operator.a.1").await;
     let until = Instant::now() + SOON;
     let mut notices = loop {
         match bus.ledger.notices(&"there".parse().unwrap()).await {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tocsin_ledger::Ledger;
-use tocsin_protocol::{Link, Receipt, ReceiptMethod, ReceiptStage, SigningKey, Timestamp, to_body};
+use tocsin_protocol::{Link, Receipt, ReceiptMethod, ReceiptStage, SigningKey, Subject, Timestamp, to_body};
 use tocsin_provision::Service;
 use tocsin_tests::{CONSOLE, LINKS, receipt, signed_headers};
 
@@ -18,14 +18,14 @@ const AT_THE_DOOR: &[(&str, &str, &str)] = &[
     ("say that a desk holds a notice", "tocsin.receipt.a.x.1.delivered", "{}"),
     ("say an event", "tocsin.incident.operator.x.9", "{}"),
     ("put a directory in force", "tocsin.directory.2", "{}"),
-    ("pre-empt a dispatch", "tocsin.dispatch.y.1", "{}"),
+    ("pre-empt a dispatch", "tocsin.dispatch.operator.y.1", "{}"),
     ("forge a notice", "tocsin.notice.a.y.1", "{}"),
     ("arm a window", "tocsin.window.x.1.9", "{}"),
     ("close a window early", "tocsin.due.x.1.1", "{}"),
     ("forge a finding", "tocsin.finding.x.1.1", "{}"),
     ("have a mail sent", "tocsin.escalation.a.x.1.1", "{}"),
     ("forge an attempt", "tocsin.attempt.a.x.1.1.1.ended", "{}"),
-    ("forge a refusal", "tocsin.refusal.2", "{}"),
+    ("forge a refusal", "tocsin.refusal.b.2", "{}"),
     ("forge a checkpoint", "tocsin.checkpoint.1", "{}"),
     ("wake a desk", "tocsin.wake.a.x.9", "{}"),
     ("answer in a service's place", "_INBOX_router.x", "{}"),
@@ -131,7 +131,7 @@ async fn said(table: &mut Table, fort: &Fort, thief: &Attacker) {
     // What is refused is refused in order: once a later word is, this one is known not to be.
     let after = say(fort, thief, &acknowledged("b", page, None)).await;
     fort.refusal(after).await;
-    let subject = format!("tocsin.refusal.{sequence}").parse().unwrap();
+    let subject = Subject::refusal(&own.subject().to_string(), sequence);
     let counts = fort.ledger.last(&subject).await.unwrap().is_none();
     table.add(
         CONSOLE_STOLEN,

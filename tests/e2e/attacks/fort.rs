@@ -103,7 +103,8 @@ impl Fort {
 
     /// The router's reason against what was said there.
     pub(crate) async fn refusal(&self, said: u64) -> String {
-        let subject = Subject::Refusal { said };
+        let entry = self.ledger.read(Stream::Said, said).await.unwrap().unwrap();
+        let subject = Subject::refusal(&entry.subject, said);
         let entry = until("a refusal", async || {
             self.ledger.last(&subject).await.unwrap().ok_or_else(|| "none".to_owned())
         })

@@ -13,8 +13,8 @@ use super::{
 /// Every fact that there is, and whose it is to write.
 const FACTS: &[(&str, &str)] = &[
     ("tocsin.directory.9", "administrator"),
-    ("tocsin.refusal.999", "router"),
-    ("tocsin.dispatch.y.1", "router"),
+    ("tocsin.refusal.b.999", "router"),
+    ("tocsin.dispatch.operator.y.1", "router"),
     ("tocsin.notice.b.y.1", "router"),
     ("tocsin.window.y.1.1", "router"),
     ("tocsin.finding.y.1.1", "router"),
@@ -107,20 +107,20 @@ pub(super) async fn detours(table: &mut Table, fort: &Fort) {
         panic!("the notifier cannot write its own")
     };
     let read = format!("$JS.API.DIRECT.GET.TOCSIN_LOG.{own}");
-    notifier.shout(&read, "tocsin.dispatch.q.1", None, b"").await;
-    let stands = stands(fort, "tocsin.dispatch.q.1").await;
+    notifier.shout(&read, "tocsin.dispatch.operator.q.1", None, b"").await;
+    let stands = stands(fort, "tocsin.dispatch.operator.q.1").await;
     table.detour(
-        "the notifier has the answer to a read put onto the log: `tocsin.dispatch.<incident>.<n>`",
+        "the notifier has the answer to a read put onto the log: `tocsin.dispatch.<publisher>.<incident>.<n>`",
         stands,
     );
     let request = serde_json::json!({"stream_name": "TOCSIN_LOG", "config": {
-        "name": "n", "deliver_subject": "tocsin.dispatch.q.2", "filter_subject": own, "ack_policy": "none",
+        "name": "n", "deliver_subject": "tocsin.dispatch.operator.q.2", "filter_subject": own, "ack_policy": "none",
         "deliver_policy": "all", "mem_storage": true,
     }});
     notifier.ask("$JS.API.CONSUMER.CREATE.TOCSIN_LOG.n", None, request.to_string().as_bytes()).await;
     table.detour(
-        "the notifier makes a consumer that delivers onto the log: `tocsin.dispatch.<incident>.<n>`",
-        self::stands(fort, "tocsin.dispatch.q.2").await,
+        "the notifier makes a consumer that delivers onto the log: `tocsin.dispatch.<publisher>.<incident>.<n>`",
+        self::stands(fort, "tocsin.dispatch.operator.q.2").await,
     );
 }
 

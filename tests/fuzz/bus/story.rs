@@ -260,8 +260,8 @@ impl Story {
             let (event, step) = (choices.below(4), choices.below(4));
             match choices.below(9) {
                 0 => format!("tocsin.directory.{event}"),
-                1 => format!("tocsin.refusal.{event}"),
-                2 => format!("tocsin.dispatch.{incident}.{event}"),
+                1 => format!("tocsin.refusal.{who}.{event}"),
+                2 => format!("tocsin.dispatch.operator.{incident}.{event}"),
                 3 => format!("tocsin.notice.{who}.{incident}.{event}"),
                 4 => format!("tocsin.due.{incident}.{event}.{step}"),
                 5 => format!("tocsin.finding.{incident}.{event}.{step}"),

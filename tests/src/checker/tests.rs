@@ -74,7 +74,7 @@ fn all_as_promised() -> (Cast, Evidence) {
         steps: steps.to_vec(),
         owed: vec![owed(Requirement::Required, &["a", "b"]), owed(Requirement::Informed, &["u"])],
     };
-    log.write(2, "tocsin.dispatch.x.1", &dispatch);
+    log.write(2, "tocsin.dispatch.operator.x.1", &dispatch);
     for recipient in ["a", "b", "u"] {
         log.write(2, &format!("tocsin.notice.{recipient}.x.1"), &notice(recipient, &said[0], &dispatch));
     }
@@ -84,7 +84,7 @@ fn all_as_promised() -> (Cast, Evidence) {
         code: RefusalCode::BadSignature,
         reasons: vec!["unsigned".to_owned()],
     };
-    log.write(6, "tocsin.refusal.3", &refusal);
+    log.write(6, "tocsin.refusal.b.3", &refusal);
     let mut mails = Vec::new();
     for step in &steps {
         log.close(step);
@@ -217,7 +217,7 @@ fn every_broken_promise_is_found() {
         }),
         ("no fact of ours", |_, e| e.log[1].body = Bytes::from_static(b"{")),
         ("no dispatch", |_, e| {
-            let at = place(&e.log, "tocsin.dispatch.x.1");
+            let at = place(&e.log, "tocsin.dispatch.operator.x.1");
             e.log.remove(at);
         }),
         ("owed and told differ", |_, e| {
@@ -261,7 +261,7 @@ fn every_broken_promise_is_found() {
         ("not refused", |_, e| e.log.retain(|x| !x.subject.starts_with("tocsin.refusal."))),
         ("a refusal of nothing", |_, e| _ = e.said.pop()),
         ("its windows are", |_, e| {
-            let at = place(&e.log, "tocsin.dispatch.x.1");
+            let at = place(&e.log, "tocsin.dispatch.operator.x.1");
             change(&mut e.log[at], "senior", "nobody");
         }),
         ("has not come to its end", |_, e| e.log.retain(|x| x.subject != "tocsin.attempt.b.x.1.1.1.ended")),

@@ -77,8 +77,8 @@ impl Log {
         }
         match entry.subject.parse::<Subject>().map_err(|why| why.to_string())? {
             Subject::Directory { version } => self.directories.push((version, at(entry)?)),
-            Subject::Refusal { said } => _ = self.refusals.insert(said, at(entry)?),
-            Subject::Dispatch { incident, event } => {
+            Subject::Refusal { said, .. } => _ = self.refusals.insert(said, at(entry)?),
+            Subject::Dispatch { incident, event, .. } => {
                 _ = self.dispatches.insert((incident, event), at(entry)?);
             }
             Subject::Notice { recipient, incident, event } => {

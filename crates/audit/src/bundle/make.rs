@@ -156,7 +156,7 @@ impl<'i> Wanted<'i> {
         match entry.subject.parse::<Subject>() {
             Ok(Subject::Directory { .. }) => true,
             Ok(Subject::Checkpoint { number }) => number >= self.since,
-            Ok(Subject::Refusal { said }) => {
+            Ok(Subject::Refusal { said, .. }) => {
                 let refusal = from_body::<Refusal>("refusal", &entry.body).ok();
                 self.said.contains(&said)
                     || refusal.and_then(|refusal| named(&refusal.subject)).as_ref() == Some(self.incident)

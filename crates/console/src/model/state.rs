@@ -93,7 +93,7 @@ impl State {
                     incident.refused(&subject, refusal, entry.time, revision);
                 }
             }
-            Verdict::Recorded(Subject::Dispatch { incident, event }) => {
+            Verdict::Recorded(Subject::Dispatch { incident, event, .. }) => {
                 let Ok(dispatch) = from_body::<Dispatch>("dispatch", &entry.body) else { return };
                 match self.incidents.get_mut(&incident) {
                     Some(known) if known.event(event).is_some() => {

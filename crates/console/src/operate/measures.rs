@@ -181,7 +181,7 @@ impl Measures {
         let (at, status) = (entry.time, incident.status);
         match subject {
             Subject::Incident { incident: id, event, .. } => self.event(incident, (id, event), at),
-            Subject::Dispatch { incident: id, event } => {
+            Subject::Dispatch { incident: id, event, .. } => {
                 self.undispatched.remove(&(id.clone(), event));
                 self.tested(incident, (id, event));
             }

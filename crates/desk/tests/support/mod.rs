@@ -147,14 +147,16 @@ impl Bus {
 
     /// Refuses what was said, as the router would.
     pub(crate) async fn refuse(&self, said: u64) {
+        let entry = self.ledger.read(Stream::Said, said).await.unwrap().unwrap();
         let refusal = Refusal {
             said,
-            subject: "x".to_owned(),
+            subject: entry.subject,
             code: RefusalCode::NoKey,
             reasons: vec!["the directory has no key for pol-kent".to_owned()],
         };
         let body = to_body("refusal", &refusal).unwrap();
-        let fact = NewFact { subject: Subject::Refusal { said }, body, schedule: None };
+        let subject = Subject::refusal(&refusal.subject, said);
+        let fact = NewFact { subject, body, schedule: None };
         self.ledger.append(&fact, None).await.unwrap();
     }
 

@@ -109,11 +109,8 @@ pub(super) fn plan(directory: &Directory, state: &EventState, number: EventNumbe
 /// they are in the first atomic batch however many the notices are.
 pub(super) fn facts(dispatch: &Dispatch, directory: &Directory, open: &Open) -> Result<Vec<NewFact>, Error> {
     let (incident, event) = (&dispatch.incident, dispatch.event);
-    let mut facts = vec![NewFact {
-        subject: Subject::Dispatch { incident: incident.clone(), event },
-        body: to_body("dispatch", dispatch)?,
-        schedule: None,
-    }];
+    let mut facts =
+        vec![NewFact { subject: dispatch.subject(), body: to_body("dispatch", dispatch)?, schedule: None }];
     for step in &dispatch.steps {
         let due = Due { incident: incident.clone(), event, step: step.step, due_at: step.due_at };
         facts.push(NewFact {

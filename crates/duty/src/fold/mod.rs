@@ -318,9 +318,12 @@ impl Fold {
                 }
                 self.directories.push((entry.time, Arc::new(directory)));
             }
-            Subject::Refusal { said } => self.owing.refused(*said),
+            Subject::Refusal { said, .. } => self.owing.refused(*said),
             Subject::Dispatch { .. } => {
                 let dispatch: Dispatch = from_body("dispatch", &entry.body).ok()?;
+                if dispatch.subject() != *subject {
+                    return None;
+                }
                 self.dispatched(&Arc::new(self.sharing_names(dispatch)));
             }
             Subject::Notice { recipient, incident, event } => self.noticed(recipient, incident, *event),

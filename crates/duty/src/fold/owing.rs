@@ -107,7 +107,8 @@ impl Owing {
 
 fn refusal_fact(refusal: &Refusal) -> Result<NewFact, Error> {
     Ok(NewFact {
-        subject: Subject::Refusal { said: refusal.said },
+        // The subject that the refusal repeats may be cut, but not within the name of a body.
+        subject: Subject::refusal(&refusal.subject, refusal.said),
         body: to_body("refusal", refusal)?,
         schedule: None,
     })

@@ -18,7 +18,7 @@ fn an_event_is_dispatched_with_its_windows_and_a_notice_for_each_who_is_owed_one
     assert_eq!(
         subjects(&facts),
         [
-            "tocsin.dispatch.x.1",
+            "tocsin.dispatch.bt.x.1",
             "tocsin.window.x.1.1",
             "tocsin.window.x.1.2",
             "tocsin.notice.essex-police.x.1",
@@ -96,7 +96,7 @@ fn an_update_needs_an_acknowledgement_only_when_it_is_worse_and_goes_to_all_who_
 fn an_event_of_a_service_that_no_policy_is_about_is_owed_to_nobody_and_dispatched_all_the_same() {
     let mut story = Story::new();
     story.event(0, r#""services": ["101-voice"]"#);
-    assert_eq!(subjects(&story.follow(1)), ["tocsin.dispatch.x.1"]);
+    assert_eq!(subjects(&story.follow(1)), ["tocsin.dispatch.bt.x.1"]);
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn what_ends_an_incident_after_the_window_excuses_nobody() {
     let mut story = begun();
     story.event(FIRST + 1, r#""sequence": 2, "kind": "resolved""#);
     let found = story.follow(FIRST + 2);
-    assert!(found.iter().any(|fact| fact.subject.to_string() == "tocsin.dispatch.x.2"));
+    assert!(found.iter().any(|fact| fact.subject.to_string() == "tocsin.dispatch.bt.x.2"));
     let facts = story.close(FIRST + 3, 1, 1);
     assert_eq!(facts.len(), 4, "a finding and three escalations");
     assert!(finding(&facts).stopped_by.is_none());

@@ -87,7 +87,13 @@ fn whatever_does_not_count_is_refused_by_a_code_and_in_words() {
             RefusalCode::UnknownRecipient,
         ),
         ("no such event", Some("ofcom"), RECEIPT, acknowledgement("ofcom"), RefusalCode::UnknownEvent),
-        ("no subject of ours", Some("bt"), "tocsin.dispatch.x.1", valid.clone(), RefusalCode::UnknownSubject),
+        (
+            "no subject of ours",
+            Some("bt"),
+            "tocsin.dispatch.bt.x.1",
+            valid.clone(),
+            RefusalCode::UnknownSubject,
+        ),
         ("junk", None, "tocsin.incident.*", valid.clone(), RefusalCode::UnknownSubject),
     ];
     for (name, author, subject, body, expected) in cases {

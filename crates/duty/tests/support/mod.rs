@@ -453,7 +453,7 @@ impl World {
             .iter()
             .filter(|e| e.stream == Stream::Log)
             .filter_map(|e| match e.subject.parse() {
-                Ok(Subject::Refusal { said }) => Some(said),
+                Ok(Subject::Refusal { said, .. }) => Some(said),
                 _ => None,
             })
             .collect()

@@ -12,9 +12,9 @@ fn written(appended: &[Appended]) -> usize {
 #[tokio::test]
 async fn a_fact_is_written_once_and_the_second_writer_reads_the_first() {
     let bus = Bus::start().await;
-    let first = bus.ledger.append(&fact("tocsin.dispatch.x.1", "first"), Some(7)).await.unwrap();
+    let first = bus.ledger.append(&fact("tocsin.dispatch.bt.x.1", "first"), Some(7)).await.unwrap();
     assert_eq!(first, Appended::Written(1));
-    let second = bus.ledger.append(&fact("tocsin.dispatch.x.1", "second"), None).await.unwrap();
+    let second = bus.ledger.append(&fact("tocsin.dispatch.bt.x.1", "second"), None).await.unwrap();
     let Appended::Already(entry) = second else { panic!("written twice: {second:?}") };
     assert_eq!((&entry.body[..], entry.said_through), (&b"first"[..], Some(7)));
 }
@@ -29,7 +29,7 @@ async fn a_fact_of_the_other_stream_is_refused() {
 #[tokio::test]
 async fn two_racing_writers_leave_one_log() {
     let bus = Bus::start().await;
-    let mut facts = vec![fact("tocsin.dispatch.x.1", "{}"), window(1, soon(Duration::from_mins(1)))];
+    let mut facts = vec![fact("tocsin.dispatch.bt.x.1", "{}"), window(1, soon(Duration::from_mins(1)))];
     facts.extend((0..1500).map(|n| notice(&format!("r{n}"), 1)));
     let racing: Vec<_> = (0..3)
         .map(|_| {
@@ -105,7 +105,7 @@ async fn a_dispatch_that_was_cut_short_is_completed() {
 async fn a_window_fires_once_and_is_not_armed_again() {
     let bus = Bus::start().await;
     let due_at = soon(Duration::from_millis(300));
-    let facts = [fact("tocsin.dispatch.x.1", "{}"), window(1, due_at)];
+    let facts = [fact("tocsin.dispatch.bt.x.1", "{}"), window(1, due_at)];
     bus.ledger.append_all(&facts, None).await.unwrap();
     let due = subject("tocsin.due.x.1.1");
     let closed =
@@ -123,7 +123,10 @@ async fn a_window_fires_once_and_is_not_armed_again() {
 async fn a_window_closes_though_the_broker_was_dead_when_it_should() {
     let mut bus = Bus::start().await;
     bus.ledger
-        .append_all(&[fact("tocsin.dispatch.x.1", "{}"), window(1, soon(Duration::from_millis(400)))], None)
+        .append_all(
+            &[fact("tocsin.dispatch.bt.x.1", "{}"), window(1, soon(Duration::from_millis(400)))],
+            None,
+        )
         .await
         .unwrap();
     bus.server.kill().await.unwrap();

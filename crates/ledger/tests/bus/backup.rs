@@ -15,7 +15,7 @@ async fn filled() -> Bus {
         bus.ledger.say(&subject, &signed, body).await.unwrap();
     }
     bus.ledger
-        .append_all(&[fact("tocsin.dispatch.x.1", "{}"), notice("a", 1), notice("b", 1)], Some(3))
+        .append_all(&[fact("tocsin.dispatch.bt.x.1", "{}"), notice("a", 1), notice("b", 1)], Some(3))
         .await
         .unwrap();
     bus
@@ -28,7 +28,7 @@ async fn what_is_restored_is_what_was_taken_with_its_sequences_times_and_headers
     let dir = bus.store.path().join("backup");
     let taken = bus.ledger.back_up(&dir).await.unwrap();
     assert_eq!((taken.entries(Stream::Said), taken.entries(Stream::Log)), (3, 3));
-    bus.ledger.append(&fact("tocsin.dispatch.y.1", "{}"), Some(3)).await.unwrap();
+    bus.ledger.append(&fact("tocsin.dispatch.bt.y.1", "{}"), Some(3)).await.unwrap();
 
     let other = Bus::without_streams().await;
     let backup = Backup::open(&dir).unwrap();
@@ -36,10 +36,10 @@ async fn what_is_restored_is_what_was_taken_with_its_sequences_times_and_headers
     assert_eq!(to_the_end(&mut other.ledger.follow().await.unwrap()).await, before);
 
     // It takes what comes next, once, and after what was.
-    let next = fact("tocsin.dispatch.y.1", "{}");
+    let next = fact("tocsin.dispatch.bt.y.1", "{}");
     other.ledger.append(&next, Some(3)).await.unwrap();
     other.ledger.append(&next, Some(3)).await.unwrap();
-    let after = other.ledger.last(&"tocsin.dispatch.y.1".parse().unwrap()).await.unwrap().unwrap();
+    let after = other.ledger.last(&"tocsin.dispatch.bt.y.1".parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(after.sequence, 4);
 }
 

@@ -29,7 +29,7 @@ async fn both_streams_are_one_sequence_in_the_order_of_the_broker() {
     for event in 1..=40 {
         let said = format!("tocsin.incident.bt.x.{event}");
         say(&bus, &said).await;
-        let dispatch = format!("tocsin.dispatch.x.{event}");
+        let dispatch = format!("tocsin.dispatch.bt.x.{event}");
         bus.ledger.append_all(&[fact(&dispatch, "{}"), notice("a", event)], None).await.unwrap();
         expected.extend([said, dispatch, format!("tocsin.notice.a.x.{event}")]);
     }

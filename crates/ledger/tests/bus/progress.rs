@@ -11,7 +11,7 @@ async fn a_reader_that_stands_while_something_waits_is_seen_and_one_that_has_not
     let mut watch = Watch::new(bus.ledger.clone(), progress.clone(), Job::Reading);
     assert_eq!((watch.look().await, watch.look().await), (Seen::GetsOn, Seen::GetsOn));
 
-    bus.ledger.append(&fact("tocsin.dispatch.x.1", "{}"), Some(0)).await.unwrap();
+    bus.ledger.append(&fact("tocsin.dispatch.bt.x.1", "{}"), Some(0)).await.unwrap();
     assert_eq!(watch.look().await, Seen::GetsOn, "it waits since now");
     assert_eq!(watch.look().await, Seen::Stands);
     // It works, and is not at the end yet.
@@ -22,7 +22,7 @@ async fn a_reader_that_stands_while_something_waits_is_seen_and_one_that_has_not
     assert_eq!((watch.look().await, watch.look().await), (Seen::GetsOn, Seen::GetsOn));
 
     // A bus that is away is nobody's fault.
-    bus.ledger.append(&fact("tocsin.dispatch.x.2", "{}"), Some(0)).await.unwrap();
+    bus.ledger.append(&fact("tocsin.dispatch.bt.x.2", "{}"), Some(0)).await.unwrap();
     bus.server.kill().await.unwrap();
     assert_eq!((watch.look().await, watch.look().await), (Seen::Unknown, Seen::Unknown));
 }

@@ -37,7 +37,7 @@ async fn a_fact_too_large_or_of_the_other_stream_is_refused_with_what_to_do() {
     let (subject, signature, body) = signed(&key, EVENT, &"x".repeat(70_000));
     let error = bus.ledger.say(&subject, &signature, body).await.unwrap_err();
     assert!(matches!(error, Error::TooLarge { size: 70_000, .. }), "{error}");
-    let (subject, signature, body) = signed(&key, "tocsin.dispatch.x.1", "{}");
+    let (subject, signature, body) = signed(&key, "tocsin.dispatch.bt.x.1", "{}");
     let error = bus.ledger.say(&subject, &signature, body).await.unwrap_err();
     assert!(matches!(error, Error::WrongStream { .. }), "{error}");
 }

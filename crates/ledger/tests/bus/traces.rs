@@ -16,7 +16,7 @@ async fn every_fact_about_an_event_carries_its_trace_the_brokers_own_included() 
     let (event, sign, body) = signed(&SigningKey::generate(), "tocsin.incident.bt.x.1", "{}");
     bus.ledger.say(&event, &sign, body).await.unwrap();
     let due = subject("tocsin.due.x.1.1");
-    let facts = [fact("tocsin.dispatch.x.1", "{}"), window(1, soon(Duration::ZERO)), notice("a", 1)];
+    let facts = [fact("tocsin.dispatch.bt.x.1", "{}"), window(1, soon(Duration::ZERO)), notice("a", 1)];
     bus.ledger.append_all(&facts, None).await.unwrap();
     bus.ledger.append(&fact("tocsin.checkpoint.1", "{}"), None).await.unwrap();
     within("the due", bus.ledger.wait_for(std::slice::from_ref(&due), Duration::from_secs(30)))
@@ -27,7 +27,7 @@ async fn every_fact_about_an_event_carries_its_trace_the_brokers_own_included() 
     let of =
         |subject: &str| subject.parse::<tocsin_protocol::Subject>().unwrap().trace().map(|t| t.to_string());
     assert_eq!(header(&bus, Stream::Said, "tocsin.incident.bt.x.1").await, of("tocsin.incident.bt.x.1"));
-    for fact in ["tocsin.dispatch.x.1", "tocsin.notice.a.x.1"] {
+    for fact in ["tocsin.dispatch.bt.x.1", "tocsin.notice.a.x.1"] {
         assert_eq!(header(&bus, Stream::Log, fact).await, of(fact));
     }
     // It carries the window's own span, in the same trace.

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::words::{ClockStart, EventKind, Requirement, Status};
 use crate::{
     id::{IncidentId, PolicyId, PublisherId, RecipientId},
-    subject::{EventNumber, StepNumber},
+    subject::{EventNumber, StepNumber, Subject},
 };
 
 /// What was said does not count, and why.
@@ -133,6 +133,12 @@ pub struct Dispatch {
 }
 
 impl Dispatch {
+    /// The subject of this fact.
+    pub fn subject(&self) -> Subject {
+        let (publisher, incident) = (self.publisher.clone(), self.incident.clone());
+        Subject::Dispatch { publisher, incident, event: self.event }
+    }
+
     /// Every recipient once, with the strictest requirement that any policy lays on it.
     pub fn recipients(&self) -> std::collections::BTreeMap<&RecipientId, Requirement> {
         let mut all = std::collections::BTreeMap::new();

@@ -109,7 +109,9 @@ impl Bus {
     }
 
     pub(crate) async fn refusal(&self, said: u64) -> Refusal {
-        from_body("refusal", &self.fact(&format!("tocsin.refusal.{said}")).await.body).unwrap()
+        let entry = self.ledger.read(Stream::Said, said).await.unwrap().unwrap();
+        let subject = Subject::refusal(&entry.subject, said).to_string();
+        from_body("refusal", &self.fact(&subject).await.body).unwrap()
     }
 
     pub(crate) async fn log(&self, filter: &str) -> Vec<Entry> {

@@ -19,7 +19,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let ledger = bus::command("refusals").await?;
-    let all = ledger.entries(Stream::Log, &["tocsin.refusal.*".to_owned()]).await?;
+    let all = ledger.entries(Stream::Log, &["tocsin.refusal.>".to_owned()]).await?;
     let zone = TimeZone::system();
     let mut shown = 0_usize;
     for entry in &all {

@@ -33,7 +33,8 @@ pub(super) struct Attempt {
 pub(super) struct Log {
     directories: Vec<(u64, Written)>,
     /// By the sequence in `TOCSIN_SAID` that is refused.
-    pub(super) refusals: BTreeMap<u64, Value>,
+    /// By the place of what was refused: in whose name it stands, and what it says.
+    pub(super) refusals: BTreeMap<u64, (String, Value)>,
     pub(super) dispatches: BTreeMap<EventKey, Written>,
     pub(super) notices: BTreeMap<(EventKey, String), Written>,
     pub(super) windows: BTreeSet<StepKey>,
@@ -88,7 +89,9 @@ impl Log {
         // A fact is about what its subject says.
         let about = |key: &EventKey| at.fact["incident"] == key.0.as_str() && at.fact["event"] == key.1;
         let agrees = match &words {
-            Words::Dispatch { event } => about(event),
+            Words::Dispatch { publisher, event } => {
+                about(event) && at.fact["publisher"] == publisher.as_str()
+            }
             Words::Notice { recipient, event } => about(event) && at.fact["recipient"] == recipient.as_str(),
             Words::Due { step: (i, e, s) } | Words::Finding { step: (i, e, s) } => {
                 about(&(i.clone(), *e)) && at.fact["step"] == *s
@@ -96,7 +99,7 @@ impl Log {
             Words::Escalation { mail: (to, i, e, s) } => {
                 about(&(i.clone(), *e)) && at.fact["step"] == *s && at.fact["recipient"] == to.as_str()
             }
-            Words::Refusal { said } => at.fact["said"] == *said,
+            Words::Refusal { said, .. } => at.fact["said"] == *said,
             _ => true,
         };
         if !agrees {
@@ -105,8 +108,8 @@ impl Log {
         }
         match words {
             Words::Directory { version } => self.directories.push((version, at)),
-            Words::Refusal { said } => _ = self.refusals.insert(said, at.fact),
-            Words::Dispatch { event } => _ = self.dispatches.insert(event, at),
+            Words::Refusal { body, said } => _ = self.refusals.insert(said, (body, at.fact)),
+            Words::Dispatch { event, .. } => _ = self.dispatches.insert(event, at),
             Words::Notice { recipient, event } => _ = self.notices.insert((event, recipient), at),
             Words::Window { step } => _ = self.windows.insert(step),
             Words::Due { step } => _ = self.dues.insert(step, at),

@@ -45,6 +45,11 @@ impl Said {
                 checked.broken(Promise::Judged, format!("{name}: nobody who may signed it"));
                 continue;
             };
+            if let Some((body, _)) = refused
+                && entry.subject.split('.').nth(2) != Some(body.as_str())
+            {
+                checked.broken(Promise::Judged, format!("{name} is refused in {body}'s name"));
+            }
             let on_subject = standing.entry(&entry.subject).or_default();
             if on_subject.contains(&signature) {
                 checked.broken(Promise::Once, format!("{name} stands there already"));
@@ -58,7 +63,7 @@ impl Said {
                 }
                 continue;
             }
-            if let Some(refusal) = refused {
+            if let Some((_, refusal)) = refused {
                 checked.broken(Promise::Judged, format!("{name} counts, and is refused: {refusal}"));
             }
             said.take(entry, signature, checked);

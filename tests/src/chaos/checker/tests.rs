@@ -61,7 +61,7 @@ impl Run {
         run.say(13, "c", "tocsin.receipt.c.x.1.acknowledged", &json!({"by": "one"}));
         run.say(14, "c", "tocsin.receipt.c.x.1.acknowledged", &json!({"by": "another"}));
         let second = run.evidence.said.last().unwrap().sequence;
-        run.log(14, &format!("tocsin.refusal.{second}"), &json!({"said": second, "code": "already-said"}));
+        run.log(14, &format!("tocsin.refusal.c.{second}"), &json!({"said": second, "code": "already-said"}));
         run.close(11, 1, &["b", "c"]);
         run.escalate(1, "b", "duty");
         run.escalate(1, "c", "duty");
@@ -110,7 +110,7 @@ impl Run {
                 {"policy": "p", "requirement": "informed", "recipients": ["u"]},
             ],
         });
-        self.log(2, "tocsin.dispatch.x.1", &fact);
+        self.log(2, "tocsin.dispatch.op.x.1", &fact);
         for id in ["a", "b", "c", "u"] {
             let notice = self.notice(id);
             self.log(2, &format!("tocsin.notice.{id}.x.1"), &notice);

@@ -237,7 +237,8 @@ impl Bus {
             "policies": [{"policy": "test", "clock": "published", "clock_at": position.time}], "steps": steps,
             "owed": [{"policy": "test", "requirement": "required", "recipients": ["a", "b", "own"]}],
         });
-        self.append(&format!("tocsin.dispatch.{incident}.{number}"), dispatch.to_string().into()).await;
+        self.append(&format!("tocsin.dispatch.operator.{incident}.{number}"), dispatch.to_string().into())
+            .await;
         for recipient in ["a", "b", "own"] {
             let notice = json!({
                 "incident": incident, "event": number, "recipient": recipient, "status": "actual",

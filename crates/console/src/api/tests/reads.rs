@@ -182,7 +182,7 @@ async fn an_agency_takes_in_its_notices_from_where_it_left_off_and_waits_for_the
             "said": said.sequence, "published_at": said.time, "directory": 1, "acknowledge": false, "policies": [],
             "steps": [], "owed": [{"policy": "test", "requirement": "informed", "recipients": ["a"]}],
         });
-        bus.append("tocsin.dispatch.late.1", dispatch.to_string().into()).await;
+        bus.append("tocsin.dispatch.operator.late.1", dispatch.to_string().into()).await;
         bus.append("tocsin.notice.a.late.1", body).await;
     });
     assert_eq!(waited["notices"][0]["incident"], "late");

@@ -68,16 +68,25 @@ fn what_was_said_and_is_lost_doubled_or_misjudged_is_found() {
             DONE,
         ),
         ("no fact of ours", |r| r.log(30, "tocsin.whatever.x", &json!({})), Promise::Once, DONE),
-        ("a second word is not refused", |r| r.drop_fact("tocsin.refusal.8"), Promise::Judged, UNFINISHED),
+        ("a second word is not refused", |r| r.drop_fact("tocsin.refusal.c.8"), Promise::Judged, UNFINISHED),
+        (
+            "a second word is refused in another's name",
+            |r| {
+                r.drop_fact("tocsin.refusal.c.8");
+                r.log(15, "tocsin.refusal.b.8", &json!({"said": 8}));
+            },
+            Promise::Judged,
+            DONE,
+        ),
         (
             "what counts is refused",
-            |r| r.log(9, "tocsin.refusal.6", &json!({"said": 6})),
+            |r| r.log(9, "tocsin.refusal.a.6", &json!({"said": 6})),
             Promise::Judged,
             DONE,
         ),
         (
             "nothing is refused",
-            |r| r.log(9, "tocsin.refusal.60", &json!({"said": 60})),
+            |r| r.log(9, "tocsin.refusal.a.60", &json!({"said": 60})),
             Promise::Judged,
             DONE,
         ),
@@ -93,7 +102,7 @@ fn what_was_said_and_is_lost_doubled_or_misjudged_is_found() {
 #[test]
 fn a_dispatch_that_is_not_whole_is_found() {
     are_found(&[
-        ("no dispatch", |r| r.drop_fact("tocsin.dispatch.x.1"), Promise::Whole, UNFINISHED),
+        ("no dispatch", |r| r.drop_fact("tocsin.dispatch.op.x.1"), Promise::Whole, UNFINISHED),
         ("a notice is missing", |r| r.drop_fact("tocsin.notice.u.x.1"), Promise::Whole, UNFINISHED),
         (
             "a notice says other words",
@@ -119,19 +128,19 @@ fn a_dispatch_that_is_not_whole_is_found() {
         ),
         (
             "a dispatch that leaves somebody out",
-            |r| r.change("tocsin.dispatch.x.1", |fact| fact["owed"][0]["recipients"] = json!(["a", "b"])),
+            |r| r.change("tocsin.dispatch.op.x.1", |fact| fact["owed"][0]["recipients"] = json!(["a", "b"])),
             Promise::Whole,
             DONE,
         ),
         (
             "a dispatch with another window",
-            |r| r.change("tocsin.dispatch.x.1", |fact| fact["steps"][0]["due_at"] = words(30).into()),
+            |r| r.change("tocsin.dispatch.op.x.1", |fact| fact["steps"][0]["due_at"] = words(30).into()),
             Promise::Whole,
             DONE,
         ),
         (
             "a dispatch of what was not said",
-            |r| r.log(9, "tocsin.dispatch.y.1", &json!({"incident": "y", "event": 1})),
+            |r| r.log(9, "tocsin.dispatch.op.y.1", &json!({"incident": "y", "event": 1, "publisher": "op"})),
             Promise::Whole,
             DONE,
         ),
