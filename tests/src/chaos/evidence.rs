@@ -61,6 +61,7 @@ pub(super) fn mails(relays: &[Sink]) -> Vec<Mail> {
             to: caught.to.clone(),
             message_id: format!("<{}>", message.message_id().unwrap_or_default()),
             subject: message.subject().unwrap_or_default().to_owned(),
+            text: message.body_text(0).unwrap_or_default().into_owned(),
         }
     };
     relays.iter().flat_map(Sink::mails).map(read).collect()

@@ -9,6 +9,13 @@ use super::{
     words::MailKey,
 };
 
+/// An escalation that goes in a letter.
+struct Named<'a> {
+    key: &'a MailKey,
+    owed: &'a Written,
+    attempts: &'a BTreeMap<u64, Attempt>,
+}
+
 pub(super) fn judge(log: &Log, said: &Said, mails: &[Mail], checked: &mut Checked) {
     let mut arrived: BTreeMap<&str, Vec<&Mail>> = BTreeMap::new();
     for mail in mails {
@@ -17,52 +24,82 @@ pub(super) fn judge(log: &Log, said: &Said, mails: &[Mail], checked: &mut Checke
     for key in log.attempts.keys().filter(|key| !log.escalations.contains_key(*key)) {
         checked.broken(Promise::Mail, format!("attempts of a mail that nobody is owed: {key:?}"));
     }
-    let mut known = BTreeSet::new();
-    let mut repeated = 0;
+    let mut letters: BTreeMap<&str, Vec<Named>> = BTreeMap::new();
     let none = BTreeMap::new();
     for (key, owed) in &log.escalations {
         let attempts = log.attempts.get(key).unwrap_or(&none);
-        let Some(id) = record(said, key, owed, attempts, checked) else { continue };
-        if !known.insert(id) {
-            checked.broken(Promise::Mail, format!("{key:?}: its Message-ID is another's too: {id}"));
-        }
-        let there = arrived.get(id).map_or(&[][..], Vec::as_slice);
-        let outcomes = |wanted: &str| {
-            let ends = attempts.values().filter_map(|attempt| attempt.ended.as_ref());
-            ends.filter(|end| end.fact["outcome"] == wanted).count()
-        };
-        let (accepted, unknown) = (outcomes("accepted"), outcomes("unknown"));
-        // An attempt under way may have been taken, and is told of when it has ended.
-        let open = attempts.values().filter(|attempt| attempt.ended.is_none()).count();
-        if there.len() < accepted {
-            let what = format!("{key:?}: {accepted} accepted by the record, {} by the relays", there.len());
-            checked.broken(Promise::Mail, what);
-        }
-        if there.len() > accepted + unknown + open {
-            let what = format!(
-                "{key:?}: {} accepted by the relays; by the record {accepted}, and {unknown} unknown",
-                there.len()
-            );
-            checked.broken(Promise::Mail, what);
-        }
-        repeated += there.len().saturating_sub(1);
-        for mail in there {
-            let marked = match owed.fact["status"].as_str() {
-                Some("exercise") => mail.subject.starts_with("EXERCISE"),
-                Some("test") => mail.subject.starts_with("TEST"),
-                _ => !mail.subject.starts_with("EXERCISE") && !mail.subject.starts_with("TEST"),
-            };
-            if mail.to.len() != 1 || owed.fact["to"]["email"] != mail.to[0].as_str() || !marked {
-                checked.broken(Promise::Mail, format!("{key:?}: it is owed another mail than {mail:?}"));
-            }
+        if let Some(id) = record(said, key, owed, attempts, checked) {
+            letters.entry(id).or_default().push(Named { key, owed, attempts });
         }
     }
-    for (id, mails) in arrived.iter().filter(|(id, _)| !known.contains(*id)) {
+    let mut repeated = 0;
+    for (id, named) in &letters {
+        let there = arrived.get(id).map_or(&[][..], Vec::as_slice);
+        if named.len() > 1 {
+            checked.count("digests", 1);
+            digest(id, named, checked);
+        }
+        letter(id, named, there, checked);
+        repeated += there.len().saturating_sub(1);
+    }
+    for (id, mails) in arrived.iter().filter(|(id, _)| !letters.contains_key(*id)) {
         checked
             .broken(Promise::Mail, format!("{} mails that nobody is owed: {id} {:?}", mails.len(), mails[0]));
     }
     checked.count("mails accepted", mails.len());
     checked.count("mails accepted again after an unknown", repeated);
+}
+
+/// Several escalations have one Message-ID: their attempts must say that they go together, and the first which they are.
+fn digest(id: &str, named: &[Named], checked: &mut Checked) {
+    let mut sequences: Vec<u64> = named.iter().map(|named| named.owed.sequence).collect();
+    sequences.sort_unstable();
+    let begun = named.iter().flat_map(|named| {
+        named.attempts.values().filter_map(|attempt| Some((named.owed.sequence, attempt.begun.as_ref()?)))
+    });
+    for (own, begun) in begun {
+        let digest = &begun.fact["digest"];
+        let lists = digest["lead"] == own;
+        let agrees = digest["of"] == sequences.len()
+            && digest["lead"].as_u64().is_some_and(|lead| sequences.contains(&lead))
+            && (!lists || digest["escalations"] == serde_json::json!(sequences));
+        if !agrees {
+            let what = format!("{id} is of {sequences:?} by their attempts, one of which says {digest}");
+            checked.broken(Promise::Mail, what);
+        }
+    }
+}
+
+/// Holds the mails of one letter against the record of all that it names.
+fn letter(id: &str, named: &[Named], there: &[&Mail], checked: &mut Checked) {
+    let ends = |named: &Named, wanted: &str| {
+        let ends = named.attempts.values().filter_map(|attempt| attempt.ended.as_ref());
+        ends.filter(|end| end.fact["outcome"] == wanted).count()
+    };
+    // An attempt under way may have been taken, and is told of when it has ended.
+    let open = |named: &Named| named.attempts.values().filter(|attempt| attempt.ended.is_none()).count();
+    let accepted = named.iter().map(|named| ends(named, "accepted")).max().unwrap_or_default();
+    let possible = named.iter().map(|named| ends(named, "accepted") + ends(named, "unknown") + open(named));
+    let possible = possible.max().unwrap_or_default();
+    let keys: Vec<&MailKey> = named.iter().map(|named| named.key).collect();
+    if there.len() < accepted || there.len() > possible {
+        let what = format!(
+            "{id} of {keys:?}: {} accepted by the relays; by the record {accepted}, and at most {possible}",
+            there.len()
+        );
+        checked.broken(Promise::Mail, what);
+    }
+    let all = |status: &str| named.iter().all(|named| named.owed.fact["status"] == status);
+    for mail in there {
+        let begins = |word: &str| mail.subject.starts_with(word);
+        let marked = begins("EXERCISE") == all("exercise") && begins("TEST") == all("test");
+        let owed = |named: &Named| {
+            named.owed.fact["to"]["email"] == mail.to[0].as_str() && mail.text.contains(&named.key.1)
+        };
+        if mail.to.len() != 1 || !marked || !named.iter().all(owed) {
+            checked.broken(Promise::Mail, format!("{id} of {keys:?} is another mail: {mail:?}"));
+        }
+    }
 }
 
 /// Holds one escalation's attempts against the rules of the record, and gives the Message-ID that they used.

@@ -40,6 +40,7 @@ pub(super) struct Mail {
     pub(super) to: Vec<String>,
     pub(super) message_id: String,
     pub(super) subject: String,
+    pub(super) text: String,
 }
 
 /// A fact whose author was told that it stands.

@@ -172,6 +172,7 @@ impl Run {
             to: vec![format!("{contact}@b.example")],
             message_id: format!("<b-{step}@m>"),
             subject: "EXERCISE: x".to_owned(),
+            text: "Nobody has acknowledged x.".to_owned(),
         });
     }
 
@@ -220,6 +221,49 @@ fn a_window_that_the_broker_closes_again_is_counted_and_no_fault() {
     let checked = check(&run.evidence);
     assert_eq!(checked.findings, []);
     assert_eq!(checked.counts["windows that the broker closed again"], 1);
+}
+
+#[test]
+fn a_digest_names_what_goes_in_it_and_says_so_in_every_attempt() {
+    let together = |run: &mut Run| {
+        let sequence = |subject: &str| run.evidence.log[run.place(subject)].sequence;
+        let (first, second) = (sequence("tocsin.escalation.b.x.1.1"), sequence("tocsin.escalation.b.x.1.2"));
+        // Both to one contact, in one mail.
+        run.change("tocsin.directory.1", |directory| {
+            directory["recipients"][1]["contacts"]["senior"]["email"] = "duty@b.example".into();
+        });
+        run.change("tocsin.escalation.b.x.1.2", |fact| fact["to"]["email"] = "duty@b.example".into());
+        let digest = json!({"lead": first, "of": 2});
+        for number in [1, 2] {
+            run.change(&format!("tocsin.attempt.b.x.1.1.{number}.begun"), |begun| {
+                begun["digest"] = digest.clone();
+                begun["digest"]["escalations"] = json!([first, second]);
+            });
+        }
+        run.change("tocsin.attempt.b.x.1.2.1.begun", |begun| {
+            begun["to"] = "duty@b.example".into();
+            begun["message_id"] = "<b-1@m>".into();
+            begun["digest"] = digest;
+        });
+        run.evidence.mails.pop();
+    };
+    let mut run = Run::good();
+    together(&mut run);
+    assert_eq!(check(&run.evidence).findings, []);
+    let cases: [fn(&mut Run); 4] = [
+        |run| run.change("tocsin.attempt.b.x.1.2.1.begun", |begun| begun["digest"] = Value::Null),
+        |run| run.change("tocsin.attempt.b.x.1.1.2.begun", |begun| begun["digest"]["of"] = 3.into()),
+        |run| {
+            run.change("tocsin.attempt.b.x.1.1.1.begun", |begun| begun["digest"]["escalations"] = json!([1]));
+        },
+        |run| run.evidence.mails[0].text = "Nobody has acknowledged y.".to_owned(),
+    ];
+    for (number, breaks) in cases.iter().enumerate() {
+        let mut run = Run::good();
+        together(&mut run);
+        breaks(&mut run);
+        assert!(run.broken().contains(&(Promise::Mail, false)), "case {number}");
+    }
 }
 
 #[test]
