@@ -170,3 +170,21 @@ async fn a_service_tells_systemd_that_it_is_ready_when_it_works_and_that_it_gets
     }
     server.stop().await.unwrap();
 }
+
+#[test]
+fn every_alert_leads_to_its_section_of_the_runbook_and_every_section_of_an_alert_has_one() {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+    let rules = fs::read_to_string(deploy.join("monitoring/tocsin.rules.yml")).unwrap();
+    let mut alerts: Vec<&str> = Vec::new();
+    let mut led: Vec<String> = Vec::new();
+    for line in rules.lines().map(str::trim) {
+        alerts.extend(line.strip_prefix("- alert: "));
+        led.extend(line.strip_prefix("runbook_url: ").map(str::to_owned));
+    }
+    let wanted: Vec<_> = alerts.iter().map(|alert| format!("RUNBOOK.md#{}", alert.to_lowercase())).collect();
+    assert_eq!(led, wanted);
+    let runbook = fs::read_to_string(deploy.join("RUNBOOK.md")).unwrap();
+    let sections = runbook.lines().filter_map(|line| line.strip_prefix("### "));
+    let of_alerts: Vec<_> = sections.filter(|section| section.starts_with("Tocsin")).collect();
+    assert_eq!(of_alerts, alerts);
+}
