@@ -107,6 +107,9 @@ pub(super) async fn one(seed: u64, time: Duration, options: &Options) -> Outcome
         let kept =
             keep(&options.keep.join(format!("seed-{seed}")), &outcome.findings, evidence.as_ref(), &world);
         println!("  kept in {}", kept.display());
+        if world.is_out_of_disk() {
+            println!("  the disk of this machine was full meanwhile: what was found may be of that");
+        }
     }
     // Nobody else holds the world: every strike has ended.
     drop(world);
@@ -211,30 +214,15 @@ impl Outcome {
         self.count("reports held against the checker", rows.len());
     }
 
-    /// Takes everything away in a bundle and has the real program verify it.
+    /// Takes everything away in a bundle and has the real program verify it. Until the routers have stated a checkpoint of
+    /// the last entry there is something that nothing vouches for, so it is tried again.
     async fn bundle(&mut self, world: &World) {
-        let file = world.directory.join("everything.bundle");
-        for arguments in [vec!["audit", "export", "--all"], vec!["audit", "verify"]] {
-            let ran = tokio::process::Command::new(crate::program::binary())
-                .args(&arguments)
-                .arg(&file)
-                .env("NATS_URL", world.cluster.urls())
-                .env("NATS_NKEY", "")
-                .env("RUST_LOG", "error")
-                .kill_on_drop(true)
-                .output()
-                .await
-                .unwrap();
-            if !ran.status.success() {
-                let told = [ran.stdout, ran.stderr].concat();
-                let what = format!(
-                    "tocsin {}: {}: {}",
-                    arguments.join(" "),
-                    ran.status,
-                    String::from_utf8_lossy(&told)
-                );
-                return self.broken(Promise::Report, what);
+        let deadline = Instant::now() + AFTERWARDS;
+        while let Err(why) = verified(world).await {
+            if Instant::now() > deadline {
+                return self.broken(Promise::Report, why);
             }
+            tokio::time::sleep(LOOK).await;
         }
     }
 
@@ -257,6 +245,29 @@ impl Outcome {
         self.counts.insert("fault: program that publishes killed".to_owned(), publishing);
         self.counts.extend(done.into_iter().map(|(what, many)| (format!("fault: {what}"), many)));
     }
+}
+
+/// Exports everything and verifies it, by the real program.
+async fn verified(world: &World) -> Result<(), String> {
+    let file = world.directory.join("everything.bundle");
+    for arguments in [vec!["audit", "export", "--all"], vec!["audit", "verify"]] {
+        let ran = tokio::process::Command::new(crate::program::binary())
+            .args(&arguments)
+            .arg(&file)
+            .env("NATS_URL", world.cluster.urls())
+            .env("NATS_NKEY", "")
+            .env("RUST_LOG", "error")
+            .kill_on_drop(true)
+            .output()
+            .await
+            .unwrap();
+        if !ran.status.success() {
+            let told = [ran.stdout, ran.stderr].concat();
+            let told: String = String::from_utf8_lossy(&told).chars().take(2_000).collect();
+            return Err(format!("tocsin {}: {}: {told}", arguments.join(" "), ran.status));
+        }
+    }
+    Ok(())
 }
 
 /// Prints figures, those of single faults on a line of their own.

@@ -254,6 +254,14 @@ impl World {
         Ok(Evidence { said, log, mails: evidence::mails(&self.relays), told })
     }
 
+    /// Whether a server's log tells that the disk itself, which is no fault of ours, has no room left.
+    pub(super) fn is_out_of_disk(&self) -> bool {
+        self.cluster.servers.iter().any(|server| {
+            let log = fs::read(self.directory.join(&server.name).join("nats-server.log")).unwrap_or_default();
+            String::from_utf8_lossy(&log).contains("no space left on device")
+        })
+    }
+
     /// Closes every desk: nothing more is said afterwards.
     pub(super) fn close_desks(&self) {
         for desk in self.services.iter().filter(|service| service.name.starts_with("desk")) {
