@@ -118,7 +118,7 @@ async fn the_key_of_checkpoints_is_rotated_and_both_are_verified() {
     let old = bus.settings("router");
     let told = bus.run("administrator", &["keys", "rotate", "checkpoint_key", "--bus", "bus"]);
     assert!(
-        told.contains("Directory version 2 is in force") && told.contains("Start every service"),
+        told.contains("Directory version 2 is in force") && told.contains("Start every router anew"),
         "{told}"
     );
     let new = bus.settings("router");
