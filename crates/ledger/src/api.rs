@@ -14,6 +14,7 @@ use crate::{
 
 /// JetStream's own codes for what we meet.
 pub(crate) mod code {
+    pub(crate) const CONSUMER_NOT_FOUND: u64 = 10014;
     pub(crate) const NO_MESSAGE: u64 = 10037;
     pub(crate) const NOT_ENABLED_FOR_ACCOUNT: u64 = 10039;
     pub(crate) const MESSAGE_TOO_LARGE: u64 = 10054;

@@ -177,6 +177,14 @@ impl Ledger {
         self.0.ensure_desks(recipients).await
     }
 
+    /// Makes the durables of the notifiers' work where they are not there: a notifier need not be let to make one.
+    ///
+    /// # Errors
+    /// [`Error::Denied`], [`Error::Refused`] when the stream takes no more consumers, [`Error::Unknown`].
+    pub async fn ensure_work(&self) -> Result<(), Error> {
+        self.0.ensure_work().await
+    }
+
     /// The notices owed to a recipient, from where its desks left off.
     ///
     /// # Errors
@@ -201,10 +209,10 @@ impl Ledger {
         self.0.consumer_names(Stream::Log).await
     }
 
-    /// A share in work. Makes its durable where it is not there.
+    /// A share in work. Makes its durable, or changes it to be so, where this user may; else it must be there.
     ///
     /// # Errors
-    /// [`Error::NoStream`], [`Error::Denied`], [`Error::Refused`].
+    /// [`Error::NoStream`], [`Error::NoConsumer`], [`Error::Denied`], [`Error::Refused`].
     pub async fn work(&self, options: &WorkOptions) -> Result<Work, Error> {
         Work::new(&self.0, options).await
     }

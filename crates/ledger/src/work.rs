@@ -6,7 +6,9 @@ use bytes::Bytes;
 use tocsin_protocol::{Entry, Stream};
 
 use crate::{
-    Error, consumers,
+    Error,
+    api::code,
+    consumers,
     patience::Patience,
     pull::{Pull, Pulled},
     shared::{NoAnswer, Shared},
@@ -29,6 +31,19 @@ pub struct WorkOptions {
     pub ack_wait: Duration,
     /// The most items that may be given out and not done.
     pub max_ack_pending: i64,
+}
+
+impl WorkOptions {
+    /// Those of [`NOTIFIER_WORK`], in its order. What is after the first step is told by what it is not, so all of it is
+    /// given there and some passed over.
+    pub fn of_notifiers() -> [Self; 4] {
+        let filters = ["tocsin.escalation.*.*.*.1", "tocsin.escalation.>"];
+        std::array::from_fn(|place| Self {
+            name: NOTIFIER_WORK[place].to_owned(),
+            filter: filters[place % 2].to_owned(),
+            ..Self::default()
+        })
+    }
 }
 
 impl Default for WorkOptions {
@@ -63,9 +78,15 @@ pub struct Item {
 
 impl Work {
     pub(crate) async fn new(shared: &Arc<Shared>, options: &WorkOptions) -> Result<Self, Error> {
-        make(shared, options).await?;
+        let ack_wait = have(shared, options).await?;
         let pull = Pull::new(shared, Stream::Log, &options.name).await?;
-        Ok(Self { shared: Arc::clone(shared), options: options.clone(), pull })
+        Ok(Self { shared: Arc::clone(shared), options: WorkOptions { ack_wait, ..options.clone() }, pull })
+    }
+
+    /// An item not done, put off or called busy within this time is given out again. Where this user may not make the
+    /// durable, it is as whoever made it said.
+    pub fn ack_wait(&self) -> Duration {
+        self.options.ack_wait
     }
 
     /// The next items, at most so many; waits until there is one. Cancelled, it loses nothing.
@@ -85,7 +106,7 @@ impl Work {
                 Pulled::Disguised | Pulled::Ended | Pulled::Forgotten => {}
                 Pulled::Gone(why) => {
                     tracing::warn!(consumer = self.options.name, why, "the durable is gone: making it again");
-                    make(&self.shared, &self.options).await?;
+                    have(&self.shared, &self.options).await?;
                 }
             }
             while items.len() < most
@@ -108,10 +129,34 @@ impl Work {
     }
 }
 
-async fn make(shared: &Shared, options: &WorkOptions) -> Result<(), Error> {
-    let config =
-        consumers::durable(&options.name, &options.filter, options.ack_wait, options.max_ack_pending);
-    shared.make_consumer(Stream::Log, &options.name, &config).await
+/// Sees that the durable is there, and gives its `ack_wait`. A consumer could be told to deliver onto any subject, so a
+/// user may be barred from making one; the router then has made it.
+async fn have(shared: &Shared, options: &WorkOptions) -> Result<Duration, Error> {
+    #[derive(serde::Deserialize)]
+    struct Info {
+        config: Config,
+    }
+    #[derive(serde::Deserialize)]
+    struct Config {
+        /// In nanoseconds.
+        ack_wait: u64,
+    }
+    match shared.make_work(options).await {
+        Ok(()) => return Ok(options.ack_wait),
+        Err(Error::Denied { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let attempted = format!("looking at consumer {}", options.name);
+    let verb = format!("CONSUMER.INFO.{}.{}", Stream::Log.name(), options.name);
+    match shared.api::<Info>(&attempted, &verb, &serde_json::json!({})).await? {
+        Ok(info) => Ok(Duration::from_nanos(info.config.ack_wait)),
+        Err(error) if error.err_code == code::CONSUMER_NOT_FOUND => Err(Error::NoConsumer {
+            consumer: options.name.clone(),
+            stream: Stream::Log.name(),
+            mend: "the router makes it once a directory is in force: see that `tocsin router` runs, or `tocsin directory apply FILE`".to_owned(),
+        }),
+        Err(error) => Err(error.told(&attempted, Stream::Log, shared)),
+    }
 }
 
 impl Item {
@@ -156,6 +201,25 @@ impl Item {
 }
 
 impl Shared {
+    /// Makes the durables of the notifiers' work where they are not there.
+    pub(crate) async fn ensure_work(&self) -> Result<(), Error> {
+        let there = self.consumer_names(Stream::Log).await?;
+        for work in WorkOptions::of_notifiers() {
+            // One that a notifier made is left as it made it.
+            if !there.contains(&work.name) {
+                self.make_work(&work).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the durable of this work, or changes it to be so.
+    async fn make_work(&self, options: &WorkOptions) -> Result<(), Error> {
+        let WorkOptions { name, filter, ack_wait, max_ack_pending } = options;
+        let config = consumers::durable(name, filter, *ack_wait, *max_ack_pending);
+        self.make_consumer(Stream::Log, name, &config).await
+    }
+
     /// Whether something waits that has been given to nobody.
     pub(crate) async fn work_waits(&self, name: &str, within: Duration) -> Result<bool, Error> {
         #[derive(serde::Deserialize)]

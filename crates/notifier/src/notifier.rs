@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use tocsin_ledger::{Item, Ledger, NOTIFIER_WORK, Progress, Work, WorkOptions};
+use tocsin_ledger::{Item, Ledger, Progress, Work, WorkOptions};
 use tocsin_protocol::{Escalation, TraceId, from_body};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -71,8 +71,8 @@ impl Notifier {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         self.ledger.verify().await?;
         let mut work = Vec::new();
-        for lane in Lane::ALL {
-            let options = options(lane, self.settings.takeover);
+        for (lane, options) in Lane::ALL.into_iter().zip(WorkOptions::of_notifiers()) {
+            let options = WorkOptions { ack_wait: self.settings.takeover, ..options };
             work.push((lane, self.ledger.work(&options).await?));
         }
         let connections: usize =
@@ -102,7 +102,7 @@ impl Notifier {
                     post: Arc::clone(&post),
                     slots: Arc::new(Semaphore::new(slots)),
                     under_way: Arc::clone(&under_way),
-                    beat: self.settings.takeover / 3,
+                    beat: work.ack_wait() / 3,
                     tasks: JoinSet::new(),
                     progress: self.progress.clone(),
                 };
@@ -128,20 +128,6 @@ impl Notifier {
             relay.close().await;
         }
         Ok(())
-    }
-}
-
-/// The work of a lane. Those after the first step are told by what they are not, so they are passed over there.
-fn options(lane: Lane, takeover: Duration) -> WorkOptions {
-    let filter = match lane {
-        Lane::Actual | Lane::Rehearsed => "tocsin.escalation.*.*.*.1",
-        Lane::ActualLater | Lane::RehearsedLater => "tocsin.escalation.>",
-    };
-    WorkOptions {
-        name: NOTIFIER_WORK[lane.place()].to_owned(),
-        filter: filter.to_owned(),
-        ack_wait: takeover,
-        ..WorkOptions::default()
     }
 }
 

@@ -57,7 +57,11 @@ pub(crate) fn accounts(bodies: &[Body], services: &BTreeMap<Service, String>) ->
         let name = service.name().to_uppercase();
         let imports = Imports::of_service(*service, bodies);
         exports.add(&imports, &name);
-        let limits = "limits { max_payload: 8192, max_connections: 8 }";
+        // What a relay answered is in the notifier's attempts.
+        let limits = match service {
+            Service::Notifier => "limits { max_payload: 65536, max_connections: 32 }",
+            _ => "limits { max_payload: 8192, max_connections: 8 }",
+        };
         own.push_str(&account(&name, Some(key.as_str()), limits, &imports));
     }
     let mut users = String::new();

@@ -80,8 +80,9 @@ impl Imports {
         rights
     }
 
-    /// A service with an account of its own reads both streams, entry by entry; the console acknowledges besides. Neither
-    /// may make a consumer, which could be told to deliver onto any subject.
+    /// A service with an account of its own reads both streams, entry by entry. The console acknowledges besides; the
+    /// notifier takes what is to be sent, and records its attempts. None may make a consumer, which could be told to
+    /// deliver onto any subject.
     pub(crate) fn of_service(service: Service, bodies: &[Body]) -> Self {
         let (more, overheard) = match service {
             Service::Console => (
@@ -96,7 +97,21 @@ impl Imports {
                     .map(|body| (body.id.clone(), present_subject(&body.id)))
                     .collect(),
             ),
+            Service::Notifier => (
+                std::iter::once("tocsin.attempt.>".to_owned())
+                    .chain(NOTIFIER_WORK.iter().flat_map(|name| {
+                        [format!("$JS.API.CONSUMER.INFO.{LOG}.{name}"), format!("$JS.ACK.{LOG}.{name}.>")]
+                    }))
+                    .collect(),
+                Vec::new(),
+            ),
             _ => (Vec::new(), Vec::new()),
+        };
+        let pulled = match service {
+            Service::Notifier => {
+                NOTIFIER_WORK.iter().map(|name| format!("$JS.API.CONSUMER.MSG.NEXT.{LOG}.{name}")).collect()
+            }
+            _ => Vec::new(),
         };
         let asked = [SAID, LOG].into_iter().flat_map(|stream| {
             [
@@ -105,7 +120,13 @@ impl Imports {
                 read_back(stream, "tocsin.>"),
             ]
         });
-        Self { asked: asked.chain(more).collect(), overheard, api: Some(APART_API), ..Self::default() }
+        Self {
+            asked: asked.chain(more).collect(),
+            pulled,
+            overheard,
+            api: Some(APART_API),
+            ..Self::default()
+        }
     }
 
     /// What may be published to: the bus's subjects as they are called in the account, and its own.
@@ -165,16 +186,7 @@ impl Rights {
                 ],
                 vec![format!("$JS.API.CONSUMER.NAMES.{LOG}")],
             ),
-            Service::Notifier => (
-                &["attempt.>"],
-                NOTIFIER_WORK
-                    .iter()
-                    .flat_map(|name| {
-                        [format!("$JS.ACK.{LOG}.{name}.>"), format!("$JS.API.CONSUMER.INFO.{LOG}.{name}")]
-                    })
-                    .collect(),
-            ),
-            Service::Auditor | Service::Console => return None,
+            Service::Notifier | Service::Auditor | Service::Console => return None,
         };
         let reading = [SAID, LOG].into_iter().flat_map(|stream| {
             [

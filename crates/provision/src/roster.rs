@@ -26,10 +26,10 @@ impl Service {
     pub const ALL: [Self; 5] =
         [Self::Administrator, Self::Router, Self::Notifier, Self::Auditor, Self::Console];
 
-    /// Whether it has an account of its own, as a body has: those that hear people or strangers. In the streams' account
-    /// a user could have the broker's answers stored as facts.
+    /// Whether it has an account of its own, as a body has: those that speak with people or strangers. In the streams'
+    /// account a user could have the broker's answers stored as facts.
     pub(crate) fn is_apart(self) -> bool {
-        matches!(self, Self::Auditor | Self::Console)
+        matches!(self, Self::Notifier | Self::Auditor | Self::Console)
     }
 
     /// Its name, as a user of the bus.

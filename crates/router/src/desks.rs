@@ -52,7 +52,11 @@ async fn make(ledger: Ledger, mut wanted: watch::Receiver<Wanted>) {
         let mut pause = PAUSE.0;
         loop {
             let Wanted { directory, recipients } = wanted.borrow_and_update().clone();
-            match ledger.ensure_desks(&recipients).await {
+            let made = async {
+                ledger.ensure_desks(&recipients).await?;
+                ledger.ensure_work().await
+            };
+            match made.await {
                 Ok(()) => {
                     tracing::info!(
                         directory,

@@ -52,6 +52,10 @@ pub(super) async fn services(table: &mut Table, fort: &Fort) {
             }
         }
         for (attack, subject) in NOBODY {
+            // To put a backup back is the administrator's to do.
+            if service == Service::Administrator && subject.contains("RESTORE") {
+                continue;
+            }
             table.add(
                 &who,
                 format!("{attack}: `{subject}`"),
@@ -74,53 +78,79 @@ pub(super) async fn services(table: &mut Table, fort: &Fort) {
             };
             table.add(&who, format!("listen: `{subject}`"), outcome);
         }
-        if service == Service::Auditor {
-            auditor(table, &who, fort, &posing).await;
+        if [Service::Notifier, Service::Auditor].contains(&service) {
+            apart(table, &who, fort, &posing).await;
+        }
+        if service == Service::Notifier {
+            notifier(table, &who, fort, &posing).await;
         }
     }
 }
 
-/// It has an account of its own, so not even a detour lets it write.
-async fn auditor(table: &mut Table, who: &str, fort: &Fort, posing: &Attacker) {
-    for subject in ["BUS.API.CONSUMER.CREATE.TOCSIN_LOG.n", "BUS.API.STREAM.PURGE.TOCSIN_LOG"] {
-        let seen = posing.ask(subject, None, b"{}").await;
-        table.add(who, format!("ask for more of the streams: `{subject}`"), refused(&seen));
+/// It has an account of its own, so not even a detour lets it write what is another's.
+async fn apart(table: &mut Table, who: &str, fort: &Fort, posing: &Attacker) {
+    let request = serde_json::json!({"stream_name": "TOCSIN_LOG", "config": {
+        "name": "n", "deliver_subject": "tocsin.dispatch.operator.q.2", "filter_subject": "tocsin.directory.1",
+        "ack_policy": "none", "deliver_policy": "all", "mem_storage": true,
+    }})
+    .to_string();
+    for api in ["BUS.API", "$JS.API"] {
+        let subject = format!("{api}.CONSUMER.CREATE.TOCSIN_LOG.n");
+        let seen = posing.ask(&subject, None, request.as_bytes()).await;
+        table.add(who, format!("make a consumer that delivers onto the log: `{subject}`"), refused(&seen));
     }
+    let subject = "BUS.API.STREAM.PURGE.TOCSIN_LOG";
+    let seen = posing.ask(subject, None, b"{}").await;
+    table.add(who, format!("ask for more of the streams: `{subject}`"), refused(&seen));
     let read = "BUS.API.DIRECT.GET.TOCSIN_LOG.tocsin.directory.1";
-    let Seen::Answer(_) = posing.ask(read, None, b"").await else { panic!("the auditor cannot read") };
-    posing.shout(read, "tocsin.directory.9", None, b"").await;
-    posing.ask(read, None, b"").await;
-    let stands = fort.ledger.last(&"tocsin.directory.9".parse().unwrap()).await.unwrap().is_some();
+    let Seen::Answer(_) = posing.ask(read, None, b"").await else { panic!("{who}: it cannot read") };
+    for target in ["tocsin.directory.9", "tocsin.dispatch.operator.q.1"] {
+        posing.shout(read, target, None, b"").await;
+        posing.ask(read, None, b"").await;
+        let stands = stands(fort, target).await;
+        table.add(
+            who,
+            format!("have an answer to its requests put there: `{target}`"),
+            if stands { Err("it was stored".to_owned()) } else { Ok("its own account".to_owned()) },
+        );
+    }
+    assert!(!stands(fort, "tocsin.dispatch.operator.q.2").await, "a consumer delivers there");
+}
+
+/// What the notifier writes is its own, whose answer it has put onto the log; and it settles no work of others.
+async fn notifier(table: &mut Table, who: &str, fort: &Fort, posing: &Attacker) {
+    let own = "tocsin.attempt.b.q.1.1.1.begun";
+    let Seen::Answer(_) = posing.ask(own, None, br#"{"forged": true}"#).await else {
+        panic!("the notifier cannot write its own")
+    };
+    let target = "tocsin.dispatch.operator.q.3";
+    for request in [
+        own,
+        &format!("BUS.API.DIRECT.GET.TOCSIN_LOG.{own}"),
+        "BUS.API.CONSUMER.MSG.NEXT.TOCSIN_LOG.notifier",
+    ] {
+        posing.shout(request, target, None, b"").await;
+    }
     table.add(
         who,
-        "have an answer to its requests put there: `tocsin.directory.9`",
-        if stands { Err("it was stored".to_owned()) } else { Ok("its own account".to_owned()) },
+        format!("have words of its own choosing put there, by the answer to a read of them: `{target}`"),
+        if stands(fort, target).await {
+            Err("it was stored".to_owned())
+        } else {
+            Ok("its own account".to_owned())
+        },
     );
 }
 
-/// What a stolen key of the notifier could do past its permissions: services share the account of the streams.
+/// What a stolen key of the administrator could do past its permissions: it shares the account of the streams with the
+/// router.
 pub(super) async fn detours(table: &mut Table, fort: &Fort) {
-    let notifier = fort.service_attacker(Service::Notifier).await;
-    let own = "tocsin.attempt.b.q.1.1.1.begun";
-    let forged = r#"{"forged": true}"#;
-    let Seen::Answer(_) = notifier.ask(own, None, forged.as_bytes()).await else {
-        panic!("the notifier cannot write its own")
-    };
-    let read = format!("$JS.API.DIRECT.GET.TOCSIN_LOG.{own}");
-    notifier.shout(&read, "tocsin.dispatch.operator.q.1", None, b"").await;
-    let stands = stands(fort, "tocsin.dispatch.operator.q.1").await;
+    let administrator = fort.service_attacker(Service::Administrator).await;
+    let target = "tocsin.dispatch.operator.q.4";
+    administrator.shout("$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.directory.1", target, None, b"").await;
     table.detour(
-        "the notifier has the answer to a read put onto the log: `tocsin.dispatch.<publisher>.<incident>.<n>`",
-        stands,
-    );
-    let request = serde_json::json!({"stream_name": "TOCSIN_LOG", "config": {
-        "name": "n", "deliver_subject": "tocsin.dispatch.operator.q.2", "filter_subject": own, "ack_policy": "none",
-        "deliver_policy": "all", "mem_storage": true,
-    }});
-    notifier.ask("$JS.API.CONSUMER.CREATE.TOCSIN_LOG.n", None, request.to_string().as_bytes()).await;
-    table.detour(
-        "the notifier makes a consumer that delivers onto the log: `tocsin.dispatch.<publisher>.<incident>.<n>`",
-        self::stands(fort, "tocsin.dispatch.operator.q.2").await,
+        "the administrator has the answer to a read put onto the log: `tocsin.dispatch.<publisher>.<incident>.<n>`",
+        stands(fort, target).await,
     );
 }
 

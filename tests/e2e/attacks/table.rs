@@ -30,9 +30,10 @@ answered, where there was an answer.
 const DETOURS: &str = "
 ## A stolen key of our own services
 
-The router, the notifier and the administrator share the account of the streams. Their permissions above hold against
-mistakes. Against who holds such a key they do not, as the answer to a request may be put under any subject of the account.
-What tells of it afterwards are the signatures
+The router and the administrator share the account of the streams: the one writes what follows, the other makes the streams
+themselves, may change them, and puts a backup back. Their permissions above hold against mistakes. Against who holds such a key they do not, as
+the answer to a request may be put under any subject of the account. Notifier, console and auditor, which speak with mail
+servers and people, each have an account of their own, where an answer stays. What tells of it afterwards are the signatures
 (no service has the key of a publisher or recipient), the checkpoints that agencies repeat in their receipts, and an
 auditor's bundle (`tests/e2e/tampered.rs`). So a service's key belongs on that service's machine alone;
 `tocsin keys rotate` changes it on a running bus.

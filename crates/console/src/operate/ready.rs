@@ -127,7 +127,7 @@ async fn consumers(app: &App) -> Part {
     let words = match missing.as_slice() {
         [] => "every recipient's, and the notifiers'".to_owned(),
         missing => format!(
-            "{} missing ({}{}); a router makes the desks', a notifier its own",
+            "{} missing ({}{}); a router makes them",
             missing.len(),
             missing.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", "),
             if missing.len() > NAMED { ", ..." } else { "" }

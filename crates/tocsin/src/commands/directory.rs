@@ -164,6 +164,7 @@ pub(super) async fn put(ledger: &Ledger, after: u64, document: &DirectoryDocumen
 pub(super) async fn desks(ledger: &Ledger, document: &DirectoryDocument) -> Result<usize, Failure> {
     let recipients: Vec<_> = document.recipients.iter().map(|recipient| recipient.id.clone()).collect();
     ledger.ensure_desks(&recipients).await?;
+    ledger.ensure_work().await?;
     Ok(recipients.len())
 }
 

@@ -160,6 +160,10 @@ impl Parts {
             .ensure_desks(&ids)
             .await
             .map_err(|why| Error::part("make a durable consumer for each desk", why))?;
+        ledger
+            .ensure_work()
+            .await
+            .map_err(|why| Error::part("make the notifiers' durable consumers", why))?;
 
         let sink = SinkOptions { directory: Some(home.mail()), ..SinkOptions::default() };
         let sink = Arc::new(Sink::start(sink).await.map_err(|why| Error::io("start an SMTP server", why))?);
