@@ -282,7 +282,7 @@ impl World {
         });
         format!(
             "from = 'Tocsin <tocsin@operator.example>'\nmessage_id_domain = 'tocsin.operator.example'\n\
-             takeover = '{takeover}'\nretry.pauses = {pauses}\nrelays = [{}]\n{}",
+             takeover = '{takeover}'\ndigest = '1s'\nretry.pauses = {pauses}\nrelays = [{}]\n{}",
             relays.join(", "),
             link.unwrap_or_default()
         )

@@ -286,6 +286,11 @@ fn escalations(facts: &Facts, recipient: &RecipientId, event: EventNumber) -> (V
             attempts: count(attempts.iter().filter(|attempt| attempt.begun.is_some()).count()),
             outcome: first_accepted.or_else(|| ended().next_back()).map(|end| end.fact.outcome),
             unknown: count(unknown),
+            digest: attempts
+                .iter()
+                .rev()
+                .find_map(|attempt| attempt.begun.as_ref()?.fact.digest.as_ref())
+                .map(|digest| digest.of),
         }
     });
     (rows.collect(), mails)

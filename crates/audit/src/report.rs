@@ -313,6 +313,9 @@ pub struct EscalationReport {
     pub outcome: Option<Outcome>,
     /// How many attempts there are of which nobody knows whether the relay took the mail.
     pub unknown: u32,
+    /// How many escalations its mail named, where it went in a digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<u32>,
 }
 
 /// Something that was said of this incident and does not count.

@@ -149,6 +149,26 @@ impl Shared {
         Ok(appended)
     }
 
+    /// Appends facts as one: all of them, or none where any stands already. False then, unless what stands is what we wrote
+    /// ourselves, by a write whose acknowledgement was lost.
+    pub(crate) async fn append_together(&self, facts: &[NewFact]) -> Result<bool, Error> {
+        facts.iter().try_for_each(check)?;
+        let Some(first) = facts.first() else { return Ok(true) };
+        if facts.len() == 1 {
+            return Ok(match self.append(first, None).await? {
+                Appended::Written(_) => true,
+                Appended::Already(entry) => entry.body == first.body,
+            });
+        }
+        match self.append_batch(&facts.iter().collect::<Vec<_>>(), None).await? {
+            Batch::Written(_) => Ok(true),
+            Batch::SomeExist(_) => {
+                // They stand together, so the first tells of all.
+                Ok(self.look_up(first).await?.is_some_and(|entry| entry.body == first.body))
+            }
+        }
+    }
+
     /// Writes those of these facts that do not exist, as one batch if none other writes them meanwhile.
     async fn complete(&self, facts: &[NewFact], said_through: Option<u64>) -> Result<Vec<Appended>, Error> {
         let mut patience = self.patience();

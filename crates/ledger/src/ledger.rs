@@ -99,6 +99,15 @@ impl Ledger {
         self.0.append_unbegun(fact).await
     }
 
+    /// Appends at most a thousand facts to `TOCSIN_LOG` as one: all of them, or none. True when they stand there as they are
+    /// given, the first of which no other writer can have written; false when any of them stood there already.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub async fn append_together(&self, facts: &[NewFact]) -> Result<bool, Error> {
+        self.0.append_together(facts).await
+    }
+
     /// The last entry on a subject. Needs no more than the right to read that subject; a replica that lags may answer.
     ///
     /// # Errors

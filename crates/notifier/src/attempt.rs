@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use tocsin_protocol::{
-    AttemptBegun, AttemptEnded, AttemptPhase, Entry, Escalation, EventNumber, IncidentId, Outcome,
+    AttemptBegun, AttemptEnded, AttemptPhase, Digest, Entry, Escalation, EventNumber, IncidentId, Outcome,
     RecipientId, StepNumber, Subject, TraceId, from_body,
 };
 
@@ -62,7 +62,13 @@ pub(crate) struct History(BTreeMap<u32, Attempt>);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Attempt {
     begun: Option<String>,
+    digest: Option<Digest>,
     ended: Option<(Outcome, String)>,
+}
+
+/// Whether nothing more is sent after an attempt that ended so.
+pub(crate) fn settles(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Accepted | Outcome::Permanent | Outcome::StoodDown)
 }
 
 impl History {
@@ -72,8 +78,11 @@ impl History {
         for entry in entries {
             match entry.subject.parse() {
                 Ok(Subject::Attempt { attempt, phase: AttemptPhase::Begun, .. }) => {
-                    let relay = from_body::<AttemptBegun>("attempt", &entry.body).map(|begun| begun.relay);
-                    history.begun(attempt, &relay.unwrap_or_default());
+                    let begun = from_body::<AttemptBegun>("attempt", &entry.body);
+                    let (relay, digest) =
+                        begun.map_or((String::new(), None), |begun| (begun.relay, begun.digest));
+                    history.begun(attempt, &relay);
+                    history.0.entry(attempt).or_default().digest = digest;
                 }
                 Ok(Subject::Attempt { attempt, phase: AttemptPhase::Ended, .. }) => {
                     let ended = from_body::<AttemptEnded>("attempt", &entry.body);
@@ -102,9 +111,26 @@ impl History {
     /// Whether nothing more is to be sent.
     pub(crate) fn is_settled(&self) -> bool {
         let ends = self.0.values().filter_map(|attempt| attempt.ended.as_ref());
-        ends.into_iter().any(|(outcome, _)| {
-            matches!(outcome, Outcome::Accepted | Outcome::Permanent | Outcome::StoodDown)
-        })
+        ends.into_iter().any(|(outcome, _)| settles(*outcome))
+    }
+
+    /// Whether nothing was ever begun.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The digest that it goes in. What was begun in one goes on in it.
+    pub(crate) fn digest(&self) -> Option<&Digest> {
+        self.0.values().rev().find_map(|attempt| attempt.digest.as_ref())
+    }
+
+    /// How often it was tried by the relay by which it was tried most.
+    pub(crate) fn rounds(&self) -> u64 {
+        let mut tries: BTreeMap<&str, u64> = BTreeMap::new();
+        for relay in self.0.values().filter_map(|attempt| attempt.begun.as_deref()) {
+            *tries.entry(relay).or_default() += 1;
+        }
+        tries.into_values().max().unwrap_or_default()
     }
 
     /// The first attempt that was begun and never ended.

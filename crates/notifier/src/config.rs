@@ -53,6 +53,10 @@ pub struct Config {
     /// How patiently mails are tried again.
     #[serde(default)]
     pub retry: Retry,
+    /// For how long after a mail others to the same address, of other incidents, are gathered: they go together in one mail
+    /// that names all. The same for all notifiers.
+    #[serde(default = "a_minute")]
+    pub digest: Window,
     /// After how long without a sign of life from a notifier its mails are given to another. The same for all.
     #[serde(default = "fifteen_seconds")]
     pub takeover: Window,
@@ -141,6 +145,10 @@ impl Retry {
     }
 }
 
+fn a_minute() -> Window {
+    Window(SignedDuration::from_mins(1))
+}
+
 fn fifteen_seconds() -> Window {
     Window(SignedDuration::from_secs(15))
 }
@@ -173,6 +181,7 @@ pub(crate) struct Settings {
     pub(crate) relays: Vec<RelaySettings>,
     pub(crate) domains: BTreeMap<String, DomainLimit>,
     pub(crate) retry: Retry,
+    pub(crate) digest: Duration,
     pub(crate) takeover: Duration,
 }
 
@@ -297,7 +306,7 @@ impl Config {
         }
         let (letterhead, retry, domains) =
             (self.letterhead()?, self.retry.clone(), domains::check(&self.domains)?);
-        Ok(Settings { letterhead, relays, domains, retry, takeover })
+        Ok(Settings { letterhead, relays, domains, retry, digest: self.digest.0.unsigned_abs(), takeover })
     }
 }
 
@@ -507,6 +516,7 @@ mod tests {
                 phone: None,
                 link: None,
                 retry: Retry::default(),
+                digest: a_minute(),
                 takeover: fifteen_seconds(),
             };
             assert!(config.letterhead().is_err(), "{from:?} {domain}");

@@ -6,8 +6,8 @@ use tocsin_ledger::Ledger;
 use tocsin_protocol::{Event, Stream, Timestamp, from_body};
 use tokio::sync::{Mutex, OnceCell};
 
-/// The most events remembered. Each is a few kilobytes.
-const KEPT: usize = 32;
+/// The most events remembered: those of a storm, which each recipient's digest names. Each is a few kilobytes.
+const KEPT: usize = 512;
 
 /// An event as the record holds it.
 #[derive(Debug, Clone)]

@@ -21,6 +21,7 @@ use crate::{
     error::Error,
     events::Events,
     gate::Gate,
+    gathering::PutOff,
     order::Lane,
     post::{Post, Then},
     relay::Relay,
@@ -82,8 +83,9 @@ impl Notifier {
         let post = Arc::new(Post {
             writer: Writer::start(self.ledger.clone()),
             events: Events::new(self.ledger.clone()),
-            standing: Standing::follow(self.ledger.clone()),
+            standing: Standing::follow(self.ledger.clone(), self.settings.digest),
             tokens: Tokens::new(),
+            put_off: PutOff::default(),
             told_of_no_links: AtomicBool::new(false),
             ledger: self.ledger,
             letterhead: self.settings.letterhead,
@@ -225,7 +227,7 @@ async fn work_off(post: &Post, item: &Item, lane: Lane, beat: Duration) {
     };
     let told = match then {
         Then::Done => item.done().await,
-        Then::Later(pause) => item.later(pause).await,
+        Then::Later(pause) | Then::PutOff(pause) => item.later(pause).await,
         Then::Leave => Ok(()),
     };
     if let Err(why) = told {

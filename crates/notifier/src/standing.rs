@@ -7,26 +7,45 @@ use std::{
 
 use tocsin_duty::{Directory, Fold};
 use tocsin_ledger::Ledger;
-use tocsin_protocol::{Escalation, Timestamp};
+use tocsin_protocol::{Entry, Escalation, Timestamp};
 use tokio::{sync::watch, task::JoinHandle};
+
+use crate::open::Open;
 
 /// The pause before streams that cannot be read are tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The state of both streams, kept up to date.
 pub(crate) struct Standing {
-    fold: Arc<Mutex<Fold>>,
+    known: Arc<Mutex<Known>>,
     ready: watch::Receiver<bool>,
     following: JoinHandle<()>,
 }
 
+/// What both streams come to.
+pub(crate) struct Known {
+    pub(crate) fold: Fold,
+    pub(crate) open: Open,
+}
+
+impl Known {
+    fn new(every: Duration) -> Self {
+        Self { fold: Fold::new(), open: Open::new(every) }
+    }
+
+    fn apply(&mut self, entry: &Entry) {
+        self.fold.apply(entry);
+        self.open.apply(entry);
+    }
+}
+
 impl Standing {
-    /// Starts to follow both streams from their beginning.
-    pub(crate) fn follow(ledger: Ledger) -> Self {
-        let fold = Arc::default();
+    /// Starts to follow both streams from their beginning. `every` is for how long mails are gathered.
+    pub(crate) fn follow(ledger: Ledger, every: Duration) -> Self {
+        let known = Arc::new(Mutex::new(Known::new(every)));
         let (says_ready, ready) = watch::channel(false);
-        let following = tokio::spawn(follow(ledger, Arc::clone(&fold), says_ready));
-        Self { fold, ready, following }
+        let following = tokio::spawn(follow(ledger, every, Arc::clone(&known), says_ready));
+        Self { known, ready, following }
     }
 
     /// Waits until all that is written has been folded, but no longer than this: a mail too many does less harm than
@@ -39,7 +58,8 @@ impl Standing {
     /// Why no mail is needed any more, if that is so.
     pub(crate) fn no_need(&self, escalation: &Escalation) -> Option<String> {
         let Escalation { recipient, incident, event, .. } = escalation;
-        let fold = self.lock();
+        let known = self.lock();
+        let fold = &known.fold;
         if let Some(at) = fold.acknowledgement(recipient, incident, *event) {
             return Some(format!("not sent: {recipient} acknowledged at {at}"));
         }
@@ -52,11 +72,12 @@ impl Standing {
 
     /// The directory in force at a time.
     pub(crate) fn directory_at(&self, time: Timestamp) -> Option<Arc<Directory>> {
-        self.lock().directory_at(time).cloned()
+        self.lock().fold.directory_at(time).cloned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Fold> {
-        self.fold.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What is known now. Not to be held over a wait.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -66,9 +87,9 @@ impl Drop for Standing {
     }
 }
 
-async fn follow(ledger: Ledger, shared: Arc<Mutex<Fold>>, ready: watch::Sender<bool>) {
+async fn follow(ledger: Ledger, every: Duration, shared: Arc<Mutex<Known>>, ready: watch::Sender<bool>) {
     loop {
-        let why = follow_once(&ledger, &shared, &ready).await;
+        let why = follow_once(&ledger, every, &shared, &ready).await;
         tracing::warn!(error = %why, "the streams cannot be followed; who has acknowledged since is not known; trying again");
         tokio::time::sleep(PAUSE).await;
     }
@@ -78,22 +99,23 @@ async fn follow(ledger: Ledger, shared: Arc<Mutex<Fold>>, ready: watch::Sender<b
 /// meanwhile.
 async fn follow_once(
     ledger: &Ledger,
-    shared: &Mutex<Fold>,
+    every: Duration,
+    shared: &Mutex<Known>,
     ready: &watch::Sender<bool>,
 ) -> tocsin_ledger::Error {
     let mut follow = match ledger.follow().await {
         Ok(follow) => follow,
         Err(why) => return why,
     };
-    let mut aside = Some(Fold::new());
+    let mut aside = Some(Known::new(every));
     loop {
         let read = match follow.next().await {
             Ok(read) => read,
             Err(why) => return why,
         };
-        if let Some(fold) = &mut aside {
+        if let Some(known) = &mut aside {
             for entry in &read.entries {
-                fold.apply(entry);
+                known.apply(entry);
             }
         } else {
             for entry in &read.entries {
@@ -101,9 +123,9 @@ async fn follow_once(
             }
         }
         if read.caught_up
-            && let Some(fold) = aside.take()
+            && let Some(known) = aside.take()
         {
-            *shared.lock().unwrap_or_else(PoisonError::into_inner) = fold;
+            *shared.lock().unwrap_or_else(PoisonError::into_inner) = known;
             // Nobody waits any more when the receiver is gone.
             let _ = ready.send(true);
         }

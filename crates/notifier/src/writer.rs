@@ -21,14 +21,14 @@ struct Request {
 
 /// The way to the log. Clones share it.
 #[derive(Clone)]
-pub(crate) struct Writer(mpsc::Sender<Request>);
+pub(crate) struct Writer(mpsc::Sender<Request>, Ledger);
 
 impl Writer {
     /// Starts it. It ends when its last clone is dropped.
     pub(crate) fn start(ledger: Ledger) -> Self {
         let (requests, queue) = mpsc::channel(BATCH);
-        tokio::spawn(write(ledger, queue));
-        Self(requests)
+        tokio::spawn(write(ledger.clone(), queue));
+        Self(requests, ledger)
     }
 
     /// Writes a fact, however long it takes: a mail whose end is not written down would be sent again. `None` when
@@ -38,6 +38,38 @@ impl Writer {
         self.0.send(Request { fact, written }).await.ok()?;
         answer.await.ok()
     }
+
+    /// Writes facts as one, however long it takes: all of them, or none where any stands already. Whether they stand there as
+    /// they are given.
+    pub(crate) async fn write_together(&self, facts: &[NewFact]) -> bool {
+        let mut pause = PAUSES.0;
+        loop {
+            match self.1.append_together(facts).await {
+                Ok(written) => return written,
+                Err(why) => tell(facts.first(), &why),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    /// Writes each of these facts that does not stand there, however long it takes. What became of each.
+    pub(crate) async fn write_all(&self, facts: &[NewFact]) -> Vec<Appended> {
+        let mut pause = PAUSES.0;
+        loop {
+            match self.1.append_all(facts, None).await {
+                Ok(appended) => return appended,
+                Err(why) => tell(facts.first(), &why),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+}
+
+fn tell(fact: Option<&NewFact>, why: &tocsin_ledger::Error) {
+    let Some(NewFact { subject, .. }) = fact else { return };
+    tracing::error!(trace_id = subject.trace_id().map(display), incident = subject.incident().map(display), %subject, error = %why, "an attempt cannot be written to the log; trying again");
 }
 
 async fn write(ledger: Ledger, mut queue: mpsc::Receiver<Request>) {
@@ -85,10 +117,7 @@ async fn insist(ledger: Ledger, request: Request) {
                 let _ = request.written.send(appended);
                 return;
             }
-            Err(why) => {
-                let subject = &request.fact.subject;
-                tracing::error!(trace_id = subject.trace_id().map(display), incident = subject.incident().map(display), %subject, error = %why, "an attempt cannot be written to the log; trying again");
-            }
+            Err(why) => tell(Some(&request.fact), &why),
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSES.1);

@@ -78,6 +78,53 @@ fn an_actual_incident() {
     insta::assert_snapshot!("actual_html", html(&mail));
 }
 
+#[test]
+fn a_digest_tells_of_each_notice_what_it_is_and_how_it_is_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (letterhead, directory) = with_links(dir.path());
+    let directory = built(&directory);
+    let (first, event) = (escalation(), event());
+    let second = Escalation {
+        incident: "ee-101-2023-06-25".parse().unwrap(),
+        step: "2".parse().unwrap(),
+        due_at: at("2023-06-25T06:45:00Z"),
+        ..first.clone()
+    };
+    let other = Event {
+        incident: second.incident.clone(),
+        headline: "101 calls fail\r\nBcc: thief@evil.example".to_owned(),
+        instruction: Some("Use the other line. ".repeat(100)),
+        ..event.clone()
+    };
+    let withheld = Event { marking: Some("OFFICIAL-SENSITIVE".to_owned()), ..other.clone() };
+    let third = Escalation { incident: "kcom-999".parse().unwrap(), ..second.clone() };
+    let fourth = Escalation { incident: "gone".parse().unwrap(), ..second.clone() };
+    let told = |escalation, event: Option<&'static Event>| Told {
+        escalation,
+        escalated_at: at("2023-06-25T05:45:00.0008Z"),
+        event,
+        published_at: event.map(|_| at("2023-06-25T05:30:00.25Z")),
+        directory: None,
+    };
+    let leak = |event| Some(&*Box::leak(Box::new(event)));
+    let all = [
+        told(&first, leak(event)),
+        told(&second, leak(other)),
+        told(&third, leak(withheld)),
+        told(&fourth, None),
+    ];
+    let all = all.map(|told| Told { directory: Some(&directory), ..told });
+    let mail = Mail::digest(&all, 1, &letterhead).unwrap();
+    assert_eq!(mail.bytes, Mail::digest(&all, 1, &letterhead).unwrap().bytes, "the same mail each time");
+    insta::assert_snapshot!("digest", shown(&mail));
+    insta::assert_snapshot!("digest_html", html(&mail));
+    let plain = shown(&mail);
+    let links: std::collections::BTreeSet<_> =
+        plain.lines().map(str::trim).filter(|line| line.starts_with("https://")).collect();
+    assert_eq!(links.len(), 4, "each has a link of its own");
+    assert!(Mail::digest(&[], 0, &letterhead).is_err());
+}
+
 /// A letterhead whose mails have a link, and a directory that lets it.
 fn with_links(dir: &std::path::Path) -> (Letterhead, DirectoryDocument) {
     let seed = nkeys::KeyPair::new_from_raw(nkeys::KeyPairType::User, [7; 32]).unwrap().seed().unwrap();

@@ -12,7 +12,10 @@ use tocsin_notifier::{
     DomainLimit, Tls,
     sink::{Behaviour, Point, Secure, Sink, SinkOptions},
 };
-use tocsin_protocol::{AttemptEnded, AttemptPhase, Escalation, NewFact, Outcome, Status, Subject, to_body};
+use tocsin_protocol::{
+    AttemptBegun, AttemptEnded, AttemptPhase, Escalation, NewFact, Outcome, Status, Subject, from_body,
+    to_body,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mail_that_is_taken_is_recorded_with_the_relays_words() {
@@ -538,4 +541,141 @@ async fn a_domain_has_no_more_mails_than_it_may_and_none_of_them_is_lost() {
     // Thirty at once, then one every 0.66 s.
     assert!(taken.as_millis() >= 1_300, "{taken:?}");
     assert_eq!(bus.attempts().await.len(), 2 * 83);
+}
+
+/// A storm: so many incidents, each with an event and an escalation to each of these recipients.
+async fn storm(bus: &Bus, incidents: usize, recipients: &[String]) -> Vec<String> {
+    let names: Vec<_> = (0..incidents).map(|n| format!("storm-{n}")).collect();
+    let mut facts = Vec::new();
+    for name in &names {
+        let said = bus.say(&event_of(name)).await;
+        facts.extend(
+            recipients.iter().map(|recipient| escalation_fact(&escalation_of(name, said, recipient))),
+        );
+    }
+    bus.ledger.append_all(&facts, None).await.unwrap();
+    names
+}
+
+/// One end of each of an escalation's attempts, as a storm wrote them.
+async fn stormy<T: serde::de::DeserializeOwned>(
+    bus: &Bus,
+    (incident, recipient): (&str, &str),
+    attempt: u32,
+    phase: AttemptPhase,
+) -> T {
+    let Escalation { recipient, incident, event, step, .. } = escalation_of(incident, 1, recipient);
+    let subject = Subject::Attempt { recipient, incident, event, step, attempt, phase };
+    let found = bus.ledger.wait_for(std::slice::from_ref(&subject), SOON).await.unwrap();
+    let found = found.unwrap_or_else(|| panic!("{subject} was not written"));
+    from_body("attempt", &found.body).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_to_one_recipient_is_one_mail_and_then_a_digest_that_names_all_that_came_since() {
+    let (bus, sink) = (Bus::start().await, sink().await);
+    let mut config = config(&[sink.address().port()]);
+    config.digest = tocsin_protocol::Window(tocsin_protocol::SignedDuration::from_secs(4));
+    let late: Vec<_> = (1..=20).map(|n| format!("late-{n}")).collect();
+    let mut facts = Vec::new();
+    for incident in &late {
+        let said = bus.say(&event_of(incident)).await;
+        facts.extend(recipients(2).iter().map(|r| escalation_fact(&escalation_of(incident, said, r))));
+    }
+    let notifiers = [Running::start(&bus, &config).await, Running::start(&bus, &config).await];
+    let first = storm(&bus, 1, &recipients(2)).await;
+    for recipient in recipients(2) {
+        let ended: AttemptEnded = stormy(&bus, (&first[0], &recipient), 1, AttemptPhase::Ended).await;
+        assert_eq!(ended.outcome, Outcome::Accepted, "the first goes at once and alone");
+    }
+    bus.ledger.append_all(&facts, None).await.unwrap();
+    sink.wait_until(SOON, |seen| seen.counts.mails == 4).await.unwrap();
+    for recipient in recipients(2) {
+        let mut ids = BTreeSet::new();
+        let mut leads = 0;
+        for incident in &late {
+            let at = (incident.as_str(), recipient.as_str());
+            let begun: AttemptBegun = stormy(&bus, at, 1, AttemptPhase::Begun).await;
+            let ended: AttemptEnded = stormy(&bus, at, 1, AttemptPhase::Ended).await;
+            assert_eq!(ended.outcome, Outcome::Accepted);
+            let digest = begun.digest.unwrap();
+            assert_eq!(digest.of, 20);
+            leads += usize::from(digest.escalations.len() == 20);
+            ids.insert(begun.message_id);
+        }
+        assert_eq!((ids.len(), leads), (1, 1), "one mail, and one that leads it");
+        let id = ids.pop_first().unwrap();
+        let mails = sink.mails();
+        let parsed: Vec<_> =
+            mails.iter().map(|mail| MessageParser::default().parse(&mail.bytes).unwrap()).collect();
+        let digest = parsed.iter().find(|mail| format!("<{}>", mail.message_id().unwrap()) == id).unwrap();
+        let text = digest.body_text(0).unwrap();
+        for incident in &late {
+            assert!(text.contains(&format!("Headline of {incident}")), "{text}");
+            assert!(text.contains(&format!("tocsin ack {incident} --as {recipient}")), "{text}");
+        }
+    }
+    for notifier in notifiers {
+        notifier.stop().await;
+    }
+    assert_eq!(sink.counts().mails, 4);
+    assert_eq!(bus.attempts().await.len(), 2 * 2 * 21, "an attempt for each");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_digest_whose_sender_dies_is_made_again_of_the_same_escalations() {
+    let (bus, sink) = (Bus::start().await, sink().await);
+    sink.script("duty@r0.example", [Behaviour::Hang(Point::Taken), Behaviour::Accept]);
+    let mut config = config(&[sink.address().port()]);
+    config.relays[0].timeout = tocsin_protocol::Window(tocsin_protocol::SignedDuration::from_mins(1));
+    let names = storm(&bus, 30, &recipients(1)).await;
+    let killed = Mortal::start(&bus, &config);
+    sink.wait_until(SOON, |seen| seen.counts.mails == 1).await.unwrap();
+    killed.kill();
+    // What comes meanwhile is no part of it.
+    let said = bus.say(&event_of("meanwhile")).await;
+    let fact = escalation_fact(&escalation_of("meanwhile", said, "r0"));
+    bus.ledger.append_all(&[fact], None).await.unwrap();
+
+    let notifier = Running::start(&bus, &config).await;
+    for incident in &names {
+        let at = (incident.as_str(), "r0");
+        let first: AttemptBegun = stormy(&bus, at, 1, AttemptPhase::Begun).await;
+        let ended: AttemptEnded = stormy(&bus, at, 1, AttemptPhase::Ended).await;
+        assert_eq!(ended.outcome, Outcome::Unknown, "{incident}");
+        let second: AttemptBegun = stormy(&bus, at, 2, AttemptPhase::Begun).await;
+        assert_eq!((&second.message_id, &second.digest), (&first.message_id, &first.digest), "{incident}");
+        let ended: AttemptEnded = stormy(&bus, at, 2, AttemptPhase::Ended).await;
+        assert_eq!(ended.outcome, Outcome::Accepted, "{incident}");
+    }
+    notifier.stop().await;
+    let mails = sink.mails();
+    assert_eq!(mails.len(), 2);
+    assert_eq!(mails[0].bytes, mails[1].bytes, "the same mail, byte for byte");
+    assert!(
+        !bus.attempts().await.iter().any(|entry| entry.subject.contains(".meanwhile.")),
+        "its minute is not over"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_digest_that_is_refused_is_refused_for_each_and_nobody_who_acknowledged_is_named_in_one() {
+    let (mut bus, sink) = (Bus::start().await, sink().await);
+    sink.script("duty@r0.example", [Behaviour::Reply(Point::Recipient, 550, "5.1.1 no such user")]);
+    bus.apply_directory(&recipients(2)).await;
+    let names = storm(&bus, 3, &recipients(2)).await;
+    let said = bus.say_event().await;
+    bus.escalate(said, &recipients(2)).await;
+    bus.acknowledge("r1").await;
+    let notifier = Running::start(&bus, &config(&[sink.address().port()])).await;
+    for incident in &names {
+        let ended: AttemptEnded = stormy(&bus, (incident, "r0"), 1, AttemptPhase::Ended).await;
+        assert_eq!((ended.outcome, ended.code), (Outcome::Permanent, Some(550)), "{incident}");
+        let begun: AttemptBegun = stormy(&bus, (incident, "r1"), 1, AttemptPhase::Begun).await;
+        assert_eq!(begun.digest.unwrap().of, 3, "{incident}");
+    }
+    assert_eq!(bus.ended("r0", 1).await.outcome, Outcome::Permanent);
+    assert_eq!(bus.ended("r1", 1).await.outcome, Outcome::StoodDown);
+    notifier.stop().await;
+    assert_eq!(sink.counts().mails, 1);
 }

@@ -16,7 +16,7 @@ pub(super) fn judge(log: &Log, heard: &Heard, mails: &[Mail], faults: &mut Vec<S
     for mail in mails {
         taken.entry(&mail.message_id).or_default().push(mail);
     }
-    let mut known = BTreeSet::new();
+    let mut known: BTreeMap<&str, Option<u64>> = BTreeMap::new();
     let mut repeated = 0;
     for key in log.attempts.keys().filter(|key| !log.escalations.contains_key(*key)) {
         faults.push(format!("attempts of a mail that nobody is owed: {key:?}"));
@@ -25,7 +25,8 @@ pub(super) fn judge(log: &Log, heard: &Heard, mails: &[Mail], faults: &mut Vec<S
     for (key, owed) in &log.escalations {
         let attempts = log.attempts.get(key).unwrap_or(&none);
         let Some(id) = record(log, heard, key, attempts, faults) else { continue };
-        if !known.insert(id) {
+        let digest = digest(attempts);
+        if known.insert(id, digest).is_some_and(|other| other.is_none() || other != digest) {
             faults.push(format!("one Message-ID for two escalations: {id}"));
         }
         let arrived = taken.get(id).map_or(&[][..], Vec::as_slice);
@@ -39,8 +40,14 @@ pub(super) fn judge(log: &Log, heard: &Heard, mails: &[Mail], faults: &mut Vec<S
                 arrived.len()
             ));
         }
-        repeated += arrived.len().saturating_sub(1);
+        // A digest that arrived again is one mail, however many it names.
+        if digest.is_none_or(|lead| lead == owed.sequence) {
+            repeated += arrived.len().saturating_sub(1);
+        }
         for mail in arrived {
+            if digest.is_some() && !mail.text.contains(key.1.as_str()) {
+                faults.push(format!("{key:?}: the digest {id} does not name it"));
+            }
             if mail.to != [owed.fact.to.email.clone()] {
                 faults.push(format!("{key:?}: the mail went to {:?}", mail.to));
             }
@@ -53,7 +60,7 @@ pub(super) fn judge(log: &Log, heard: &Heard, mails: &[Mail], faults: &mut Vec<S
         }
     }
     for (id, mails) in taken {
-        if !known.contains(id) {
+        if !known.contains_key(id) {
             faults.push(format!("{} mails that nobody owed: {id} to {:?}", mails.len(), mails[0].to));
         }
     }
@@ -108,6 +115,12 @@ fn record<'a>(
         faults.push(format!("{key:?}: sent under several Message-IDs: {ids:?}"));
     }
     ids.into_iter().next()
+}
+
+/// The lead of the digest in which an escalation went.
+fn digest(attempts: &BTreeMap<u32, Attempt>) -> Option<u64> {
+    let begun = attempts.values().filter_map(|attempt| attempt.begun.as_ref());
+    begun.filter_map(|begun| begun.fact.digest.as_ref()).map(|digest| digest.lead).next()
 }
 
 fn count(attempts: &BTreeMap<u32, Attempt>, outcome: Outcome) -> usize {

@@ -173,6 +173,7 @@ impl Log {
             to: to.clone(),
             message_id: message_id.clone(),
             token: None,
+            digest: None,
         };
         self.write(second, &format!("tocsin.attempt.b.x.1.{number}.1.begun"), &begun);
         let ended = AttemptEnded {
@@ -268,6 +269,10 @@ fn every_broken_promise_is_found() {
         ("taken by the record", |_, e| _ = e.mails.pop()),
         ("and 0 unknown by the record", |_, e| e.mails.push(e.mails[0].clone())),
         ("mails that nobody owed", |_, e| e.mails[1].message_id = "<other@operator.example>".to_owned()),
+        ("does not name it", |_, e| {
+            let at = place(&e.log, "tocsin.attempt.b.x.1.1.1.begun");
+            change(&mut e.log[at], r#"{"relay""#, r#"{"digest":{"lead":9,"of":2},"relay""#);
+        }),
         ("the mail went to", |_, e| e.mails[0].to = vec!["thief@evil.example".to_owned()]),
         ("has the subject", |_, e| e.mails[0].subject = "999".to_owned()),
         ("stood down without a reason", |_, e| {

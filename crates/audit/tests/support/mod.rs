@@ -413,6 +413,7 @@ impl World {
             to: format!("duty@{who}.example"),
             message_id: format!("<{who}.{event}.{step}@tocsin.example>"),
             token: None,
+            digest: None,
         };
         let body = to_body("attempt", &begun).unwrap();
         self.write(Stream::Log, subject(AttemptPhase::Begun).to_string(), None, body);

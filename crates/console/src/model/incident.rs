@@ -355,7 +355,8 @@ impl Incident {
                 if mail.attempts.len() >= ATTEMPTS_KEPT {
                     mail.attempts.remove(0);
                 }
-                mail.attempts.push(Attempt { number, begun_at: at, relay: begun.relay, ended: None });
+                let digest = begun.digest.map(|digest| digest.of);
+                mail.attempts.push(Attempt { number, begun_at: at, relay: begun.relay, digest, ended: None });
                 None
             }
             AttemptPhase::Ended => {

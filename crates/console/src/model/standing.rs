@@ -70,6 +70,8 @@ pub struct Attempt {
     pub begun_at: Timestamp,
     /// By which relay.
     pub relay: String,
+    /// How many escalations its mail names, where that is a digest.
+    pub digest: Option<u32>,
     /// When and how it ended.
     pub ended: Option<(Timestamp, AttemptEnded)>,
 }

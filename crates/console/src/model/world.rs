@@ -274,6 +274,7 @@ impl World {
             to: format!("duty@{who}.example"),
             message_id: "<1@tocsin.example>".to_owned(),
             token: None,
+            digest: None,
         };
         let ended = AttemptEnded {
             relay: "own".to_owned(),

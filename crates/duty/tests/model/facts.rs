@@ -285,6 +285,7 @@ pub(crate) fn begun(who: u8, step: u8, k: u8) -> Fact {
         to: "duty@force.example".into(),
         message_id: "<x@example>".into(),
         token: None,
+        digest: None,
     };
     plain(attempt(who, step, k, AttemptPhase::Begun), to_body("attempt", &body).unwrap())
 }

@@ -409,6 +409,7 @@ impl World {
             to: "duty@force.example".into(),
             message_id: "<x@example>".into(),
             token: None,
+            digest: None,
         };
         let ended =
             AttemptEnded { relay: "one".into(), outcome, code: Some(550), reply: "as scripted".into() };

@@ -1,5 +1,7 @@
 //! What a mail says, before it is laid out: sentences, sections, rows. All text from outside passes [`super::text`].
 
+use std::borrow::Cow;
+
 use tocsin_duty::Directory;
 use tocsin_protocol::{
     AreaId, Escalation, EscalationReason, Event, EventContact, EventKind, Impact, Platform, Recontact,
@@ -14,18 +16,18 @@ use super::{
 use crate::config::{Letterhead, MailLink};
 
 /// The longest name, role or other single value shown, in characters.
-const VALUE: usize = 200;
+pub(super) const VALUE: usize = 200;
 /// The longest description, instruction or advice shown, in characters.
 const TEXT: usize = 6_000;
 /// What the mail is, for those who never had one.
-const WHAT_THIS_IS: &str = "Tocsin tells those who must know when an emergency call service fails. \
+pub(super) const WHAT_THIS_IS: &str = "Tocsin tells those who must know when an emergency call service fails. \
     It writes to you as nobody at your desk has acknowledged.";
 /// The most areas listed.
-const AREAS: usize = 40;
+pub(super) const AREAS: usize = 40;
 
 /// A heading with what stands under it.
 pub(super) struct Section {
-    pub(super) title: &'static str,
+    pub(super) title: Cow<'static, str>,
     pub(super) text: Vec<String>,
     pub(super) link: Option<LinkLine>,
     pub(super) rows: Vec<Row>,
@@ -65,7 +67,7 @@ enum Detail<'a> {
 }
 
 /// What stands before the subject, so that nobody takes an exercise for the real thing, or the other way round.
-fn prefix(status: Status) -> &'static str {
+pub(super) fn prefix(status: Status) -> &'static str {
     match status {
         Status::Actual => "",
         Status::Exercise => "EXERCISE EXERCISE EXERCISE - ",
@@ -73,7 +75,7 @@ fn prefix(status: Status) -> &'static str {
     }
 }
 
-fn banner(status: Status) -> Option<&'static str> {
+pub(super) fn banner(status: Status) -> Option<&'static str> {
     match status {
         Status::Actual => None,
         Status::Exercise => Some("EXERCISE EXERCISE EXERCISE - this is not a real incident"),
@@ -101,7 +103,7 @@ pub(super) fn view(told: &Told<'_>, letterhead: &Letterhead) -> View {
             sections.push(facts(told, event, &zone));
         }
         Detail::Withheld(event) => sections.push(Section {
-            title: "WHAT HAPPENED",
+            title: "WHAT HAPPENED".into(),
             text: vec![format!(
                 "Its marking ({}) does not let it travel by e-mail. Read the notice at your desk, or telephone.",
                 marking.as_deref().unwrap_or_default()
@@ -110,7 +112,7 @@ pub(super) fn view(told: &Told<'_>, letterhead: &Letterhead) -> View {
             rows: vec![row("Incident", identity(escalation, event.kind))],
         }),
         Detail::Unreadable => sections.push(Section {
-            title: "WHAT HAPPENED",
+            title: "WHAT HAPPENED".into(),
             text: vec!["The record of this event could not be read. Telephone, or read the notice at your desk.".to_owned()],
             link: None,
             rows: vec![row("Incident", format!("{}, event {}", escalation.incident, escalation.event))],
@@ -214,7 +216,7 @@ fn acknowledge(
     }
     text.extend(letterhead.instructions.as_deref().map(|more| one_line(more, VALUE * 2)));
     text.push("Only that stops this from going further.".to_owned());
-    Section { title: "ACKNOWLEDGE NOW", text, link, rows: Vec::new() }
+    Section { title: "ACKNOWLEDGE NOW".into(), text, link, rows: Vec::new() }
 }
 
 fn happened(event: &Event) -> Vec<Section> {
@@ -223,12 +225,18 @@ fn happened(event: &Event) -> Vec<Section> {
         what.push(String::new());
         what.extend(lines(description, TEXT));
     }
-    let mut sections = vec![Section { title: "WHAT HAPPENED", text: what, link: None, rows: Vec::new() }];
+    let mut sections =
+        vec![Section { title: "WHAT HAPPENED".into(), text: what, link: None, rows: Vec::new() }];
     for (title, text) in
         [("WHAT TO DO", &event.instruction), ("WHAT TO TELL THE PUBLIC", &event.public_advice)]
     {
         if let Some(text) = text {
-            sections.push(Section { title, text: lines(text, TEXT), link: None, rows: Vec::new() });
+            sections.push(Section {
+                title: title.into(),
+                text: lines(text, TEXT),
+                link: None,
+                rows: Vec::new(),
+            });
         }
     }
     sections
@@ -270,14 +278,14 @@ fn facts(told: &Told<'_>, event: &Event, zone: &Zone) -> Section {
     }
     rows.extend(event.impact.as_ref().map(|impact| calls_lost(told.directory, impact, zone)));
     rows.extend(event.recontact.as_ref().and_then(called_back));
-    Section { title: "FACTS", text: Vec::new(), link: None, rows }
+    Section { title: "FACTS".into(), text: Vec::new(), link: None, rows }
 }
 
-fn identity(escalation: &Escalation, kind: EventKind) -> String {
+pub(super) fn identity(escalation: &Escalation, kind: EventKind) -> String {
     format!("{}, event {} ({kind}), {}", escalation.incident, escalation.event, escalation.status)
 }
 
-fn publisher(directory: Option<&Directory>, event: &Event) -> String {
+pub(super) fn publisher(directory: Option<&Directory>, event: &Event) -> String {
     let known = directory.and_then(|directory| directory.publisher(&event.publisher));
     known.map_or_else(
         || event.publisher.to_string(),
@@ -290,7 +298,7 @@ fn area(directory: Option<&Directory>, id: &AreaId) -> String {
     known.map_or_else(|| id.to_string(), |known| one_line(&known.name, VALUE))
 }
 
-fn areas(directory: Option<&Directory>, ids: &[AreaId]) -> String {
+pub(super) fn areas(directory: Option<&Directory>, ids: &[AreaId]) -> String {
     let shown = join(ids.iter().take(AREAS).map(|id| area(directory, id)));
     if ids.len() > AREAS {
         format!("{shown}, and {} more", figure((ids.len() - AREAS) as u64))
@@ -341,7 +349,7 @@ fn contact_now(contact: &EventContact, withheld: bool) -> Section {
         rows.extend(value(&contact.email).map(|text| row("E-mail", text)));
         rows.extend(value(&contact.bridge).map(|text| row("Bridge", text)));
     }
-    Section { title: "WHO ANSWERS NOW", text: Vec::new(), link: None, rows }
+    Section { title: "WHO ANSWERS NOW".into(), text: Vec::new(), link: None, rows }
 }
 
 fn why_you(told: &Told<'_>, name: &str) -> Section {
@@ -369,13 +377,13 @@ fn why_you(told: &Told<'_>, name: &str) -> Section {
             .collect();
         text.push(format!("Its windows: {}.", windows.join("; ")));
     }
-    Section { title: "WHY YOU GET THIS MAIL", text, link: None, rows: Vec::new() }
+    Section { title: "WHY YOU GET THIS MAIL".into(), text, link: None, rows: Vec::new() }
 }
 
-fn row(label: &'static str, line: String) -> Row {
+pub(super) fn row(label: &'static str, line: String) -> Row {
     Row { label, lines: vec![line] }
 }
 
-fn join<T: ToString>(words: impl Iterator<Item = T>) -> String {
+pub(super) fn join<T: ToString>(words: impl Iterator<Item = T>) -> String {
     words.map(|word| word.to_string()).collect::<Vec<_>>().join(", ")
 }

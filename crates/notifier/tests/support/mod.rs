@@ -140,6 +140,7 @@ impl Bus {
             to: address(recipient),
             message_id: "<x@y.example>".to_owned(),
             token: None,
+            digest: None,
         };
         let ended = outcome.map(|outcome| AttemptEnded {
             relay: "first".to_owned(),
@@ -224,6 +225,16 @@ pub(crate) fn recipients(count: usize) -> Vec<String> {
 
 pub(crate) async fn sink() -> Sink {
     Sink::start(SinkOptions::default()).await.unwrap()
+}
+
+/// An event of another incident of the same publisher.
+pub(crate) fn event_of(incident: &str) -> Event {
+    Event { incident: incident.parse().unwrap(), headline: format!("Headline of {incident}"), ..event() }
+}
+
+/// An escalation of another incident.
+pub(crate) fn escalation_of(incident: &str, said: u64, recipient: &str) -> Escalation {
+    Escalation { incident: incident.parse().unwrap(), ..escalation(said, recipient) }
 }
 
 /// A configuration with these sinks as relays `first`, `second`, ..., and short pauses.

@@ -57,12 +57,30 @@ pub struct AttemptBegun {
     pub relay: String,
     /// The address.
     pub to: String,
-    /// The same for every attempt of an escalation, so that a repeated mail is known as one.
+    /// The same for every attempt of an escalation, so that a repeated mail is known as one. Escalations that went in one
+    /// digest have it in common.
     pub message_id: String,
     /// A token of whoever began it, new for each piece of work taken up: a writer whose acknowledgement was lost knows
     /// by it that what stands there is its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// Which digest it goes in, where the mail names several escalations to one address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}
+
+/// One mail that names several escalations to one address. Each of them has an attempt of its own, with the same number,
+/// written with the others as one or not at all; the first that is written to carries the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digest {
+    /// The escalation whose attempt has the list, and whose notifier sends the mail for all: its sequence in `TOCSIN_LOG`.
+    pub lead: u64,
+    /// How many escalations the mail names.
+    pub of: u32,
+    /// In the lead's attempt alone: all of them by their sequences in `TOCSIN_LOG`, ascending, the lead among them. A mail
+    /// that is sent again names the same ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub escalations: Vec<u64>,
 }
 
 /// Written when the relay has answered, or when it is known that nobody will learn what it answered.

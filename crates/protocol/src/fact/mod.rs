@@ -14,7 +14,7 @@ pub use directory::{
     Area, AreaScope, Contact, DirectoryDocument, OwedRule, PolicyDocument, Publisher, Recipient,
     StepDocument, Where, Window,
 };
-pub use escalation::{AttemptBegun, AttemptEnded, Escalation, EscalationReason, Outcome};
+pub use escalation::{AttemptBegun, AttemptEnded, Digest, Escalation, EscalationReason, Outcome};
 pub use event::{Event, EventContact, Impact, Recontact, RecontactFigures};
 pub use outcome::{
     Dispatch, DispatchStep, Due, Finding, Late, Notice, Owed, PolicyInForce, Refusal, RefusalCode, StoppedBy,

@@ -7,7 +7,7 @@ use proptest::{collection, option, prelude::*, sample::select};
 use serde_json::value::RawValue;
 use tocsin_protocol::{
     Area, AreaId, AreaScope, AttemptBegun, AttemptEnded, Category, Certainty, ClockStart, Confidence,
-    Contact, DirectoryDocument, Dispatch, DispatchStep, Due, Escalation, EscalationReason, Event,
+    Contact, Digest, DirectoryDocument, Dispatch, DispatchStep, Due, Escalation, EscalationReason, Event,
     EventContact, EventKind, EventNumber, Finding, Impact, IncidentId, Late, Notice, Outcome, Owed, OwedRule,
     Person, Platform, PolicyDocument, PolicyId, PolicyInForce, Publisher, PublisherId, Receipt,
     ReceiptMethod, ReceiptStage, Recipient, RecipientId, Recontact, RecontactFigures, Refusal, RefusalCode,
@@ -409,8 +409,19 @@ prop_compose! {
         to in email(),
         message_id in "<[!-;=?-~]{1,60}>",
         token in option::of("[!-~]{1,64}"),
+        digest in option::of(digest()),
     ) -> AttemptBegun {
-        AttemptBegun { relay, to, message_id, token }
+        AttemptBegun { relay, to, message_id, token, digest }
+    }
+}
+
+prop_compose! {
+    fn digest()(
+        lead in 1..=SAFE,
+        of in 2..=500_u32,
+        escalations in prop_oneof![Just(Vec::new()), collection::btree_set(1..=SAFE, 2..8).prop_map(|all| all.into_iter().collect())],
+    ) -> Digest {
+        Digest { lead, of, escalations }
     }
 }
 

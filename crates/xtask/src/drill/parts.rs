@@ -340,6 +340,7 @@ fn mail(port: u16) -> Config {
         phone: None,
         link: None,
         retry: Retry::default(),
+        digest: Window(SignedDuration::from_mins(1)),
         takeover: Window(SignedDuration::from_secs(15)),
     }
 }

@@ -123,6 +123,9 @@ fn mail(clock: &Clock, owed: &EscalationReport) -> Mail {
     if let Some(relay) = relay {
         let _ = write!(became, " by {relay}");
     }
+    if let Some(of) = owed.digest {
+        let _ = write!(became, ", in one mail of {of} notices");
+    }
     if owed.attempts != 1 {
         let _ = write!(became, ", {} attempts", owed.attempts);
     }

@@ -223,6 +223,7 @@ fn mail_line(view: &View<'_>, mail: &Mail) -> String {
         words.push("No attempt yet.".to_owned());
     }
     for attempt in &mail.attempts {
+        let digest = attempt.digest.map(|of| format!(", in one mail of {of} notices")).unwrap_or_default();
         words.push(match &attempt.ended {
             Some((_, ended)) if ended.outcome == Outcome::StoodDown => {
                 format!("Stood down: {}.", ended.reply)
@@ -230,7 +231,7 @@ fn mail_line(view: &View<'_>, mail: &Mail) -> String {
             Some((at, ended)) => {
                 let code = ended.code.map(|code| format!(" {code}")).unwrap_or_default();
                 format!(
-                    "Attempt {} by {}: {} {}, reply{code} \u{201c}{}\u{201d}.",
+                    "Attempt {} by {}{digest}: {} {}, reply{code} \u{201c}{}\u{201d}.",
                     attempt.number,
                     ended.relay,
                     words::outcome(ended.outcome),
@@ -239,7 +240,12 @@ fn mail_line(view: &View<'_>, mail: &Mail) -> String {
                 )
             }
             None => {
-                format!("Attempt {} by {} begun {}.", attempt.number, attempt.relay, clock(attempt.begun_at))
+                format!(
+                    "Attempt {} by {}{digest} begun {}.",
+                    attempt.number,
+                    attempt.relay,
+                    clock(attempt.begun_at)
+                )
             }
         });
     }
