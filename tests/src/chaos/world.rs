@@ -157,7 +157,7 @@ impl World {
         let file = self.directory.join(format!("notifier-{number}.toml"));
         let text = format!(
             "[notifier]\nfrom = 'Tocsin <tocsin@operator.example>'\nmessage_id_domain = 'tocsin.operator.example'\n\
-             takeover = '3s'\nretry.pauses = ['300ms', '500ms', '1s']\nrelays = [{}]\n",
+             takeover = '3s'\ndigest = '2s'\nretry.pauses = ['300ms', '500ms', '1s']\nrelays = [{}]\n",
             relays.join(", ")
         );
         fs::write(&file, text).unwrap();
