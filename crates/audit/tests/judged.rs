@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "kept/mod.rs"]
+mod kept;
 mod support;
 
 use support::{World, id, minutes, number, seconds, start};
