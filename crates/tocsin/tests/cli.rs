@@ -81,6 +81,23 @@ async fn say_event(ledger: &Ledger, event: &Event, key: &SigningKey) -> Result<t
     ledger.say(&subject, &signed, body).await
 }
 
+/// The command as on a machine that has the binary and nothing else: no environment, no home, and no network where the
+/// kernel lets that be tried.
+fn alone(dir: &Path, arguments: &[&str]) -> Command {
+    let binary = env!("CARGO_BIN_EXE_tocsin");
+    let apart = ["--map-root-user", "--net", "--"];
+    let can = Command::new("unshare").args(apart).arg("true").stderr(Stdio::null()).status();
+    let mut command = if can.is_ok_and(|can| can.success()) {
+        let mut command = Command::new("unshare");
+        command.args(apart).arg(binary);
+        command
+    } else {
+        Command::new(binary)
+    };
+    command.args(arguments).current_dir(dir).env_clear();
+    command
+}
+
 #[tokio::test]
 async fn a_bus_of_ones_own_comes_up_from_nothing_dispatches_and_leaves_nothing_running() {
     let dir = tempfile::tempdir().unwrap();
@@ -136,6 +153,11 @@ async fn a_bus_of_ones_own_comes_up_from_nothing_dispatches_and_leaves_nothing_r
     assert!(told.contains("All is proven.") && told.contains("x: "), "{told}");
     let told: serde_json::Value = serde_json::from_str(&verify(&["--format", "json"])).unwrap();
     assert_eq!(told["standing"], "proven");
+    let elsewhere_still = tempfile::tempdir().unwrap();
+    let told = done(&mut alone(elsewhere_still.path(), &["audit", "verify", file, "--key", &key]));
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains("All is proven.") && told.contains("x: "), "{told}");
+    assert_eq!(fs::read_dir(elsewhere_still.path()).unwrap().count(), 0, "it left something there");
     let altered = fs::read_to_string(file).unwrap().replacen(
         "tocsin.notice.police-north",
         "tocsin.notice.police-south",

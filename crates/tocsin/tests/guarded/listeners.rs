@@ -77,6 +77,12 @@ async fn no_service_listens_beyond_this_machine() {
     let notifier = Service::start(
         &mut bus.command("notifier", &["notifier", "--config", "tocsin.toml", "--log", "info"]),
     );
+    let file = |name: &str| bus.dir.path().join(name);
+    fs::write(file("console.toml"), "[console]\nlisten = '127.0.0.1:0'\naccounts = 'others.toml'\n").unwrap();
+    let add = ["account", "add", "room", "--recipient", "fire", "--generate", "--file", "others.toml"];
+    bus.run("console", &add);
+    let mut console = Service::start(&mut bus.command("console", &["console", "--config", "console.toml"]));
+    console.until("The console is at");
     let mut desk = Service::start(&mut bus.command("fire", &["desk", "--as", "fire"]));
     desk.until("Hearing the bus");
     let mut up = Service::start(&mut tocsin(bus.dir.path(), &["up", "--config", "tocsin.toml"]));
@@ -88,12 +94,13 @@ async fn no_service_listens_beyond_this_machine() {
         ("router", router.child.id()),
         ("notifier", notifier.child.id()),
         ("desk", desk.child.id()),
+        ("console", console.child.id()),
         ("up", up.child.id()),
     ];
     for (name, id) in services {
         let found = listening(id);
         assert!(found.iter().all(|(at, _)| at.is_loopback()), "{name} listens at {found:?}");
-        let listens = ["nats-server", "up"].contains(&name);
+        let listens = ["nats-server", "console", "up"].contains(&name);
         assert_eq!(!found.is_empty(), listens, "{name} listens at {found:?}");
     }
 }

@@ -3,6 +3,8 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
+    io::{Read as _, Write as _},
+    net::TcpStream,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -16,6 +18,9 @@ use crate::bus::{FIRST, Guarded, SOON, Service, everything, example, until};
 
 const PASSWORD: &str = "staple-battery-horse";
 const WRONG_PASSWORD: &str = "staple-battery-mule";
+/// Those of an account at the console.
+const SIGNED_IN: &str = "correct-donkey-saddle";
+const NOT_SIGNED_IN: &str = "correct-donkey-bridle";
 /// Who takes part in the story, and how they are reached: what a log has no business with.
 const PERSON: &str = "Zebedee Quirke";
 const ROLE: &str = "Night watch supervisor";
@@ -86,6 +91,64 @@ fn is_secret(file: &Path) -> bool {
 fn keep_secret(file: &Path, text: &str) {
     fs::write(file, text).unwrap();
     fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// Sends this, and gives the answer: its status, and all of it.
+fn answer(address: &str, request: &str, headers: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "{request} HTTP/1.1\r\nHost: {address}\r\nOrigin: http://{address}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    (text.split(' ').nth(1).unwrap().parse().unwrap(), text)
+}
+
+/// The console, and what people and programs give it that nobody else may see.
+async fn at_the_console(story: &Story) -> Service {
+    let bus = &story.bus;
+    let file = |name: &str| bus.dir.path().join(name);
+    keep_secret(&file("account.password"), SIGNED_IN);
+    keep_secret(&file("mistaken.password"), NOT_SIGNED_IN);
+    let config = "[console]\nlisten = '127.0.0.1:0'\naccounts = 'accounts.toml'\ncookie_key = 'cookies.nk'\n\
+                  key = 'keys/console_key.nk'\nphone = '01632 960777'\n\
+                  [console.publishers]\noperator = 'keys/operator.nk'\n";
+    fs::write(file("console.toml"), config).unwrap();
+    let add = ["account", "add", "room", "--recipient", "fire", "--password-file", "account.password"];
+    story.run("account", "console", &add);
+    let token = bus.run("console", &["account", "token", "room"]);
+    keep_secret(&file("token.password"), token.trim());
+    let mut console = story.service("console", &["console", "--config", "console.toml"]);
+    let told = console.until("The console is at");
+    let address = told.trim().rsplit("http://").next().unwrap();
+
+    let sign_in = |password: &str| {
+        let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+        answer(address, "POST /sign-in", form, &format!("account=room&password={password}"))
+    };
+    let (status, text) = sign_in(NOT_SIGNED_IN);
+    assert_ne!(status, 303, "{text}");
+    let (status, text) = sign_in(SIGNED_IN);
+    assert_eq!(status, 303, "{text}");
+    let head = text.lines().find(|line| line.to_lowercase().starts_with("set-cookie:")).unwrap();
+    let cookie = head.split_once(':').unwrap().1.split(';').next().unwrap().trim();
+    keep_secret(&file("session.password"), cookie.split_once('=').unwrap().1);
+    let (status, text) = answer(address, "GET /", &format!("Cookie: {cookie}\r\n"), "");
+    assert_eq!(status, 200, "{text}");
+
+    let headers = format!("Authorization: Bearer {}\r\nContent-Type: application/json\r\n", token.trim());
+    let acknowledgement = serde_json::json!({"by": {"name": PERSON, "role": ROLE}, "note": NOTE}).to_string();
+    // It reads the record first.
+    let read = || answer(address, "GET /api/v1/incidents/x", &headers, "").0;
+    until("the console has read the record", || read() == 200).await;
+    let put = "PUT /api/v1/incidents/x/events/1/acknowledgement";
+    let (status, text) = answer(address, put, &headers, &acknowledgement);
+    assert_eq!(status, 201, "{text}");
+    console
 }
 
 /// All secrets of the story, in every form in which they might be shown.
@@ -170,6 +233,7 @@ async fn no_secret_is_shown_anywhere_and_no_log_tells_of_a_person() {
     relay.wait_until(SOON, |seen| seen.to("duty.officer@regulator.example").next().is_some()).await.unwrap();
     until("an address is refused", || relay.counts().refusals >= 3).await;
 
+    let console = at_the_console(&story).await;
     let ack = ["ack", "x", "--as", "ambulance-south", "--by", PERSON, "--role", ROLE, "--note", NOTE];
     story.run("ack", "ambulance-south", &ack);
     story.run("report", "auditor", &["report", "x", "--format", "html", "--out", "report.html"]);
@@ -177,7 +241,7 @@ async fn no_secret_is_shown_anywhere_and_no_log_tells_of_a_person() {
     story.run("verify", "auditor", &["audit", "verify", "all.bundle"]);
     story.run("rotate", "administrator", &["keys", "rotate", "fire", "--bus", "bus"]);
     story.run("revoke", "administrator", &["keys", "revoke", "fire", "--bus", "bus"]);
-    for service in [desk, notifier, router] {
+    for service in [desk, notifier, router, console] {
         fs::write(story.told.join(format!("{}.out", service.child.id())), service.end()).unwrap();
     }
 
