@@ -1,7 +1,9 @@
 //! Desks that come and go.
 
+use tocsin_desk::{Content, Delivered, Desk};
+use tocsin_ledger::{Connection, Ledger, Shape};
 use tocsin_protocol::{EventKind, ReceiptStage};
-use tocsin_tests::{Cast, Manner, World, checker::Standing, event, receipt, seconds, until};
+use tocsin_tests::{Cast, LONG, Manner, World, checker::Standing, event, receipt, seconds, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_desk_that_was_away_catches_up_in_order_and_is_given_nothing_twice() {
@@ -65,4 +67,26 @@ async fn the_first_acknowledgement_counts_and_the_same_one_again_changes_nothing
     assert_eq!(row.acknowledged_by, first.by);
     assert_eq!(row.acknowledged_at, Some(position.time));
     assert_eq!(end.count("tocsin.refusal."), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_that_the_bus_did_not_answer_for_is_said_before_its_notice_is_settled() {
+    let world = World::start(Cast::new(&[seconds(600.0)]).required(&["a"])).await;
+    let router = world.router_here().await;
+    world.publish(&event("x", 1, EventKind::Initial)).await;
+    world.entry("tocsin.notice.a.x.1").await;
+    router.stop().await;
+    // As while the three servers of a cluster have no leader for this stream: nobody answers.
+    let stranger = world.stranger().await;
+    let gone = stranger.client().request("$JS.API.STREAM.DELETE.TOCSIN_SAID", "".into()).await.unwrap();
+    assert!(String::from_utf8_lossy(&gone.payload).contains("\"success\":true"), "{gone:?}");
+    let ledger = Ledger::connect(&Connection::to(&world.server.url())).await.unwrap();
+    let desk = Desk::new(ledger, "a".parse().unwrap(), world.cast.key("a")).unwrap();
+    let mut arrivals = desk.arrivals().await.unwrap();
+    let arrival = tokio::time::timeout(LONG, arrivals.next()).await.unwrap().unwrap();
+    let Content::Notice(arrived) = &arrival.content else { panic!("{arrival:?}") };
+    assert!(matches!(arrived.delivered, Delivered::NotSaid(_)), "it is shown all the same: {arrived:?}");
+    world.ledger.set_up(&Shape::default()).await.unwrap();
+    arrival.settle().await.unwrap();
+    assert!(world.stands("tocsin.receipt.a.x.1.delivered").await);
 }

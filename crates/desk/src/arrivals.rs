@@ -47,6 +47,8 @@ struct InHand {
     held: Held,
     read: Result<ReadNotice, Unfit>,
     delivered: Option<Delivered>,
+    /// Its receipt could not be said, and may yet be.
+    owed: bool,
 }
 
 /// One notice, given to the caller. Until it is settled, the bus gives it out again: after this desk's end, or to
@@ -56,6 +58,8 @@ pub struct Arrival {
     /// What arrived.
     pub content: Content,
     held: Held,
+    /// Whose receipt is still to be said, as the bus did not answer for it.
+    owes: Option<Desk>,
 }
 
 /// What arrived.
@@ -104,9 +108,15 @@ impl Arrived {
 impl Arrival {
     /// Tells the bus that this notice need not be given out again. To be called when it has been shown or handed on.
     ///
+    /// A `delivered` receipt that the bus did not answer for is said first: once the notice is settled nobody would say it
+    /// any more, and the record would have it that this recipient was never reached.
+    ///
     /// # Errors
     /// [`Error::Ledger`] when the bus does not answer; the notice may then be given out again.
     pub async fn settle(&self) -> Result<(), Error> {
+        if let (Some(desk), Content::Notice(arrived)) = (&self.owes, &self.content) {
+            desk.deliver(&arrived.read).await?;
+        }
         Ok(self.held.settle().await?)
     }
 }
@@ -155,12 +165,25 @@ impl Arrivals {
     /// [`Error::Ledger`] when the bus can no longer be read: begin again with [`Desk::arrivals`].
     pub async fn next(&mut self) -> Result<Arrival, Error> {
         self.gather().await?;
+        let mut away = false;
         for in_hand in &mut self.ahead {
-            if let (Ok(read), None) = (&in_hand.read, &in_hand.delivered) {
-                in_hand.delivered = Some(self.desk.deliver(read).await);
+            let (Ok(read), None) = (&in_hand.read, &in_hand.delivered) else { continue };
+            // Nobody is kept waiting for a word on each notice from a bus that did not answer for the first.
+            if away {
+                in_hand.delivered = Some(Delivered::NotSaid("the bus does not answer".to_owned()));
+                in_hand.owed = true;
+                continue;
             }
+            in_hand.delivered = Some(match self.desk.deliver(read).await {
+                Ok(delivered) => delivered,
+                Err(why) => {
+                    away = may_pass(&why);
+                    in_hand.owed = away;
+                    Delivered::NotSaid(why.to_string())
+                }
+            });
         }
-        let Some(InHand { held, read, delivered }) = self.ahead.pop_front() else {
+        let Some(InHand { held, read, delivered, owed }) = self.ahead.pop_front() else {
             return Err(closed().into());
         };
         let content = match read {
@@ -182,7 +205,7 @@ impl Arrivals {
                 read,
             })),
         };
-        Ok(Arrival { content, held })
+        Ok(Arrival { content, held, owes: owed.then(|| self.desk.clone()) })
     }
 
     /// Brings what waits into hand: waits for one when there is none, then for those close behind it.
@@ -221,7 +244,7 @@ impl Arrivals {
             let newest = self.newest.entry(read.notice.incident.clone()).or_insert(read.notice.event);
             *newest = read.notice.event.max(*newest);
         }
-        self.ahead.push_back(InHand { held, read, delivered: None });
+        self.ahead.push_back(InHand { held, read, delivered: None, owed: false });
     }
 }
 
@@ -229,9 +252,15 @@ fn closed() -> LedgerError {
     LedgerError::Closed { why: "no more notices are taken in".to_owned() }
 }
 
+/// Whether the bus did not answer, and may yet; anything else it would say again.
+fn may_pass(why: &Error) -> bool {
+    use LedgerError::{Closed, Connect, Unknown};
+    matches!(why, Error::Ledger(Closed { .. } | Connect { .. } | Unknown { .. }))
+}
+
 impl Desk {
     /// Says that this recipient's system holds a notice, once.
-    async fn deliver(&self, read: &ReadNotice) -> Delivered {
+    async fn deliver(&self, read: &ReadNotice) -> Result<Delivered, Error> {
         let receipt = Receipt {
             control_room: self.control_room.clone(),
             ..Receipt::delivered(
@@ -242,17 +271,17 @@ impl Desk {
             )
         };
         match self.said_before(&receipt.subject()).await {
-            Ok(Some((entry, _))) => return Delivered::Before(entry.time),
+            Ok(Some((entry, _))) => return Ok(Delivered::Before(entry.time)),
             Ok(None) => {}
             // To say it twice does less harm than not to say it.
             Err(why) => tracing::debug!("whether {} was said before is not known: {why}", receipt.subject()),
         }
         match self.say(&receipt).await {
-            Ok(said) => Delivered::Said(said.position().time),
+            Ok(said) => Ok(Delivered::Said(said.position().time)),
             Err(why) => {
                 let (trace_id, subject) = (TraceId::of(&receipt.incident, receipt.event), receipt.subject());
                 tracing::warn!(%trace_id, incident = %receipt.incident, %subject, error = %why, "this receipt could not be said");
-                Delivered::NotSaid(why.to_string())
+                Err(why)
             }
         }
     }

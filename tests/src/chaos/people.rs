@@ -21,8 +21,8 @@ const KINDS: [(&str, usize, Requirement); 4] = [
 ];
 
 /// The windows of the policy that owes everybody, and of the one that owes ambulance services and utilities.
-pub(super) const WIDE: [f64; 2] = [5.0, 9.0];
-pub(super) const NARROW: [f64; 2] = [3.0, 6.0];
+pub(super) const WIDE: [f64; 2] = [7.0, 12.0];
+pub(super) const NARROW: [f64; 2] = [4.0, 8.0];
 
 /// The service under the wide policy, and the one under the narrow one. An event may be of both.
 pub(super) const WIDE_SERVICE: Service = Service::Voice999;
@@ -87,7 +87,7 @@ pub(super) fn manner(seed: u64, recipient: &str, incident: &str, event: u32) -> 
     let mut chance = Chance::of(seed, &format!("{recipient} {incident} {event}"));
     match chance.below(100) {
         0..55 => Manner::After(chance.millis(0..300)),
-        55..80 => Manner::After(chance.millis(500..9_500)),
+        55..80 => Manner::After(chance.millis(500..13_000)),
         _ => Manner::Silent,
     }
 }

@@ -34,7 +34,7 @@ pub struct Options {
     pub keep: std::path::PathBuf,
 }
 
-/// How long everything may take to come to its end once nothing is done to it any more. A window is up to ten seconds,
+/// How long everything may take to come to its end once nothing is done to it any more. A window is up to twelve seconds,
 /// electing leaders for a hundred consumers takes as long, and a machine may be slow: only a failure takes so long.
 const SETTLING: Duration = Duration::from_mins(4);
 
