@@ -60,6 +60,16 @@ enum Task {
         /// Who may sign in.
         accounts: Option<std::path::PathBuf>,
     },
+    /// A router or a notifier of the bench's storm in a process of its own.
+    #[command(hide = true)]
+    BenchStorm {
+        /// Which: `router` or `notifier`.
+        part: String,
+        /// Where the bus is.
+        url: String,
+        /// The notifier's configuration.
+        config: String,
+    },
 }
 
 fn main() -> ExitCode {
@@ -91,6 +101,7 @@ async fn run(task: Task) -> Result<(), Error> {
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Chaos(options) => chaos::run(&options),
         Task::BenchMemory { incidents } => bench::memory_alone(incidents),
+        Task::BenchStorm { part, url, config } => bench::work_in_storm(&part, &url, &config).await,
         Task::BenchPages { url, accounts } => bench::serve_pages(url.zip(accounts)).await,
     }
 }

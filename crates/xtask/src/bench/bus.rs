@@ -26,10 +26,13 @@ pub(super) enum Account {
     Replay,
     Lateness,
     Pages,
+    Storm,
+    Slow,
 }
 
 impl Account {
-    const ALL: [Self; 5] = [Self::Fanout, Self::Mail, Self::Replay, Self::Lateness, Self::Pages];
+    const ALL: [Self; 7] =
+        [Self::Fanout, Self::Mail, Self::Replay, Self::Lateness, Self::Pages, Self::Storm, Self::Slow];
 
     fn name(self) -> &'static str {
         match self {
@@ -38,6 +41,8 @@ impl Account {
             Self::Replay => "replay",
             Self::Lateness => "lateness",
             Self::Pages => "pages",
+            Self::Storm => "storm",
+            Self::Slow => "slow",
         }
     }
 }
@@ -69,6 +74,11 @@ impl Bus {
     /// Where it is.
     pub(super) fn url(&self) -> String {
         self.server.url()
+    }
+
+    /// The server's process.
+    pub(super) fn id(&self) -> Result<u32, Error> {
+        self.server.id().ok_or_else(|| Error::told("the bench's nats-server does not run"))
     }
 
     /// The key of an account, for a process of its own.

@@ -114,30 +114,31 @@ async fn sink(relay: Relay) -> Result<Sink, Error> {
     Ok(sink)
 }
 
+/// The rounds follow each other at once, each about an incident of its own: none is to wait for the others' minute.
 fn config(port: u16) -> Result<Config, Error> {
     toml::from_str(&format!(
         "from = 'Tocsin <tocsin@operator.example>'\nmessage_id_domain = 'tocsin.operator.example'\n\
-         [[relays]]\nname = 'sink'\nhost = '127.0.0.1'\nport = {port}\ntls = 'none'\nconnections = {CONNECTIONS}\n"
+         digest = '1ms'\n[[relays]]\nname = 'sink'\nhost = '127.0.0.1'\nport = {port}\ntls = 'none'\nconnections = {CONNECTIONS}\n"
     ))
     .attempt("configure the bench's notifier")
 }
 
 /// An event on the bus that nobody has acknowledged.
-struct Said {
+pub(super) struct Said {
     event: Event,
     sequence: u64,
     at: Timestamp,
 }
 
 impl Said {
-    async fn new(ledger: &Ledger, world: &World, name: &str) -> Result<Self, Error> {
+    pub(super) async fn new(ledger: &Ledger, world: &World, name: &str) -> Result<Self, Error> {
         let incident = incident(name)?;
         let (subject, body, signed) = world.say(&incident)?;
         let said = ledger.say(&subject, &signed, body).await.attempt("say the bench's event")?.position();
         Ok(Self { event: world.event(&incident), sequence: said.sequence, at: said.time })
     }
 
-    fn escalations(&self, world: &World) -> Result<Vec<Escalation>, Error> {
+    pub(super) fn escalations(&self, world: &World, status: Status) -> Result<Vec<Escalation>, Error> {
         let policy = PolicyId::new("bench").attempt("name the bench's policy")?;
         let escalation = |(id, _): &(tocsin_protocol::RecipientId, _)| Escalation {
             incident: self.event.incident.clone(),
@@ -146,7 +147,7 @@ impl Said {
             recipient: id.clone(),
             recipient_name: format!("Police force {id}"),
             policy: policy.clone(),
-            status: Status::Exercise,
+            status,
             said: self.sequence,
             due_at: self.at,
             reason: EscalationReason::Silent,
@@ -171,7 +172,7 @@ async fn lettre_alone(said: &Said, world: &World, config: &Config, relay: Relay)
     let mails = world.recipients.len();
     let letterhead = config.letterhead().attempt("configure the bench's mails")?;
     let mut waiting = Vec::with_capacity(mails);
-    for escalation in said.escalations(world)? {
+    for escalation in said.escalations(world, Status::Exercise)? {
         let told = Told {
             escalation: &escalation,
             escalated_at: said.at,
@@ -213,6 +214,23 @@ async fn lettre_alone(said: &Said, world: &World, config: &Config, relay: Relay)
     Ok(taken)
 }
 
+/// Escalations as a router writes them.
+pub(super) fn escalation_facts(escalations: &[Escalation]) -> Result<Vec<NewFact>, Error> {
+    let fact = |escalation: &Escalation| {
+        Ok(NewFact {
+            subject: Subject::Escalation {
+                recipient: escalation.recipient.clone(),
+                incident: escalation.incident.clone(),
+                event: escalation.event,
+                step: escalation.step,
+            },
+            body: to_body("escalation", escalation).attempt("write the bench's escalations")?,
+            schedule: None,
+        })
+    };
+    escalations.iter().map(fact).collect()
+}
+
 /// The notifier, until the sink has so many mails; and until all of them are written down.
 async fn notify(
     ledger: &Ledger,
@@ -221,22 +239,7 @@ async fn notify(
     world: &World,
     until: u64,
 ) -> Result<(Duration, Duration), Error> {
-    let facts = said
-        .escalations(world)?
-        .iter()
-        .map(|escalation| {
-            Ok(NewFact {
-                subject: Subject::Escalation {
-                    recipient: escalation.recipient.clone(),
-                    incident: escalation.incident.clone(),
-                    event: escalation.event,
-                    step: escalation.step,
-                },
-                body: to_body("escalation", escalation).attempt("write the bench's escalations")?,
-                schedule: None,
-            })
-        })
-        .collect::<Result<Vec<_>, Error>>()?;
+    let facts = escalation_facts(&said.escalations(world, Status::Exercise)?)?;
     let start = Instant::now();
     ledger.append_all(&facts, None).await.attempt("write the bench's escalations")?;
     sink.wait_until(ROUND_MOST, |seen| seen.counts.mails >= until)

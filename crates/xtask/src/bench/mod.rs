@@ -12,6 +12,7 @@ mod raw;
 mod replay;
 mod report;
 mod spread;
+mod storm;
 mod world;
 
 use std::{
@@ -19,12 +20,16 @@ use std::{
     ffi::OsString,
     fs,
     process::{Command, Stdio},
+    time::Duration,
 };
+
+use jiff::SignedDuration;
 
 use bus::Bus;
 pub(crate) use memory::alone as memory_alone;
 pub(crate) use pages::serve as serve_pages;
 use report::Report;
+pub(crate) use storm::work as work_in_storm;
 
 use crate::{
     error::{Attempt, Error},
@@ -57,6 +62,8 @@ enum Part {
     Lateness,
     /// From a fact to everyone who has its page open in a browser.
     Pages,
+    /// A thousand incidents in a minute that nobody answers, and a relay that takes seconds over each mail.
+    Storm,
 }
 
 impl Part {
@@ -75,6 +82,7 @@ struct Sizes {
     memory: usize,
     windows: usize,
     pages: pages::Size,
+    storm: storm::Size,
 }
 
 const FULL: Sizes = Sizes {
@@ -84,6 +92,17 @@ const FULL: Sizes = Sizes {
     memory: 3000,
     windows: 200,
     pages: pages::Size { pages: 2000, recipients: 250, rounds: 20 },
+    storm: storm::Size {
+        incidents: 1000,
+        recipients: 250,
+        within: Duration::from_mins(1),
+        window: SignedDuration::from_secs(90),
+        flood: 20_000,
+        digest: Duration::from_mins(1),
+        mails: 10_000,
+        relay_takes: Duration::from_secs(5),
+        slow_for: Duration::from_secs(20),
+    },
 };
 
 const QUICK: Sizes = Sizes {
@@ -93,6 +112,17 @@ const QUICK: Sizes = Sizes {
     memory: 20,
     windows: 10,
     pages: pages::Size { pages: 20, recipients: 5, rounds: 2 },
+    storm: storm::Size {
+        incidents: 10,
+        recipients: 10,
+        within: Duration::from_secs(1),
+        window: SignedDuration::from_secs(1),
+        flood: 100,
+        digest: Duration::from_secs(1),
+        mails: 100,
+        relay_takes: Duration::from_millis(100),
+        slow_for: Duration::ZERO,
+    },
 };
 
 /// Runs it: a full one in a release build, which is made first when this is not one.
@@ -129,6 +159,10 @@ pub(crate) async fn run(options: &Options) -> Result<(), Error> {
         for relay in [mail::Relay::Networked, mail::Relay::Instant] {
             report.mail(&mail::measure(&bus, relay, sizes.mails.0, sizes.mails.1).await?);
         }
+    }
+    if wanted(Part::Storm) {
+        tell(&format!("a storm of {} incidents", sizes.storm.incidents));
+        report.storm(&storm::measure(&bus, sizes.storm).await?);
     }
     if wanted(Part::Fanout) {
         for (recipients, rounds) in sizes.fanouts {

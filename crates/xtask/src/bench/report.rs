@@ -10,6 +10,7 @@ use super::{
     pages::Pages,
     replay::Replay,
     spread::Spread,
+    storm::{Memory as Grown, Storm},
 };
 
 /// What was measured. The names of `figures` are relied on by scripts.
@@ -164,6 +165,38 @@ impl Report {
         );
         let share = format!("{:.0} % of one", pages.processor * 100.0);
         self.alone(format!("  ... processor, {} KiB a page and event", pages.bytes_each / 1024), share, "");
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts and memory are far below 2^52")]
+    pub(super) fn storm(&mut self, storm: &Storm) {
+        const MIB: f64 = 1024.0 * 1024.0;
+        let size = storm.size;
+        let (n, within) = (size.incidents, size.within.as_secs_f64());
+        self.set("storm_dispatch_most_ms", storm.dispatched.as_secs_f64() * 1000.0);
+        self.set("storm_settled_s", storm.settled.as_secs_f64());
+        self.set("storm_mails", storm.mails as f64);
+        self.set("storm_overtaken_s", storm.overtaken.as_secs_f64());
+        let what = format!("{n} incidents in {within:.0} s to {}: event to dispatch", size.recipients);
+        self.alone(what, format!("at most {:.0} ms", storm.dispatched.as_secs_f64() * 1000.0), "");
+        let mails = format!("{:.1} s after the windows", storm.settled.as_secs_f64());
+        self.alone(format!("  ... {} escalations, in {} mails", storm.duties, storm.mails), mails, "");
+        self.alone("  ... receipts of one agency refused".to_owned(), storm.refused.to_string(), "");
+        let mut memory = |name: &str, what: String, grown: Grown, each: usize| {
+            let [before, after, most] =
+                [grown.before, grown.after, grown.most].map(|bytes| bytes as f64 / MIB);
+            self.set(format!("storm_{name}_mib"), most);
+            let bytes = grown.most.saturating_sub(grown.before) as f64 / each.max(1) as f64;
+            self.set(format!("storm_{name}_bytes_each"), bytes);
+            let told = format!("{before:.0}, then {after:.0}, most {most:.0} MiB");
+            self.alone(what, told, "");
+        };
+        memory("router", "  ... router's memory".to_owned(), storm.router, storm.duties);
+        memory("notifier", "  ... notifier's memory".to_owned(), storm.notifier, storm.duties);
+        memory("nats", "  ... nats-server's memory".to_owned(), storm.bus, storm.duties);
+        let what = format!("notifier with {} mails due", size.mails);
+        memory("due", what, storm.holding, size.mails);
+        let what = format!("  ... {:.0} s a mail: actual ones overtake in", size.relay_takes.as_secs_f64());
+        self.alone(what, format!("{:.1} s", storm.overtaken.as_secs_f64()), "");
     }
 
     fn line(&mut self, what: String, ours: String, raw: String, ratio: f64, aim: &'static str) {

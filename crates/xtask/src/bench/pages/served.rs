@@ -36,13 +36,13 @@ pub(super) struct Served {
 
 /// What a process has used.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Used {
+pub(in crate::bench) struct Used {
     /// Its resident set now, in bytes.
-    pub(super) bytes: u64,
+    pub(in crate::bench) bytes: u64,
     /// The most that it ever was.
-    pub(super) most: u64,
+    pub(in crate::bench) most: u64,
     /// Seconds of processor time.
-    pub(super) processor: f64,
+    pub(in crate::bench) processor: f64,
 }
 
 impl Served {
@@ -79,7 +79,14 @@ impl Served {
 
     /// What it has used so far.
     pub(super) fn used(&self) -> Result<Used, Error> {
-        let of = Path::new("/proc").join(self.child.id().to_string());
+        Used::by(self.child.id())
+    }
+}
+
+impl Used {
+    /// What a process has used so far.
+    pub(in crate::bench) fn by(process: u32) -> Result<Self, Error> {
+        let of = Path::new("/proc").join(process.to_string());
         let read = |file: &str| {
             fs::read_to_string(of.join(file)).attempt(format!("read {}", of.join(file).display()))
         };
