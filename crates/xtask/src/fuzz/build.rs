@@ -158,8 +158,8 @@ fn programs(engine: &Engine, packages: &[Package]) -> Result<Vec<Built>, Error> 
     }
     let said = String::from_utf8_lossy(&output.stdout);
     // Other messages have none of these fields.
-    let built = said.lines().filter_map(|line| serde_json::from_str::<Built>(line).ok());
-    Ok(built.filter(|built| built.executable.is_some()).collect())
+    let all = said.lines().filter_map(|line| serde_json::from_str::<Built>(line).ok());
+    Ok(all.filter(|one| one.executable.is_some()).collect())
 }
 
 /// The targets of a test program: name and test.
