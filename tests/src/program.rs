@@ -140,14 +140,21 @@ fn build() -> PathBuf {
     };
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
-    let built = Command::new(cargo)
+    let mut build = Command::new(cargo);
+    build
         .args(["build", "--quiet", "--package", "tocsin", "--bin", "tocsin", "--profile", profile])
         .arg("--manifest-path")
         .arg(manifest)
         .arg("--target-dir")
-        .arg(folder.parent().unwrap())
-        .status()
-        .unwrap();
+        .arg(folder.parent().unwrap());
+    // The build script of `ring` looks there, and it and all that stands on it would be built anew.
+    for (name, _) in env::vars_os() {
+        let told = name.to_string_lossy();
+        if told.starts_with("CARGO_PKG_") || told.starts_with("CARGO_MANIFEST_") {
+            build.env_remove(&name);
+        }
+    }
+    let built = build.status().unwrap();
     assert!(built.success(), "the tocsin program cannot be built");
     folder.join("tocsin")
 }

@@ -4,7 +4,7 @@
 use crate::{
     error::{Attempt, Error},
     nats, place,
-    workspace::cargo,
+    workspace::{cargo, tocsin},
 };
 
 /// For how long, and from which seed.
@@ -73,7 +73,8 @@ fn chaos(seed: u64, minutes: f64, more: &[&str]) -> Result<(), Error> {
         .args([seed.to_string(), (minutes * 60.0).to_string()])
         .arg(place::target().join("chaos"))
         .args(more)
-        .env("NATS_SERVER", nats::server()?);
+        .env("NATS_SERVER", nats::server()?)
+        .env("TOCSIN", tocsin()?);
     let status = command.status().attempt("run the fault suite")?;
     if status.success() { Ok(()) } else { Err(Error::told(format!("the fault suite failed ({status})"))) }
 }

@@ -42,11 +42,33 @@ pub(crate) struct Unit {
     pub(crate) kind: Vec<String>,
 }
 
-/// The cargo that runs us, at the top of the repository.
+/// The cargo that runs us, at the top of the repository. Of what it told us of our own package this one is not told: the
+/// build script of `ring` looks there, and it and all that stands on it would be built anew.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(arguments).current_dir(place::root()).stdin(Stdio::null());
+    for (name, _) in env::vars_os() {
+        let told = name.to_string_lossy();
+        if told.starts_with("CARGO_PKG_") || told.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
     cargo
+}
+
+/// The `tocsin` program as it is built for tests of the whole workspace. Its own tests have it built; alone it would be
+/// built with other features, and much with it.
+///
+/// # Errors
+/// When it does not build.
+pub(crate) fn tocsin() -> Result<PathBuf, Error> {
+    let status = cargo(&["test", "--locked", "--quiet", "--workspace", "--no-run", "--test", "cli"])
+        .status()
+        .attempt("run cargo test")?;
+    if !status.success() {
+        return Err(Error::told("the tocsin program does not build"));
+    }
+    Ok(place::target().join("debug/tocsin"))
 }
 
 /// Our own packages.

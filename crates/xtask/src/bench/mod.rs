@@ -15,13 +15,7 @@ mod spread;
 mod storm;
 mod world;
 
-use std::{
-    env,
-    ffi::OsString,
-    fs,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{fs, time::Duration};
 
 use jiff::SignedDuration;
 
@@ -34,6 +28,7 @@ pub(crate) use storm::work as work_in_storm;
 use crate::{
     error::{Attempt, Error},
     place,
+    workspace::cargo,
 };
 
 /// How to run it.
@@ -195,9 +190,8 @@ fn tell(what: &str) {
 
 /// The same again, by cargo, in a release build.
 fn in_release(options: &Options) -> Result<(), Error> {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
-    cargo.args(["run", "--release", "--package", "xtask", "--", "bench"]);
-    cargo.args(options.parts.iter().map(|part| part.name()));
-    let status = cargo.current_dir(place::root()).stdin(Stdio::null()).status().attempt("run cargo")?;
+    let mut again = cargo(&["run", "--release", "--package", "xtask", "--", "bench"]);
+    again.args(options.parts.iter().map(|part| part.name()));
+    let status = again.status().attempt("run cargo")?;
     if status.success() { Ok(()) } else { Err(Error::told("the bench in its release build failed")) }
 }

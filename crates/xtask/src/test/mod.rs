@@ -16,7 +16,12 @@ use std::{
 use clap::ValueEnum;
 use counts::Counts;
 
-use crate::{chaos, error::Error, fuzz, nats, place, python, readme, workspace::cargo};
+use crate::{
+    chaos,
+    error::Error,
+    fuzz, nats, place, python, readme,
+    workspace::{cargo, tocsin},
+};
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -136,14 +141,14 @@ impl Step {
             }
             Self::Tests => {
                 let mut tests = cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
-                tests.env("NATS_SERVER", nats::server()?);
+                tests.env("NATS_SERVER", nats::server()?).env("TOCSIN", tocsin()?);
                 tests.env("TOCSIN_DESK_PYTHONPATH", python::desk_libraries()?);
                 counted(tests, counts)
             }
             Self::Browser => {
                 // A target that `cargo test` leaves alone: it needs more than Rust.
                 let mut tests = cargo(&["test", "--locked", "--workspace", "--test", "browser"]);
-                tests.env("NATS_SERVER", nats::server()?);
+                tests.env("NATS_SERVER", nats::server()?).env("TOCSIN", tocsin()?);
                 browser::prepare(&mut tests)?;
                 counted(tests, counts)
             }
