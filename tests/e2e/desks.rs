@@ -3,7 +3,12 @@
 use tocsin_desk::{Content, Delivered, Desk};
 use tocsin_ledger::{Connection, Ledger, Shape};
 use tocsin_protocol::{EventKind, ReceiptStage};
-use tocsin_tests::{Cast, LONG, Manner, World, checker::Standing, event, receipt, seconds, until};
+use tocsin_tests::{
+    Cast, LONG, Manner, World,
+    chaos::link::{Flow, Link},
+    checker::Standing,
+    event, receipt, seconds, until,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_desk_that_was_away_catches_up_in_order_and_is_given_nothing_twice() {
@@ -45,6 +50,47 @@ async fn a_desk_that_was_away_catches_up_in_order_and_is_given_nothing_twice() {
     assert_eq!(end.stood("y", 1, "a"), (Standing::Late, vec![1, 2]));
     for (incident, number) in [("x", 1), ("x", 2), ("x", 3), ("y", 1), ("y", 2)] {
         assert!(end.row(incident, number, "a").delivered_at.is_some(), "{incident}/{number}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notice_whose_wake_is_lost_reaches_its_desk_as_soon_as_the_line_is_mended() {
+    let world = World::start(Cast::new(&[seconds(1.0), seconds(2.0)]).required(&["a"])).await;
+    let (router, notifier) = (world.router_here().await, world.notifier_here().await);
+    let link = Link::to(world.server.port()).await.unwrap();
+    let desk = world.desk_over(&link, "a", Manner::Acknowledges).await;
+    let has = async |count: usize| {
+        until("the desk has its notices", async || {
+            let seen: Vec<_> = desk.seen().iter().map(|(id, n)| format!("{id}/{n}")).collect();
+            if seen.len() == count { Ok(seen) } else { Err(format!("{seen:?}")) }
+        })
+        .await
+    };
+    let cut = async || {
+        link.cut();
+        until("the line is down", async || if link.is_down() { Ok(()) } else { Err("open".to_owned()) })
+            .await;
+    };
+    world.publish(&event("w", 1, EventKind::Initial)).await;
+    has(1).await;
+    // The line is down as the notice is stored.
+    cut().await;
+    world.publish(&event("x", 1, EventKind::Initial)).await;
+    world.entry("tocsin.notice.a.x.1").await;
+    assert_eq!(desk.seen().len(), 1);
+    link.mend();
+    has(2).await;
+    // The wake is on its way, and the line goes down under it: the bus takes it for sent.
+    link.flow(Flow::Open, Flow::Stalled);
+    world.publish(&event("y", 1, EventKind::Initial)).await;
+    world.entry("tocsin.notice.a.y.1").await;
+    assert_eq!(desk.seen().len(), 2);
+    cut().await;
+    link.mend();
+    assert_eq!(has(3).await, ["w/1", "x/1", "y/1"]);
+    let end = world.finish([router.into(), notifier.into()]).await;
+    for incident in ["w", "x", "y"] {
+        assert!(end.row(incident, 1, "a").acknowledged_at.is_some(), "{incident}");
     }
 }
 

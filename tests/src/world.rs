@@ -25,6 +25,7 @@ use tocsin_publisher::{Spool, prepare, publish};
 
 use crate::{
     cast::{Cast, SERVICES},
+    chaos::link::Link,
     desk::{Manner, RunningDesk},
     program::Program,
     publisher::receipt,
@@ -293,9 +294,19 @@ impl World {
         RunningDesk::start(self.plain_desk(recipient).await, manner)
     }
 
+    /// The same over a link to the bus.
+    pub async fn desk_over(&self, link: &Link, recipient: &str, manner: Manner) -> RunningDesk {
+        let url = format!("nats://127.0.0.1:{}", link.port());
+        RunningDesk::start(self.desk_at(&url, recipient).await, manner)
+    }
+
     /// A recipient's place on the bus, at which nobody works yet.
     pub async fn plain_desk(&self, recipient: &str) -> Desk {
-        let connection = lasting(&self.server.url(), recipient, self.login(recipient));
+        self.desk_at(&self.server.url(), recipient).await
+    }
+
+    async fn desk_at(&self, url: &str, recipient: &str) -> Desk {
+        let connection = lasting(url, recipient, self.login(recipient));
         let ledger = Ledger::connect(&connection).await.unwrap();
         Desk::new(ledger, recipient.parse().unwrap(), self.cast.key(recipient)).unwrap()
     }

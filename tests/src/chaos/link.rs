@@ -14,7 +14,7 @@ use tokio::{
 
 /// How bytes go one way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flow {
+pub enum Flow {
     /// At once.
     Open,
     /// Not at all: they are taken and kept back, and nobody is told.
@@ -35,7 +35,7 @@ const OPEN: Way = Way { cut: false, there: Flow::Open, back: Flow::Open, half_cl
 
 /// One link: a port of its own, behind which another port is. Dropping it closes it and all its lines.
 #[derive(Debug)]
-pub(super) struct Link {
+pub struct Link {
     port: u16,
     way: watch::Sender<Way>,
     serving: JoinHandle<()>,
@@ -43,7 +43,10 @@ pub(super) struct Link {
 
 impl Link {
     /// A link to this port on loopback, which nobody need listen on yet.
-    pub(super) async fn to(target: u16) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// When no port is to be had.
+    pub async fn to(target: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let way = watch::Sender::new(OPEN);
@@ -52,28 +55,34 @@ impl Link {
     }
 
     /// The port of its own.
-    pub(super) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// Closes every line, and each new one at once.
-    pub(super) fn cut(&self) {
+    pub fn cut(&self) {
         self.way.send_modify(|way| way.cut = true);
     }
 
+    /// Whether every line has ended.
+    pub fn is_down(&self) -> bool {
+        // Each line listens to what is done to the link, as does what accepts them.
+        self.way.receiver_count() <= 1
+    }
+
     /// Lets bytes go so: to what is behind it, and back.
-    pub(super) fn flow(&self, there: Flow, back: Flow) {
+    pub fn flow(&self, there: Flow, back: Flow) {
         self.way.send_modify(|way| (way.there, way.back) = (there, back));
     }
 
     /// Tells what is behind it that whoever is before it has nothing more to say, on every line of now. The other
     /// direction stays open.
-    pub(super) fn half_close(&self) {
+    pub fn half_close(&self) {
         self.way.send_modify(|way| way.half_closes += 1);
     }
 
     /// As if nothing had been done to it. Lines that are gone stay gone.
-    pub(super) fn mend(&self) {
+    pub fn mend(&self) {
         self.way.send_modify(|way| *way = Way { half_closes: way.half_closes, ..OPEN });
     }
 }

@@ -18,7 +18,7 @@ mod desks;
 mod evidence;
 mod faults;
 mod keep;
-mod link;
+pub mod link;
 mod people;
 mod process;
 mod run;
