@@ -51,6 +51,19 @@ enum Task {
         /// How many incidents.
         incidents: usize,
     },
+    /// A replay of the bench in a process of its own.
+    #[command(hide = true)]
+    BenchReplay {
+        /// Who reads.
+        #[arg(value_enum)]
+        reader: bench::Reader,
+        /// Where the bus is.
+        url: String,
+        /// How many entries `TOCSIN_SAID` has.
+        said: u64,
+        /// How many `TOCSIN_LOG` has.
+        log: u64,
+    },
     /// What serves the bench's pages in a process of its own: a console, or without arguments the raw limit.
     #[command(hide = true)]
     BenchPages {
@@ -102,6 +115,7 @@ async fn run(task: Task) -> Result<(), Error> {
         Task::Chaos(options) => chaos::run(&options),
         Task::BenchMemory { incidents } => bench::memory_alone(incidents),
         Task::BenchStorm { part, url, config } => bench::work_in_storm(&part, &url, &config).await,
+        Task::BenchReplay { reader, url, said, log } => bench::replay_alone(reader, &url, (said, log)).await,
         Task::BenchPages { url, accounts } => bench::serve_pages(url.zip(accounts)).await,
     }
 }

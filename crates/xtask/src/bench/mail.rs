@@ -33,7 +33,7 @@ use super::{
 use crate::error::{Attempt, Error};
 
 /// As many as a relay commonly allows one sender.
-const CONNECTIONS: usize = 4;
+pub(super) const CONNECTIONS: usize = 4;
 /// The longest that one round may take.
 const ROUND_MOST: Duration = Duration::from_mins(3);
 
@@ -59,6 +59,7 @@ impl Relay {
 #[derive(Debug)]
 pub(super) struct Mails {
     pub(super) relay: Relay,
+    pub(super) connections: usize,
     pub(super) count: usize,
     /// Until the sink has accepted the last mail.
     pub(super) ours: Spread,
@@ -68,19 +69,26 @@ pub(super) struct Mails {
 }
 
 /// Measures in turn: lettre, ours, lettre, ...
-pub(super) async fn measure(bus: &Bus, relay: Relay, mails: usize, rounds: usize) -> Result<Mails, Error> {
+pub(super) async fn measure(
+    bus: &Bus,
+    relay: Relay,
+    connections: usize,
+    (mails, rounds): (usize, usize),
+) -> Result<Mails, Error> {
     let world = World::new(mails)?;
     let ledger = bus.set_up(Account::Mail).await?;
     let sink = sink(relay).await?;
-    let config = config(sink.address().port())?;
+    let config = config(sink.address().port(), connections)?;
     let notifier =
         Notifier::new(bus.ledger(Account::Mail).await?, &config).attempt("make the bench's notifier")?;
     let (stop, stopped) = oneshot::channel::<()>();
     let notifier = tokio::spawn(notifier.run(async { drop(stopped.await) }));
     let (mut ours, mut recorded, mut alone) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=rounds {
-        let said = Said::new(&ledger, &world, &format!("overdue-{relay:?}-{round}").to_lowercase()).await?;
-        let lettre = lettre_alone(&said, &world, &config, relay).await?;
+        let said =
+            Said::new(&ledger, &world, &format!("overdue-{relay:?}-{connections}-{round}").to_lowercase())
+                .await?;
+        let lettre = lettre_alone(&said, &world, &config, (relay, connections)).await?;
         let before = sink.counts().mails;
         let (handed, written) = notify(&ledger, &sink, &said, &world, before + mails as u64).await?;
         // The first round warms both sides.
@@ -94,6 +102,7 @@ pub(super) async fn measure(bus: &Bus, relay: Relay, mails: usize, rounds: usize
     notifier.await.attempt("stop the bench's notifier")?.attempt("run the bench's notifier")?;
     Ok(Mails {
         relay,
+        connections,
         count: mails,
         ours: Spread::of(ours),
         recorded: Spread::of(recorded),
@@ -115,10 +124,10 @@ async fn sink(relay: Relay) -> Result<Sink, Error> {
 }
 
 /// The rounds follow each other at once, each about an incident of its own: none is to wait for the others' minute.
-fn config(port: u16) -> Result<Config, Error> {
+fn config(port: u16, connections: usize) -> Result<Config, Error> {
     toml::from_str(&format!(
         "from = 'Tocsin <tocsin@operator.example>'\nmessage_id_domain = 'tocsin.operator.example'\n\
-         digest = '1ms'\n[[relays]]\nname = 'sink'\nhost = '127.0.0.1'\nport = {port}\ntls = 'none'\nconnections = {CONNECTIONS}\n"
+         digest = '1ms'\n[[relays]]\nname = 'sink'\nhost = '127.0.0.1'\nport = {port}\ntls = 'none'\nconnections = {connections}\n"
     ))
     .attempt("configure the bench's notifier")
 }
@@ -167,7 +176,12 @@ impl Said {
 ///
 /// Not its pooled transport: that leaves Nagle's algorithm on and writes the end of a mail by itself, so that each mail
 /// waits 40 ms for the far end's delayed ACK. To be quicker than that would prove nothing.
-async fn lettre_alone(said: &Said, world: &World, config: &Config, relay: Relay) -> Result<Duration, Error> {
+async fn lettre_alone(
+    said: &Said,
+    world: &World,
+    config: &Config,
+    (relay, connections): (Relay, usize),
+) -> Result<Duration, Error> {
     let sink = sink(relay).await?;
     let mails = world.recipients.len();
     let letterhead = config.letterhead().attempt("configure the bench's mails")?;
@@ -184,7 +198,7 @@ async fn lettre_alone(said: &Said, world: &World, config: &Config, relay: Relay)
         let envelope = Envelope::new(Some(mail.from), vec![mail.to]).attempt("address the bench's mails")?;
         waiting.push((envelope, mail.bytes));
     }
-    let share = mails.div_ceil(CONNECTIONS);
+    let share = mails.div_ceil(connections);
     let start = Instant::now();
     let mut tasks = JoinSet::new();
     while !waiting.is_empty() {

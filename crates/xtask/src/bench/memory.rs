@@ -86,9 +86,18 @@ pub(crate) fn alone(incidents: usize) -> Result<(), Error> {
 
 /// The resident set of this process in bytes.
 fn resident() -> Result<u64, Error> {
+    told("VmRSS:")
+}
+
+/// The most that the resident set of this process ever was, in bytes; where the system does not say, what it is now.
+pub(super) fn most_resident() -> Result<u64, Error> {
+    told("VmHWM:")
+}
+
+fn told(name: &str) -> Result<u64, Error> {
     let wrong = "read how much memory this process has";
     if let Ok(status) = fs::read_to_string("/proc/self/status") {
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
         let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")).map(str::parse::<u64>);
         return kibibytes
             .ok_or_else(|| Error::told(format!("cannot {wrong}: /proc/self/status does not say")))?

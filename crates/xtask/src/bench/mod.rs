@@ -3,6 +3,8 @@
 //! Timings are told and never fail a run; work that does not come out right does.
 
 mod bus;
+mod chart;
+mod curves;
 mod fanout;
 mod lateness;
 mod mail;
@@ -22,6 +24,7 @@ use jiff::SignedDuration;
 use bus::Bus;
 pub(crate) use memory::alone as memory_alone;
 pub(crate) use pages::serve as serve_pages;
+pub(crate) use replay::{Reader, alone as replay_alone};
 use report::Report;
 pub(crate) use storm::work as work_in_storm;
 
@@ -37,6 +40,9 @@ pub(crate) struct Options {
     /// A small run that shows that every part works; its figures mean nothing.
     #[arg(long)]
     quick: bool,
+    /// Replay a log of ten million entries too: some minutes more, and ten gigabytes of disk under `target/bench`.
+    #[arg(long, conflicts_with = "quick")]
+    deep: bool,
     /// Only these parts; all of them if none is named.
     #[arg(value_enum)]
     parts: Vec<Part>,
@@ -71,9 +77,16 @@ impl Part {
 
 /// How much of each thing is measured.
 struct Sizes {
+    /// Recipients, and rounds.
     fanouts: &'static [(usize, usize)],
+    /// Mails, and rounds, over as many connections as a relay commonly allows.
     mails: (usize, usize),
-    replay: (u64, usize),
+    /// Other numbers of connections, with the rounds of each.
+    connections: (&'static [usize], usize),
+    /// Entries, and rounds.
+    replay: &'static [(u64, usize)],
+    /// The replay whose signatures are checked besides, and whose figures are told.
+    replay_told: u64,
     memory: usize,
     windows: usize,
     pages: pages::Size,
@@ -81,9 +94,11 @@ struct Sizes {
 }
 
 const FULL: Sizes = Sizes {
-    fanouts: &[(250, 9), (1000, 7), (10_000, 3)],
+    fanouts: &[(10, 9), (30, 9), (100, 9), (250, 9), (1000, 7), (3000, 5), (10_000, 3)],
     mails: (1000, 5),
-    replay: (1_000_000, 3),
+    connections: (&[1, 2, 8, 16, 32, 64], 3),
+    replay: &[(10_000, 5), (100_000, 3), (1_000_000, 3)],
+    replay_told: 1_000_000,
     memory: 3000,
     windows: 200,
     pages: pages::Size { pages: 2000, recipients: 250, rounds: 20 },
@@ -100,10 +115,15 @@ const FULL: Sizes = Sizes {
     },
 };
 
+/// What is replayed besides when it is asked for.
+const DEEP: (u64, usize) = (10_000_000, 1);
+
 const QUICK: Sizes = Sizes {
-    fanouts: &[(20, 1)],
+    fanouts: &[(10, 1), (20, 1)],
     mails: (20, 1),
-    replay: (2000, 1),
+    connections: (&[2], 1),
+    replay: &[(2000, 1), (4000, 1)],
+    replay_told: 2000,
     memory: 20,
     windows: 10,
     pages: pages::Size { pages: 20, recipients: 5, rounds: 2 },
@@ -152,7 +172,13 @@ pub(crate) async fn run(options: &Options) -> Result<(), Error> {
     if wanted(Part::Mail) {
         tell("mails a second");
         for relay in [mail::Relay::Networked, mail::Relay::Instant] {
-            report.mail(&mail::measure(&bus, relay, sizes.mails.0, sizes.mails.1).await?);
+            report.mail(&mail::measure(&bus, relay, mail::CONNECTIONS, sizes.mails).await?);
+        }
+        let (others, rounds) = sizes.connections;
+        for connections in others {
+            tell(&format!("mails a second over {connections} connections"));
+            let size = (sizes.mails.0, rounds);
+            report.mail(&mail::measure(&bus, mail::Relay::Networked, *connections, size).await?);
         }
     }
     if wanted(Part::Storm) {
@@ -166,8 +192,11 @@ pub(crate) async fn run(options: &Options) -> Result<(), Error> {
         }
     }
     if wanted(Part::Replay) {
-        tell(&format!("replay of {} entries", sizes.replay.0));
-        report.replay(&replay::measure(&bus, sizes.replay.0, sizes.replay.1).await?);
+        let deep = options.deep.then_some(DEEP);
+        let all: Vec<_> = sizes.replay.iter().copied().chain(deep).collect();
+        for replay in replay::measure(&bus, &all, sizes.replay_told).await? {
+            report.replay(&replay);
+        }
     }
     bus.stop().await?;
     println!("{report}");
@@ -181,6 +210,14 @@ pub(crate) async fn run(options: &Options) -> Result<(), Error> {
     let json = serde_json::to_string_pretty(&report.figures).attempt("write the bench's report")?;
     fs::write(&path, json + "\n").attempt(format!("write {}", path.display()))?;
     println!("{}", path.display());
+    for chart in report.charts() {
+        let Some(svg) = chart.svg() else { continue };
+        let name =
+            if options.quick { format!("quick-{}.svg", chart.name) } else { format!("{}.svg", chart.name) };
+        let path = home.join(name);
+        fs::write(&path, svg).attempt(format!("write {}", path.display()))?;
+        println!("{}", path.display());
+    }
     Ok(())
 }
 
@@ -191,6 +228,7 @@ fn tell(what: &str) {
 /// The same again, by cargo, in a release build.
 fn in_release(options: &Options) -> Result<(), Error> {
     let mut again = cargo(&["run", "--release", "--package", "xtask", "--", "bench"]);
+    again.args(options.deep.then_some("--deep"));
     again.args(options.parts.iter().map(|part| part.name()));
     let status = again.status().attempt("run cargo")?;
     if status.success() { Ok(()) } else { Err(Error::told("the bench in its release build failed")) }

@@ -1,73 +1,159 @@
 //! (c) Replay: both streams from their beginning into the fold, as a router does at its start, beside ordered consumers
-//! of the client library that read the same two streams and drop what they read.
+//! of the client library that read the same two streams and drop what they read. Each in a process of its own, whose
+//! memory is told too: the most that it ever was, by what the operating system says.
 //!
 //! The streams are filled with what incidents leave: each an event, a dispatch, a window, and for every recipient a
 //! notice, a `delivered` and an `acknowledged` receipt, every one with its true signature.
 
-use std::time::Instant;
+mod fill;
 
-use async_nats::{Client, HeaderMap, jetstream};
-use bytes::Bytes;
+use std::{
+    env,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use async_nats::jetstream;
 use futures_util::StreamExt;
 use tocsin_duty::{Fold, Trust};
-use tocsin_protocol::{
-    EventNumber, IncidentId, KEY_HEADER, Person, Receipt, ReceiptMethod, ReceiptStage, RecipientId,
-    SIGNATURE_HEADER, Signed, SignedDuration, SigningKey, Stream, Subject, Timestamp, to_body,
-};
-use tokio::{sync::mpsc, task::JoinSet};
+use tocsin_ledger::{Connection, Ledger};
+use tocsin_protocol::Stream;
+use tokio::task::JoinSet;
 
 use super::{
     bus::{Account, Bus},
-    raw::{self, Message},
+    memory::most_resident,
     spread::Spread,
-    world::{World, directory_fact, incident, log_entry, said_entry},
 };
 use crate::error::{Attempt, Error};
+use fill::Filling;
 
-/// Recipients of each incident.
-const RECIPIENTS: usize = 100;
-/// Incidents written together.
-const TOGETHER: usize = 5;
+/// How a process of its own is told the key of its account on the bus: not on its command line, where others could read
+/// it.
+const SEED: &str = "BENCH_SEED";
 
-/// Rounds of each kind, in entries a second.
+/// Replays of logs that grow.
 #[derive(Debug)]
 pub(super) struct Replay {
+    /// How many entries it was to have, and how many it has.
+    pub(super) asked: u64,
     pub(super) entries: u64,
     /// As a router that has judged these entries before.
-    pub(super) ours: Spread,
-    /// Every signature checked, as an auditor does, and a router that is given streams without its log.
-    pub(super) checked: Spread,
-    pub(super) raw: Spread,
+    pub(super) ours: Measured,
+    pub(super) raw: Measured,
+    /// Entries a second with every signature checked, as an auditor does, and a router that is given streams without
+    /// its log.
+    pub(super) checked: Option<f64>,
 }
 
-/// Measures in turn: raw, ours, raw, ...
-pub(super) async fn measure(bus: &Bus, entries: u64, rounds: usize) -> Result<Replay, Error> {
-    bus.set_up(Account::Replay).await?;
-    let client = bus.raw(Account::Replay).await?;
-    let ends = fill(&client, entries).await?;
-    let total = ends.0 + ends.1;
-    let (mut ours, mut raw) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        raw.push(rate(total, drop_all(bus, ends).await?));
-        ours.push(rate(total, fold_all(bus, total, Trust { through: ends.0, ..Trust::default() }).await?));
+/// Rounds of one kind.
+#[derive(Debug)]
+pub(super) struct Measured {
+    pub(super) seconds: Spread,
+    pub(super) bytes: Spread,
+}
+
+/// What one process tells of its reading.
+#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
+struct Told {
+    seconds: f64,
+    bytes: u64,
+}
+
+/// Who reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Reader {
+    /// A fold that trusts what its log vouches for.
+    Ours,
+    /// A fold that checks every signature.
+    Checked,
+    /// Nobody: what is read is dropped.
+    Raw,
+}
+
+/// Measures logs of these many entries, so many times each, in turn: raw, ours, raw, ... Signatures are checked in the
+/// replay of one of these sizes.
+pub(super) async fn measure(bus: &Bus, sizes: &[(u64, usize)], checked: u64) -> Result<Vec<Replay>, Error> {
+    let mut filling = Filling::begin(bus, sizes.iter().map(|(entries, _)| *entries).collect()).await?;
+    let mut replays = Vec::new();
+    for (entries, rounds) in sizes {
+        super::tell(&format!("replay of {entries} entries"));
+        let ends = filling.next().await?;
+        let (mut ours, mut raw) = (Vec::new(), Vec::new());
+        for _ in 0..*rounds {
+            raw.push(apart(bus, Reader::Raw, ends)?);
+            ours.push(apart(bus, Reader::Ours, ends)?);
+        }
+        let total = ends.0 + ends.1;
+        let checked = if *entries == checked {
+            Some(rate(total, apart(bus, Reader::Checked, ends)?.seconds))
+        } else {
+            None
+        };
+        replays.push(Replay {
+            asked: *entries,
+            entries: total,
+            ours: Measured::of(&ours),
+            raw: Measured::of(&raw),
+            checked,
+        });
     }
-    let checked = vec![rate(total, fold_all(bus, total, Trust::default()).await?)];
-    Ok(Replay { entries: total, ours: Spread::of(ours), checked: Spread::of(checked), raw: Spread::of(raw) })
+    filling.end().await?;
+    Ok(replays)
+}
+
+impl Measured {
+    #[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
+    fn of(told: &[Told]) -> Self {
+        Self {
+            seconds: Spread::of(told.iter().map(|told| told.seconds).collect()),
+            bytes: Spread::of(told.iter().map(|told| told.bytes as f64).collect()),
+        }
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a count of entries is far below 2^52")]
-fn rate(entries: u64, since: f64) -> f64 {
-    entries as f64 / since
+pub(super) fn rate(entries: u64, seconds: f64) -> f64 {
+    entries as f64 / seconds
+}
+
+/// Reads in a process of its own.
+fn apart(bus: &Bus, reader: Reader, ends: (u64, u64)) -> Result<Told, Error> {
+    use clap::ValueEnum as _;
+    const WHAT: &str = "replay in a process of its own";
+    let mut program = Command::new(env::current_exe().attempt("find this program")?);
+    let name = reader.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    program.args(["bench-replay", &name, &bus.url(), &ends.0.to_string(), &ends.1.to_string()]);
+    program.env(SEED, bus.seed(Account::Replay)?).stdin(Stdio::null());
+    let output = program.output().attempt(WHAT)?;
+    if !output.status.success() {
+        return Err(Error::part(WHAT, String::from_utf8_lossy(&output.stderr).into_owned()));
+    }
+    serde_json::from_slice(&output.stdout).attempt("read what a replay told")
+}
+
+/// The process of its own: reads both streams to these ends and prints a [`Told`] as JSON.
+pub(crate) async fn alone(reader: Reader, url: &str, ends: (u64, u64)) -> Result<(), Error> {
+    let seed = env::var(SEED).attempt("read the key of the bench's account")?;
+    let seconds = match reader {
+        Reader::Raw => drop_all(url, seed, ends).await?,
+        Reader::Ours => fold_all(url, seed, ends, Trust { through: ends.0, ..Trust::default() }).await?,
+        Reader::Checked => fold_all(url, seed, ends, Trust::default()).await?,
+    };
+    let told = Told { seconds, bytes: most_resident()? };
+    println!("{}", serde_json::to_string(&told).attempt("print what was measured")?);
+    Ok(())
 }
 
 /// Reads both streams into a fold, and gives the seconds that it took.
-async fn fold_all(bus: &Bus, total: u64, trust: Trust) -> Result<f64, Error> {
-    let ledger = bus.ledger(Account::Replay).await?;
+async fn fold_all(url: &str, seed: String, ends: (u64, u64), trust: Trust) -> Result<f64, Error> {
+    let connection = Connection { nkey_seed: Some(seed.into()), ..Connection::to(url) };
+    let ledger = Ledger::connect(&connection).await.attempt("connect to the bench's nats-server")?;
     let start = Instant::now();
     let mut follow = ledger.follow().await.attempt("follow both streams")?;
     let mut fold = Fold::trusting(trust);
     let mut read = 0;
-    while read < total {
+    while read < ends.0 + ends.1 {
         let entries = follow.next().await.attempt("follow both streams")?.entries;
         for entry in &entries {
             fold.apply(entry);
@@ -82,8 +168,9 @@ async fn fold_all(bus: &Bus, total: u64, trust: Trust) -> Result<f64, Error> {
 }
 
 /// Reads both streams with ordered consumers and drops what comes, and gives the seconds that it took.
-async fn drop_all(bus: &Bus, ends: (u64, u64)) -> Result<f64, Error> {
-    let context = jetstream::new(bus.raw(Account::Replay).await?);
+async fn drop_all(url: &str, seed: String, ends: (u64, u64)) -> Result<f64, Error> {
+    let client = async_nats::ConnectOptions::with_nkey(seed).connect(url).await;
+    let context = jetstream::new(client.attempt("connect to the bench's nats-server")?);
     let start = Instant::now();
     let mut reading = JoinSet::new();
     for (stream, end) in [(Stream::Said, ends.0), (Stream::Log, ends.1)] {
@@ -106,111 +193,4 @@ async fn drop_all(bus: &Bus, ends: (u64, u64)) -> Result<f64, Error> {
         read.attempt("read an ordered consumer")??;
     }
     Ok(start.elapsed().as_secs_f64())
-}
-
-/// Fills both streams with at least so many entries and gives how many each then has.
-///
-/// The receipts of strangers go in as atomic batches, which SAID does not take: so it is opened to them for the
-/// while, as only an administrator can. One by one, each with its own disk sync, they would take many minutes.
-async fn fill(client: &Client, entries: u64) -> Result<(u64, u64), Error> {
-    let context = jetstream::new(client.clone());
-    let said =
-        context.get_stream(Stream::Said.name()).await.attempt("find SAID")?.cached_info().config.clone();
-    let opened = jetstream::stream::Config { allow_atomic_publish: true, ..said.clone() };
-    context.update_stream(opened).await.attempt("open SAID to batches")?;
-    let (give, mut made) = mpsc::channel(4);
-    let making = tokio::task::spawn_blocking(move || make(entries, &give));
-    let mut number = 0;
-    while let Some(messages) = made.recv().await {
-        number += 1;
-        raw::store(client, &format!("fill-{number}"), messages).await?;
-    }
-    making.await.attempt("make the entries to be replayed")??;
-    context.update_stream(said).await.attempt("close SAID to batches")?;
-    let mut ends = Vec::new();
-    for stream in [Stream::Said, Stream::Log] {
-        let mut stream = context.get_stream(stream.name()).await.attempt("find a stream")?;
-        ends.push(stream.info().await.attempt("read a stream's state")?.state.messages);
-    }
-    Ok((ends[0], ends[1]))
-}
-
-/// Makes entries as the parties and a router would, and gives them out as they are to be written.
-fn make(entries: u64, give: &mpsc::Sender<Vec<Message>>) -> Result<(), Error> {
-    let world = World::new(RECIPIENTS)?;
-    let mut fold = Fold::trusting(Trust { through: u64::MAX, ..Trust::default() });
-    let directory = directory_fact(1, &world.directory(RECIPIENTS, SignedDuration::from_hours(24)))?;
-    fold.apply(&log_entry(1, Timestamp::now(), &directory));
-    let send = |messages: Vec<Message>| {
-        give.blocking_send(messages).map_err(|_| Error::told("the entries to be replayed are not taken"))
-    };
-    send(vec![logged(&directory.subject, directory.body, 0)])?;
-    let (mut said, mut log, mut incidents) = (0, 1, 0);
-    while said + log < entries {
-        let now = Timestamp::now();
-        let together = (0..TOGETHER).map(|n| incident(&format!("incident-{}", incidents + n)));
-        let together = together.collect::<Result<Vec<_>, _>>()?;
-        incidents += TOGETHER;
-        let mut messages = Vec::new();
-        for incident in &together {
-            let (subject, body, signed) = world.say(incident)?;
-            said += 1;
-            fold.apply(&said_entry(said, now, &subject, body.clone(), signed.clone()));
-            messages.push(signed_message(&subject, body, &signed));
-        }
-        send(std::mem::take(&mut messages))?;
-        for fact in fold.follows().into_iter().flat_map(|batch| batch.facts) {
-            log += 1;
-            fold.apply(&log_entry(log, now, &fact));
-            messages.push(logged(&fact.subject, fact.body, said));
-        }
-        send(std::mem::take(&mut messages))?;
-        for incident in &together {
-            for (recipient, key) in &world.recipients {
-                for stage in [ReceiptStage::Delivered, ReceiptStage::Acknowledged] {
-                    let (subject, body, signed) = receipt(incident, recipient, key, stage, now)?;
-                    said += 1;
-                    fold.apply(&said_entry(said, now, &subject, body.clone(), signed.clone()));
-                    messages.push(signed_message(&subject, body, &signed));
-                }
-            }
-        }
-        send(messages)?;
-    }
-    Ok(())
-}
-
-fn receipt(
-    incident: &IncidentId,
-    recipient: &RecipientId,
-    key: &SigningKey,
-    stage: ReceiptStage,
-    at: Timestamp,
-) -> Result<(Subject, Bytes, Signed), Error> {
-    let acknowledged = stage == ReceiptStage::Acknowledged;
-    let receipt = Receipt {
-        stage,
-        by: acknowledged.then(|| Person {
-            name: "Supervisor on duty".to_owned(),
-            role: "Control room supervisor".to_owned(),
-        }),
-        method: acknowledged.then_some(ReceiptMethod::Desk),
-        ..Receipt::delivered(recipient.clone(), incident.clone(), EventNumber::FIRST, at)
-    };
-    let (subject, body) = (receipt.subject(), to_body("receipt", &receipt).attempt("write a receipt")?);
-    let signed = key.sign(&subject.to_string(), &body).attempt("sign a receipt")?;
-    Ok((subject, body, signed))
-}
-
-fn signed_message(subject: &Subject, body: Bytes, signed: &Signed) -> Message {
-    let mut headers = HeaderMap::new();
-    headers.insert(KEY_HEADER, signed.key.as_str());
-    headers.insert(SIGNATURE_HEADER, signed.signature.as_str());
-    Message { subject: subject.to_string(), headers, body }
-}
-
-fn logged(subject: &Subject, body: Bytes, said_through: u64) -> Message {
-    let mut headers = HeaderMap::new();
-    headers.insert(tocsin_protocol::SAID_THROUGH_HEADER, said_through.to_string());
-    Message { subject: subject.to_string(), headers, body }
 }

@@ -3,15 +3,19 @@
 use std::{collections::BTreeMap, fmt};
 
 use super::{
+    chart::Chart,
+    curves::Curves,
     fanout::Fanout,
     lateness::Lateness,
-    mail::{Mails, Relay},
+    mail::{CONNECTIONS, Mails, Relay},
     memory::Memory,
     pages::Pages,
-    replay::Replay,
+    replay::{Replay, rate as per_second},
     spread::Spread,
     storm::{Memory as Grown, Storm},
 };
+
+const MIB: f64 = 1024.0 * 1024.0;
 
 /// What was measured. The names of `figures` are relied on by scripts.
 #[derive(Debug)]
@@ -19,6 +23,7 @@ pub(super) struct Report {
     pub(super) figures: BTreeMap<String, f64>,
     quick: bool,
     lines: Vec<Line>,
+    curves: Curves,
 }
 
 /// Ours beside the raw limit.
@@ -33,14 +38,20 @@ struct Line {
 
 impl Report {
     pub(super) fn new(quick: bool) -> Self {
-        Self { figures: BTreeMap::new(), quick, lines: Vec::new() }
+        Self { figures: BTreeMap::new(), quick, lines: Vec::new(), curves: Curves::default() }
     }
 
     fn set(&mut self, name: impl Into<String>, value: f64) {
         self.figures.insert(name.into(), (value * 1000.0).round() / 1000.0);
     }
 
+    /// What was measured at several sizes, as charts.
+    pub(super) fn charts(&self) -> Vec<Chart> {
+        self.curves.charts()
+    }
+
     pub(super) fn fanout(&mut self, fanout: &Fanout) {
+        self.curves.fanout(fanout);
         let n = fanout.recipients;
         let ratio = fanout.ours.median() / fanout.raw.median();
         self.set(format!("fanout_{n}_ratio"), ratio);
@@ -74,17 +85,20 @@ impl Report {
     }
 
     pub(super) fn mail(&mut self, mails: &Mails) {
+        self.curves.mail(mails);
         let ratio = mails.ours.median() / mails.lettre.median();
+        let connections = mails.connections;
         let (set, relay, aim) = match mails.relay {
-            Relay::Networked => ("", "takes 1 ms each", "> 0.8"),
-            Relay::Instant => ("_instant", "takes no time", ""),
+            Relay::Networked if connections == CONNECTIONS => (String::new(), "takes 1 ms each", "> 0.8"),
+            Relay::Networked => (format!("_over_{connections}"), "takes 1 ms each", ""),
+            Relay::Instant => ("_instant".to_owned(), "takes no time", ""),
         };
         self.set(format!("mail_ratio{set}"), ratio);
         self.set(format!("mails{set}_per_second"), mails.ours.median());
         self.set(format!("mails{set}_recorded_per_second"), mails.recorded.median());
         self.set(format!("mails{set}_raw_per_second"), mails.lettre.median());
         self.line(
-            format!("{} overdue mails, the relay {relay}", mails.count),
+            format!("{} overdue mails over {connections}, relay {relay}", mails.count),
             rate(&mails.ours),
             rate(&mails.lettre),
             ratio,
@@ -94,19 +108,26 @@ impl Report {
     }
 
     pub(super) fn replay(&mut self, replay: &Replay) {
-        let ratio = replay.ours.median() / replay.raw.median();
+        self.curves.replay(replay);
+        let seconds = [&replay.ours, &replay.raw].map(|measured| measured.seconds.median());
+        let bytes = [&replay.ours, &replay.raw].map(|measured| measured.bytes.most());
+        let ratio = seconds[1] / seconds[0];
+        let told = |n: usize| {
+            let rate = per_second(replay.entries, seconds[n]);
+            format!("{:.2} s, {rate:.0}/s, {:.0} MiB", seconds[n], bytes[n] / MIB)
+        };
+        let aim = if replay.checked.is_some() { "> 0.7" } else { "" };
+        let what = format!("replay of {} entries into the fold", replay.entries);
+        self.line(what, told(0), told(1), ratio, aim);
+        self.set(format!("replay_{}_seconds", replay.asked), seconds[0]);
+        self.set(format!("replay_{}_mib", replay.asked), bytes[0] / MIB);
+        self.set(format!("replay_{}_raw_seconds", replay.asked), seconds[1]);
+        let Some(checked) = replay.checked else { return };
         self.set("replay_ratio", ratio);
-        self.set("replay_entries_per_second", replay.ours.median());
-        self.set("replay_raw_entries_per_second", replay.raw.median());
-        self.set("replay_checked_entries_per_second", replay.checked.median());
-        self.line(
-            format!("replay of {} entries into the fold", replay.entries),
-            rate(&replay.ours),
-            rate(&replay.raw),
-            ratio,
-            "> 0.7",
-        );
-        self.alone("  ... with every signature checked".to_owned(), rate(&replay.checked), "");
+        self.set("replay_entries_per_second", per_second(replay.entries, seconds[0]));
+        self.set("replay_raw_entries_per_second", per_second(replay.entries, seconds[1]));
+        self.set("replay_checked_entries_per_second", checked);
+        self.alone("  ... with every signature checked".to_owned(), format!("{checked:.0}/s"), "");
     }
 
     pub(super) fn memory(&mut self, memory: Memory) {
@@ -128,7 +149,6 @@ impl Report {
 
     #[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
     pub(super) fn pages(&mut self, pages: &Pages) {
-        const MIB: f64 = 1024.0 * 1024.0;
         let n = pages.size.pages;
         for (name, spread) in
             [("event", &pages.event), ("acknowledged", &pages.acknowledged), ("raw", &pages.raw)]
@@ -169,7 +189,6 @@ impl Report {
 
     #[expect(clippy::cast_precision_loss, reason = "counts and memory are far below 2^52")]
     pub(super) fn storm(&mut self, storm: &Storm) {
-        const MIB: f64 = 1024.0 * 1024.0;
         let size = storm.size;
         let (n, within) = (size.incidents, size.within.as_secs_f64());
         self.set("storm_dispatch_most_ms", storm.dispatched.as_secs_f64() * 1000.0);
