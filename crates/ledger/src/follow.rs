@@ -129,7 +129,8 @@ impl Follow {
         }
         self.log.take_here();
         let log_whole = self.log.received.max(self.floor);
-        let said_end = self.shared.end(Stream::Said).await?;
+        // What has come already is there, whatever is told of the end.
+        let said_end = self.shared.end(Stream::Said).await?.max(self.said.received);
         let log_end = self.shared.end(Stream::Log).await?;
         let round = Round { said_end, log_end, log_whole };
         self.round = Some(round);

@@ -25,6 +25,7 @@ mod reader;
 mod say;
 pub mod secret;
 pub mod server;
+mod settled;
 mod shape;
 mod shared;
 mod signals;

@@ -1,6 +1,6 @@
 //! Reading single facts.
 //!
-//! `STREAM.MSG.GET` is answered by the stream's leader, so what it says is so; and it carries headers as bytes, so
+//! `STREAM.MSG.GET` is answered by the stream's leader, so what it says is so, but for what `settled` tells of; and it carries headers as bytes, so
 //! what a stranger put there does no harm. Direct gets may be answered by a replica that lags.
 
 use std::time::{Duration, Instant};
@@ -70,6 +70,10 @@ impl Shared {
 
     /// The sequence of the last entry that can be read; 0 for none.
     pub(crate) async fn last_there(&self, stream: Stream) -> Result<u64, Error> {
+        // Where nothing was taken away the end is there, whatever a server says that only thinks that it leads.
+        if let (end, true) = self.end_without_gaps(stream).await? {
+            return Ok(end);
+        }
         let wanted = Wanted::Last { last_by_subj: ">" };
         let stored = self.leader_read(stream, wanted, &mut self.patience()).await?;
         Ok(stored.map_or(0, |stored| stored.into_entry(stream).sequence))

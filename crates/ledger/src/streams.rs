@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tocsin_protocol::{Stream, Subject, Timestamp};
 
-use crate::{Error, Shape, api::code, patience::Patience, shared::Shared};
+use crate::{Error, Shape, api::code, patience::Patience, settled::Servers, shared::Shared};
 
 /// The largest message of `TOCSIN_SAID`, headers included: an event's 48 KiB and room for a signature.
 const SAID_MESSAGE_MOST: i64 = 64 * 1024;
@@ -167,6 +167,8 @@ const COMPARED: [&str; 22] = [
 struct StreamInfo {
     config: Map<String, Value>,
     state: State,
+    #[serde(default)]
+    cluster: Servers,
     /// The broker's time of the answer.
     #[serde(default)]
     ts: Option<Timestamp>,
@@ -185,6 +187,8 @@ pub struct Touch {
 
 #[derive(Deserialize)]
 struct State {
+    #[serde(default)]
+    first_seq: u64,
     messages: u64,
     last_seq: u64,
 }
@@ -220,14 +224,33 @@ impl Shared {
         Ok(())
     }
 
-    /// The last sequence of a stream as its leader knows it.
+    /// The last sequence of a stream, as a leader knows it that is to be believed: nothing that was acknowledged before this
+    /// was asked stands beyond it.
     pub(crate) async fn end(&self, stream: Stream) -> Result<u64, Error> {
-        Ok(self.info(stream, &mut self.patience()).await?.state.last_seq)
+        Ok(self.settled(stream).await?.last_seq)
+    }
+
+    /// The same; and whether every entry up to there can be read, as none was taken away.
+    pub(crate) async fn end_without_gaps(&self, stream: Stream) -> Result<(u64, bool), Error> {
+        let State { first_seq, messages, last_seq } = self.settled(stream).await?;
+        Ok((last_seq, messages == (last_seq + 1).saturating_sub(first_seq)))
+    }
+
+    async fn settled(&self, stream: Stream) -> Result<State, Error> {
+        let mut patience = self.patience();
+        loop {
+            let info = self.info(stream, &mut patience).await?;
+            if info.cluster.are_settled(info.ts) {
+                return Ok(info.state);
+            }
+            let attempted = format!("looking for the end of stream {}", stream.name());
+            patience.pause(&attempted, "its leader is new, or does not hear the others").await?;
+        }
     }
 
     /// How many entries a stream has, and its last sequence, as its leader knows them.
     pub(crate) async fn size(&self, stream: Stream) -> Result<(u64, u64), Error> {
-        let State { messages, last_seq } = self.info(stream, &mut self.patience()).await?.state;
+        let State { messages, last_seq, .. } = self.info(stream, &mut self.patience()).await?.state;
         Ok((messages, last_seq))
     }
 
