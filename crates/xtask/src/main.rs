@@ -1,4 +1,4 @@
-//! For developers and first-time users: `cargo xtask drill | test | bench | fuzz | chaos`.
+//! For developers and first-time users: `cargo xtask drill | test | bench | fuzz | chaos | deb`.
 //!
 //! The drill replays 25 June 2023 through the real parts; `test` is everything that a change must pass; `bench`
 //! measures ours beside the raw limit on the same work; `fuzz` looks for bytes that break a parser; `chaos` for faults
@@ -7,6 +7,7 @@
 
 mod bench;
 mod chaos;
+mod deb;
 mod drill;
 mod error;
 mod fuzz;
@@ -45,6 +46,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Kill, pause and cut off every part of a cluster while incidents are published, and look for a broken promise.
     Chaos(chaos::Options),
+    /// Make a Debian package of the program, its units and its runbook.
+    Deb(deb::Options),
     /// What the bench measures in a process of its own.
     #[command(hide = true)]
     BenchMemory {
@@ -110,6 +113,7 @@ async fn run(task: Task) -> Result<(), Error> {
     match task {
         Task::Drill(options) => drill::run(&options).await,
         Task::Test(options) => test::run(&options),
+        Task::Deb(options) => deb::run(&options),
         Task::Bench(options) => bench::run(&options).await,
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Chaos(options) => chaos::run(&options),
