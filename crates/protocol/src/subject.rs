@@ -243,12 +243,16 @@ impl Subject {
     /// Where it is written that what was said on a subject, which may be anything, does not count. The body in it is who
     /// the bus let speak there, and whom it lets read why.
     pub fn refusal(subject: &str, said: u64) -> Self {
+        Self::Refusal { body: Self::speaker(subject), said }
+    }
+
+    /// Whom a subject of `TOCSIN_SAID`, which may be anything, names as the one who speaks.
+    pub fn speaker(subject: &str) -> Option<BodyId> {
         let mut words = subject.split('.');
-        let body = match (words.next(), words.next(), words.next()) {
+        match (words.next(), words.next(), words.next()) {
             (Some(Self::ROOT), Some("incident" | "receipt"), Some(body)) => BodyId::new(body).ok(),
             _ => None,
-        };
-        Self::Refusal { body, said }
+        }
     }
 
     /// The stream that holds the facts of this form.

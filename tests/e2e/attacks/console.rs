@@ -137,7 +137,7 @@ async fn said(table: &mut Table, fort: &Fort, thief: &Attacker) {
         CONSOLE_STOLEN,
         "acknowledge on the page for who lets it, with nobody at the page",
         if counts {
-            Err("it vouches for who was signed in: each such receipt says that the console signed it, a body that does not want that has `console = false`, and `tocsin keys revoke console_key` ends it".to_owned())
+            Err("by decision: the console vouches for who was signed in. Each such receipt says that the console signed it and not the body, a body that does not want that has `console = false` in the directory, and `tocsin keys revoke console_key` ends it".to_owned())
         } else {
             Ok("refused".to_owned())
         },

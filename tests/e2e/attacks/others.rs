@@ -160,7 +160,7 @@ pub(super) async fn stranger(table: &mut Table, fort: &Fort, operator: &Ledger) 
     table.add(
         super::AGENCY,
         "flood its own subjects without end",
-        Err("NATS limits nobody's rate: while it lasts, what others say waits, as long as their programs try; nothing that was said is lost. `tocsin keys revoke` ends it at once, and the next event is dispatched".to_owned()),
+        Ok("a person: the alert TocsinFlood names who it is, and `tocsin keys revoke` cuts them off at once, after which the next event is dispatched. NATS limits nobody's rate: until then what others say comes late, as their programs try it again, and nothing that was said is lost".to_owned()),
     );
     table.add(
         STRANGER,

@@ -9,9 +9,10 @@ use prometheus_client::{
 use tocsin_duty::{Fold, Verdict};
 use tocsin_protocol::{
     AttemptEnded, AttemptPhase, Entry, EventNumber, IncidentId, Outcome, PublisherId, ReceiptStage,
-    RecipientId, RefusalCode, SignedDuration, Status, StepNumber, Subject, Timestamp, from_body,
+    RecipientId, RefusalCode, SignedDuration, Status, StepNumber, Stream, Subject, Timestamp, from_body,
 };
 
+use super::talk::Talk;
 use crate::model::Incident;
 
 /// How many different words one label may have; the rest are `other`. Both come from what our own administrators write,
@@ -104,6 +105,8 @@ pub struct Measures {
     pub(super) attempts: Family<OfAttempt, Counter>,
     pub(super) lateness: Family<OfKind, Histogram>,
     pub(super) delivery: Family<OfStatus, Histogram>,
+    /// How much each body says.
+    pub(super) talk: Talk,
     kinds: Words,
     relays: Words,
     /// Incidents that are not over. A test never is under way.
@@ -134,6 +137,7 @@ impl Default for Measures {
             attempts: Family::default(),
             lateness: Family::new_with_constructor(|| Histogram::new(LATENESS)),
             delivery: Family::new_with_constructor(|| Histogram::new(DELIVERY)),
+            talk: Talk::default(),
             kinds: Words::default(),
             relays: Words::default(),
             open: BTreeSet::new(),
@@ -158,6 +162,9 @@ impl Measures {
         known: &BTreeMap<IncidentId, Incident>,
         fold: &Fold,
     ) {
+        if entry.stream == Stream::Said {
+            self.talk.take(&entry.subject, entry.time, fold.directory().map(AsRef::as_ref));
+        }
         let subject = entry.subject.parse::<Subject>().ok();
         if matches!(subject, Some(Subject::Checkpoint { .. })) && counted == Counted::Fact {
             self.unsigned_since = None;

@@ -8,6 +8,7 @@ pub(crate) mod measures;
 pub(crate) mod presence;
 mod ready;
 mod scrape;
+pub(crate) mod talk;
 #[cfg(test)]
 mod tests;
 

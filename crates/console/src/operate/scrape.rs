@@ -39,6 +39,11 @@ struct OfPublisher {
     publisher: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfBody {
+    body: String,
+}
+
 /// A test counts as swiftly delivered within this time of its publication.
 pub(super) const SWIFT: SignedDuration = SignedDuration::from_secs(5);
 
@@ -50,6 +55,7 @@ pub(super) fn text(app: &App) -> Result<String, fmt::Error> {
     {
         let state = app.model().read();
         kept(&mut registry, &state.measures);
+        talk(&mut registry, &state.measures, ear.now());
         open(&mut registry, &state, ear.now());
         services(&mut registry, &state.measures, ear.now());
         tests(&mut registry, &state);
@@ -77,6 +83,20 @@ fn kept(registry: &mut Registry, measures: &Measures) {
         "delivery_seconds",
         "How long after publication a desk said that it holds the notice",
         measures.delivery.clone(),
+    );
+}
+
+/// Who says most.
+fn talk(registry: &mut Registry, measures: &Measures, now: Timestamp) {
+    let said = Family::<OfBody, Whole>::default();
+    for (body, words) in measures.talk.loudest(now) {
+        let words = i64::try_from(words).unwrap_or(i64::MAX);
+        said.get_or_create(&OfBody { body: body.to_owned() }).set(words);
+    }
+    registry.register(
+        "said_per_minute",
+        "What a body said in the minute under way or the one before, counting or not, of those who say most",
+        said,
     );
 }
 

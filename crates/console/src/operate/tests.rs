@@ -180,6 +180,7 @@ async fn everything_that_we_ship_alerts_and_pictures_for_is_measured() {
         "tocsin_delivery_seconds_count{status=\"test\"} 1",
         "tocsin_events_total{status=\"test\",event=\"initial\"} 1",
         "tocsin_refusals_total{code=\"unknown-event\"} 1",
+        "tocsin_said_per_minute{body=\"bt\"} 2",
         "tocsin_escalations_total{status=\"actual\"} 1",
         "tocsin_attempts_total{status=\"actual\",relay=\"one\",result=\"temporary\"} 1",
         "tocsin_mails_waiting{status=\"actual\"} 1",
