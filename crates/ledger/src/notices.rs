@@ -1,9 +1,11 @@
 //! A desk's end: the notices owed to one recipient.
 //!
-//! Two ways lead here. The durable is what nothing is lost by: it is pulled from at the start, after each break, now and
-//! then, and soon after anything came. The wake, which is the broker's own repetition of each notice as it is stored, is
-//! what makes it quick: ten thousand desks that all waited in pulls would take seconds to be served. A notice that came
-//! both ways is given once.
+//! Two ways lead here. The durable is what nothing is lost by: it is pulled from at the start, after each break, and now
+//! and then. The wake, which is the broker's own repetition of each notice as it is stored, is what makes it quick: ten
+//! thousand desks that all waited in pulls would take seconds to be served. A notice that came both ways is given once.
+//!
+//! What a durable gives out and is told costs the broker a disk sync each. So no desk looks at its own while notices
+//! come: thousands of looks in the midst of a dispatch hold up the rest of it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,10 +40,11 @@ const SETTLED: usize = 10_000;
 /// longer where many share a connection.
 const LOOK: Duration = Duration::from_secs(10);
 const LOOK_EACH: Duration = Duration::from_millis(5);
-/// After a new connection, and after a wake (so that what came is settled there too), the durable is looked at within
-/// these times. Spread, so that not all desks look at once.
+/// After a new connection the durable is looked at within this time. Spread, so that not all desks look at once.
 const AFTER_RECONNECT: Duration = Duration::from_millis(200);
-const AFTER_WAKE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
+/// A look waits until nothing has come for this long, though not for longer than it would have been from one to the
+/// next.
+const CALM: Duration = Duration::from_secs(2);
 
 /// The notices owed to one recipient, each given once in a session, in the order in which they were stored.
 #[derive(Debug)]
@@ -140,7 +143,7 @@ impl Drop for Notices {
 
 impl Held {
     /// Tells that this notice need not be given out again in a later session. What came by the wake alone is told to
-    /// the broker within two seconds.
+    /// the broker when the durable is looked at next, mostly within ten seconds.
     ///
     /// # Errors
     /// [`Error::Unknown`] when the broker did not answer; the notice may then be given out again.
@@ -213,6 +216,7 @@ impl Beat {
 impl Taker {
     async fn take(mut self) {
         let mut look_at = Instant::now();
+        let mut look_by = look_at;
         loop {
             if self.beat.at <= Instant::now() {
                 self.beat.send(&self.shared).await;
@@ -227,12 +231,16 @@ impl Taker {
                         return;
                     }
                 }
-                look_at = Instant::now() + self.pause();
+                let pause = self.pause();
+                look_at = Instant::now() + pause;
+                look_by = look_at + pause;
             }
             let wake = tokio::select! {
                 wake = self.wakes.next() => wake,
                 () = self.pull.reconnected() => {
                     look_at = Instant::now() + self.within(Duration::ZERO, AFTER_RECONNECT);
+                    // Wakes may have been missed: none that comes now puts this off.
+                    look_by = look_at;
                     self.beat.anew(self.within(Duration::ZERO, AFTER_RECONNECT));
                     continue;
                 }
@@ -240,7 +248,7 @@ impl Taker {
             };
             let Some(wake) = wake else { return };
             let Some(entry) = placed_entry(Stream::Log, wake) else { continue };
-            look_at = look_at.min(Instant::now() + self.within(AFTER_WAKE.0, AFTER_WAKE.1));
+            look_at = look_at.max(Instant::now() + CALM).min(look_by);
             if !self.give(entry, None).await {
                 return;
             }

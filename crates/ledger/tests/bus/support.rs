@@ -27,21 +27,34 @@ impl Bus {
     }
 
     pub(crate) async fn without_streams() -> Self {
+        Self::of(None, None).await
+    }
+
+    /// One that asks for a login; the test's own is this.
+    pub(crate) async fn guarded(users: String, seed: String) -> Self {
+        Self::of(Some(users), Some(seed)).await
+    }
+
+    async fn of(config: Option<String>, seed: Option<String>) -> Self {
         let store = tempfile::tempdir().unwrap();
-        let options = ServerOptions {
-            binary: find().unwrap(),
-            store_dir: store.path().to_owned(),
-            config: None,
-            port: None,
-        };
+        let options =
+            ServerOptions { binary: find().unwrap(), store_dir: store.path().to_owned(), config, port: None };
         let server = Server::start(&options).await.unwrap();
-        let ledger = connect(&server).await;
+        let ledger = connect_as(&server, seed).await;
         Self { server, ledger, store }
     }
 }
 
 pub(crate) async fn connect(server: &Server) -> Ledger {
-    let connection = Connection { wait: Wait::UntilConnected, ..Connection::to(&server.url()) };
+    connect_as(server, None).await
+}
+
+pub(crate) async fn connect_as(server: &Server, seed: Option<String>) -> Ledger {
+    let connection = Connection {
+        wait: Wait::UntilConnected,
+        nkey_seed: seed.map(Into::into),
+        ..Connection::to(&server.url())
+    };
     Ledger::connect(&connection).await.unwrap()
 }
 
