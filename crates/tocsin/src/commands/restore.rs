@@ -107,9 +107,12 @@ async fn put_back(
     }
     told.push_str("Nothing contradicts the record that is back:");
     told.extend(verdict.proven.iter().flat_map(|proven| ["\n  ", proven]));
-    if !unsigned.is_empty() {
-        told.push_str("\nNobody vouches yet for what is newer than the newest checkpoint:");
-        told.extend(unsigned.iter().take(TOLD).flat_map(|fault| ["\n  ", &fault.text]));
+    if let Some(none) = unsigned.iter().find(|fault| fault.code == FaultCode::NoCheckpoint) {
+        told.extend(["\nNobody vouches for it: ", &none.text]);
+    } else if !unsigned.is_empty() {
+        told.push_str(
+            "\nNobody vouches yet for what is newer than the newest checkpoint: the next router does.",
+        );
     }
     Ok(told)
 }
