@@ -154,7 +154,7 @@ fn build() -> PathBuf {
             build.env_remove(&name);
         }
     }
-    let built = build.status().unwrap();
-    assert!(built.success(), "the tocsin program cannot be built");
+    let status = build.status().unwrap();
+    assert!(status.success(), "the tocsin program cannot be built");
     folder.join("tocsin")
 }
