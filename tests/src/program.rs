@@ -34,6 +34,7 @@ impl Program {
             .env("NATS_URL", nats_url)
             // An empty one counts as none.
             .env("NATS_NKEY", login.unwrap_or(Path::new("")))
+            .env("XDG_STATE_HOME", directory)
             .env("RUST_LOG", "info,async_nats=error")
             .env("RUST_BACKTRACE", "1");
         Self::spawn(name, command, directory)

@@ -9,7 +9,8 @@ use std::{
 /// Longer than anything here takes on the slowest machine: only a failure waits so long.
 pub(crate) const SOON: Duration = Duration::from_mins(1);
 
-/// The command, in a directory of its own and with nothing of the tester's environment that would steer it.
+/// The command, in a directory of its own, with a spool of its own and nothing of the tester's environment that would
+/// steer it.
 pub(crate) fn tocsin(dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tocsin"));
     command.current_dir(dir).args(arguments);
@@ -21,6 +22,7 @@ pub(crate) fn tocsin(dir: &Path, arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
+    command.env("XDG_STATE_HOME", dir.join("state"));
     command
 }
 
