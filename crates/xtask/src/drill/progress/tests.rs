@@ -79,7 +79,7 @@ impl Told {
             "incident": "x", "sequence": 1, "kind": "initial", "status": "exercise", "publisher": "bt",
             "category": "outage", "services": ["999-voice"], "headline": "999 calls are failing", "areas": ["uk"],
         }));
-        self.at(9, "dispatch.x.1", &json!({
+        self.at(9, "dispatch.operator.x.1", &json!({
             "incident": "x", "event": 1, "kind": "initial", "status": "exercise", "publisher": "bt", "said": 1,
             "published_at": PUBLISHED, "directory": 1, "acknowledge": true,
             "policies": [{"policy": "uk-999", "clock": "published", "clock_at": PUBLISHED}],
@@ -173,9 +173,13 @@ fn who_is_silent_is_written_to_and_may_be_late() {
 #[test]
 fn what_cannot_be_read_is_passed_over() {
     let mut told = Told::new();
-    for subject in
-        ["dispatch.x.1", "finding.x.9.1", "attempt.a.x.1.1.1.ended", "nonsense", "receipt.a.x.1.acknowledged"]
-    {
+    for subject in [
+        "dispatch.operator.x.1",
+        "finding.x.9.1",
+        "attempt.a.x.1.1.1.ended",
+        "nonsense",
+        "receipt.a.x.1.acknowledged",
+    ] {
         told.at(0, subject, &Value::Null);
     }
     assert_eq!(told.news(), Vec::<String>::new());
