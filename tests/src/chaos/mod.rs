@@ -3,8 +3,8 @@
 //! A run is a world of its own: three nats-servers with their own stores, which sync every write and keep each stream on
 //! all three; two routers, two notifiers, two relays, and over a hundred desks: the real program, or many in one process
 //! by the desk's own library. Every connection between them goes over a [`link`] that can be cut, stalled, slowed and
-//! half-closed. From a seed, incidents are published by the real program while [`faults`] are done; then everything is
-//! mended, and when all duties have come to their end the [`checker`] holds both streams and the mails against the
+//! half-closed. From a seed, incidents are published by the real program while faults are done; then everything is
+//! mended, and when all duties have come to their end the checker holds both streams and the mails against the
 //! promises.
 //!
 //! A seed fixes what is said, what is done to whom and when; not how the machine and the network run. So a seed that
