@@ -22,6 +22,11 @@ pub(crate) struct Made {
     pub(crate) public: String,
 }
 
+/// Reads public keys that a person gives.
+pub(crate) fn public(given: &[String]) -> Result<Vec<AuthorKey>, Failure> {
+    given.iter().map(|key| AuthorKey::new(key).map_err(|why| Failure::input(&why))).collect()
+}
+
 /// Makes a key for one body. A seed that is there is never overwritten.
 pub(crate) fn for_body(id: &str, out: &Path) -> Result<Made, Failure> {
     let id = RecipientId::new(id).map_err(|error| Failure::input(&error))?;

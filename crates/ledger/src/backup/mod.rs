@@ -12,7 +12,7 @@ mod take;
 
 use std::{
     fs::{self, File},
-    io::{ErrorKind, Read as _},
+    io::{self, ErrorKind, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -32,7 +32,7 @@ const MANIFEST: &str = "backup.json";
 /// The most that a manifest may hold, in bytes.
 const MANIFEST_MOST: u64 = 1 << 20;
 
-/// What is read of a part at a time, and sent: the broker's own measure.
+/// What is sent of a part at a time: the broker's own measure.
 const CHUNK: usize = 128 * 1024;
 
 /// A whole back-up in a directory.
@@ -71,19 +71,10 @@ impl Backup {
 
     fn look_at(&self, stream: Stream) -> Result<(), Error> {
         let part = self.part(stream)?;
-        let cannot =
-            |why: std::io::Error| unfit(&self.dir, format!("{} cannot be read: {why}", file_of(stream)));
+        let cannot = |why: io::Error| unfit(&self.dir, format!("{} cannot be read: {why}", file_of(stream)));
         let mut opened = File::open(self.file(stream)).map_err(cannot)?;
-        let (mut digest, mut bytes, mut chunk) = (Sha256::new(), 0, vec![0; CHUNK]);
-        loop {
-            match opened.read(&mut chunk).map_err(cannot)? {
-                0 => break,
-                read => {
-                    digest.update(&chunk[..read]);
-                    bytes += read as u64;
-                }
-            }
-        }
+        let mut digest = Sha256::new();
+        let bytes = io::copy(&mut opened, &mut digest).map_err(cannot)?;
         if bytes == part.bytes && HEXLOWER.encode(&digest.finalize()) == part.sha256 {
             return Ok(());
         }

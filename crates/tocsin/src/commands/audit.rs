@@ -12,12 +12,12 @@ use tocsin_audit::{
     Bundle, Standing, Told, ToldIncident,
     render::{View, table, verdict_json},
 };
-use tocsin_protocol::{AuthorKey, IncidentId};
+use tocsin_protocol::IncidentId;
 
 use crate::{
     bus,
     failure::{Exit, Failure},
-    out,
+    keys, out,
 };
 
 /// How long a checkpoint is waited for that covers what stands. Routers write one when it has been quiet for a second.
@@ -128,12 +128,7 @@ async fn write(Export { incident_or_file, file, all }: Export) -> Result<(), Fai
 }
 
 fn verify(args: &Verify) -> Result<(), Failure> {
-    let keys: Vec<AuthorKey> = args
-        .key
-        .iter()
-        .map(|key| AuthorKey::new(key))
-        .collect::<Result<_, _>>()
-        .map_err(|why| Failure::input(&why))?;
+    let keys = keys::public(&args.key)?;
     let bundle = read(&args.file)?;
     let verdict = tocsin_audit::verify(&bundle, &keys);
     let told = Told::of(&bundle, &verdict);

@@ -10,7 +10,7 @@ use tocsin_ledger::{
 use tocsin_protocol::AuthorKey;
 
 use super::{backup::in_words, setup::replicas};
-use crate::{bus, failure::Failure, out};
+use crate::{bus, failure::Failure, keys, out};
 
 /// The most faults that are told.
 const TOLD: usize = 10;
@@ -50,12 +50,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let keys: Vec<AuthorKey> = args
-        .key
-        .iter()
-        .map(|key| AuthorKey::new(key))
-        .collect::<Result<_, _>>()
-        .map_err(|why| Failure::input(&why))?;
+    let keys = keys::public(&args.key)?;
     let backup = Backup::open(&args.dir).map_err(|why| Failure::input(&why))?;
     if args.rehearse {
         let store = tempfile::tempdir()
