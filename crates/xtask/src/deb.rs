@@ -13,6 +13,7 @@ use std::{
 use crate::{
     error::{Attempt, Error},
     place,
+    workspace::cargo,
 };
 
 /// What is made.
@@ -75,9 +76,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
 }
 
 fn build() -> Result<PathBuf, Error> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--locked", "--release", "--package", "tocsin"]).current_dir(place::root());
+    let mut build = cargo(&["build", "--locked", "--release", "--package", "tocsin"]);
     let status = build.status().attempt("run cargo")?;
     if !status.success() {
         return Err(Error::told(format!("tocsin does not build ({status})")));

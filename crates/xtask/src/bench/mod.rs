@@ -10,6 +10,7 @@ mod lateness;
 mod mail;
 mod memory;
 mod pages;
+mod process;
 mod raw;
 mod replay;
 mod report;

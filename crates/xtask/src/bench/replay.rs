@@ -7,11 +7,7 @@
 
 mod fill;
 
-use std::{
-    env,
-    process::{Command, Stdio},
-    time::Instant,
-};
+use std::{env, process::Stdio, time::Instant};
 
 use async_nats::jetstream;
 use futures_util::StreamExt;
@@ -23,14 +19,11 @@ use tokio::task::JoinSet;
 use super::{
     bus::{Account, Bus},
     memory::most_resident,
+    process::{self, SEED},
     spread::Spread,
 };
 use crate::error::{Attempt, Error};
 use fill::Filling;
-
-/// How a process of its own is told the key of its account on the bus: not on its command line, where others could read
-/// it.
-const SEED: &str = "BENCH_SEED";
 
 /// Replays of logs that grow.
 #[derive(Debug)]
@@ -121,9 +114,9 @@ pub(super) fn rate(entries: u64, seconds: f64) -> f64 {
 fn apart(bus: &Bus, reader: Reader, ends: (u64, u64)) -> Result<Told, Error> {
     use clap::ValueEnum as _;
     const WHAT: &str = "replay in a process of its own";
-    let mut program = Command::new(env::current_exe().attempt("find this program")?);
+    let mut program = process::program("bench-replay")?;
     let name = reader.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-    program.args(["bench-replay", &name, &bus.url(), &ends.0.to_string(), &ends.1.to_string()]);
+    program.args([&name, &bus.url(), &ends.0.to_string(), &ends.1.to_string()]);
     program.env(SEED, bus.seed(Account::Replay)?).stdin(Stdio::null());
     let output = program.output().attempt(WHAT)?;
     if !output.status.success() {

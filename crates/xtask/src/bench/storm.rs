@@ -10,8 +10,6 @@
 use std::{
     collections::{BTreeSet, HashMap},
     env,
-    io::{BufRead as _, BufReader, Read as _},
-    process::{Child, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -31,12 +29,11 @@ use tokio::task::JoinHandle;
 use super::{
     bus::{Account, Bus},
     mail::{Said, escalation_facts},
-    pages::served::Used,
+    process::{self, Process, SEED, Used},
     world::{World, incident},
 };
 use crate::error::{Attempt, Error};
 
-const SEED: &str = "BENCH_SEED";
 /// The longest wait for anything to come to its end.
 const MOST: Duration = Duration::from_mins(20);
 /// How often the processes' memory is looked at.
@@ -90,55 +87,27 @@ pub(super) struct Storm {
     pub(super) holding: Memory,
 }
 
-/// A router or a notifier as a process of its own. Dropping it kills it.
-struct Process(Child);
-
-impl Process {
-    fn start(part: &str, bus: &Bus, account: Account, config: &str) -> Result<Self, Error> {
-        const WHAT: &str = "start a process of the bench's storm";
-        let mut program = Command::new(env::current_exe().attempt("find this program")?);
-        program.args(["bench-storm", part, &bus.url(), config]);
-        program.env(SEED, bus.seed(account)?).env("RUST_LOG", "error");
-        // Its input stays open as long as it is wanted: it ends with this process, however that ends.
-        let mut child = program.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().attempt(WHAT)?;
-        if let Some(output) = child.stdout.take() {
-            BufReader::new(output).read_line(&mut String::new()).attempt(WHAT)?;
-        }
-        Ok(Self(child))
-    }
-
-    fn bytes(&self) -> Result<u64, Error> {
-        Ok(Used::by(self.0.id())?.bytes)
-    }
-
-    fn memory(&self, before: u64) -> Result<Memory, Error> {
-        let used = Used::by(self.0.id())?;
-        Ok(Memory { before, after: used.bytes, most: used.most })
-    }
+/// Starts a router or a notifier as a process of its own.
+fn start(part: &str, bus: &Bus, account: Account, config: &str) -> Result<Process, Error> {
+    let mut program = process::program("bench-storm")?;
+    program.args([part, &bus.url(), config]).env(SEED, bus.seed(account)?).env("RUST_LOG", "error");
+    Ok(Process::start(&mut program, "start a process of the bench's storm")?.0)
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Errors mean that it is gone already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn memory(process: &Process, before: u64) -> Result<Memory, Error> {
+    let used = process.used()?;
+    Ok(Memory { before, after: used.bytes, most: used.most })
 }
 
 /// The process itself: works until its input ends.
 pub(crate) async fn work(part: &str, url: &str, config: &str) -> Result<(), Error> {
-    let (over, ended) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        let _ = over.send(());
-    });
+    let ended = process::unwanted();
     let connection = Connection {
         wait: Wait::UntilConnected,
         nkey_seed: env::var(SEED).ok().map(Into::into),
         ..Connection::to(url)
     };
     let ledger = Ledger::connect(&connection).await.attempt("connect a part of the bench's storm")?;
-    let ended = async { drop(ended.await) };
     println!("ready");
     if part == "router" {
         return Router::new(ledger).run(ended).await.attempt("run the storm's router");
@@ -255,12 +224,11 @@ async fn storm(bus: &Bus, size: Size) -> Result<Storm, Error> {
     let ledger = bus.set_up(Account::Storm).await?;
     world.apply(&ledger, 1, size.recipients, size.window).await?;
     let sink = sink().await?;
-    let router = Process::start("router", bus, Account::Storm, "")?;
-    let notifier =
-        Process::start("notifier", bus, Account::Storm, &config(sink.address().port(), size.digest))?;
+    let router = start("router", bus, Account::Storm, "")?;
+    let notifier = start("notifier", bus, Account::Storm, &config(sink.address().port(), size.digest))?;
     let watch = Watch::start(&bus.ledger(Account::Storm).await?).await?;
     let server = bus.id()?;
-    let before = (router.bytes()?, notifier.bytes()?, Used::by(server)?.bytes);
+    let before = (router.used()?.bytes, notifier.used()?.bytes, Used::by(server)?.bytes);
 
     let agency = flood(bus, &world, size.flood).await?;
     let (first, _) = world.recipients.first().ok_or_else(|| Error::told("a storm reaches somebody"))?;
@@ -298,8 +266,8 @@ async fn storm(bus: &Bus, size: Size) -> Result<Storm, Error> {
         duties,
         mails: sink.counts().mails,
         refused: size.flood,
-        router: router.memory(before.0)?,
-        notifier: notifier.memory(before.1)?,
+        router: memory(&router, before.0)?,
+        notifier: memory(&notifier, before.1)?,
         bus: Memory { before: before.2, after: used.bytes, most: used.most },
         overtaken: Duration::ZERO,
         holding: Memory { before: 0, after: 0, most: 0 },
@@ -331,11 +299,10 @@ async fn slow(bus: &Bus, size: Size) -> Result<(Duration, Memory), Error> {
     let ledger = bus.set_up(Account::Slow).await?;
     let sink = sink().await?;
     sink.script_all([Behaviour::Delay(size.relay_takes)]);
-    let notifier =
-        Process::start("notifier", bus, Account::Slow, &config(sink.address().port(), size.digest))?;
+    let notifier = start("notifier", bus, Account::Slow, &config(sink.address().port(), size.digest))?;
     let said = Said::new(&ledger, &world, "exercise").await?;
     let facts = escalation_facts(&said.escalations(&world, Status::Exercise)?)?;
-    let before = notifier.bytes()?;
+    let before = notifier.used()?.bytes;
     ledger.append_all(&facts, None).await.attempt("owe the mails of the exercise")?;
     let wrong = "see the slow relay's first mails";
     sink.wait_until(MOST, |seen| seen.counts.mails >= CONNECTIONS as u64).await.attempt(wrong)?;
@@ -371,5 +338,5 @@ async fn slow(bus: &Bus, size: Size) -> Result<(Duration, Memory), Error> {
         }
         tokio::time::sleep(LOOK).await;
     }
-    Ok((overtaken, notifier.memory(before)?))
+    Ok((overtaken, memory(&notifier, before)?))
 }

@@ -2,7 +2,7 @@
 //! regulators who see everybody, half of agencies who see themselves, while the recipients acknowledge. The raw limit is a
 //! server of the same library that passes the same bytes to the same number of connections.
 
-pub(super) mod served;
+mod served;
 mod visitor;
 
 use std::{
