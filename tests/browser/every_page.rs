@@ -106,8 +106,16 @@ async fn every_page_is_accessible_in_light_and_dark_and_fits_a_telephone() {
     faults.of(&browser, "absent").await;
     browser.go(&scene.at("/mails")).await;
     faults.of(&browser, "no-mails").await;
-    for page in ["audit", "audit/over", "audit/verdict.html", "audit?from=2026-01-01&to=2026-12-31", "desks"]
-    {
+    let pages = [
+        "audit",
+        "audit/over",
+        "audit/calls.html",
+        "audit/actual/calls.html",
+        "audit/verdict.html",
+        "audit?from=2026-01-01&to=2026-12-31",
+        "desks",
+    ];
+    for page in pages {
         browser.go(&scene.at(&format!("/{page}"))).await;
         browser.sees("main h1").await;
         faults.of(&browser, &page.replace(|c: char| !c.is_ascii_alphanumeric(), "-")).await;

@@ -255,6 +255,11 @@ fn recipient(
     }
 }
 
+/// The e-mails owed to a recipient because of an event, and what became of them.
+pub(crate) fn mails(facts: &Facts, recipient: &RecipientId, event: EventNumber) -> Vec<EscalationReport> {
+    escalations(facts, recipient, event).0
+}
+
 fn escalations(facts: &Facts, recipient: &RecipientId, event: EventNumber) -> (Vec<EscalationReport>, Mails) {
     let mut mails = Mails::default();
     let owed = facts

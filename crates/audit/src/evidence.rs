@@ -6,6 +6,7 @@ use tocsin_duty::{Fold, Verdict};
 use tocsin_protocol::{Entry, IncidentId, RecipientId, Refusal, Stream, Subject, Timestamp, from_body};
 
 use crate::{
+    calls::{self, CallList, CallListRequest},
     compute,
     error::Error,
     facts::Facts,
@@ -127,6 +128,26 @@ impl Evidence {
         };
         let time_zone = register.map_or("UTC", |(_, register)| register.time_zone.as_str());
         period::report(&self.incidents, time_zone, provenance, request)
+    }
+
+    /// Who is still silent, the most urgent first.
+    ///
+    /// # Errors
+    /// [`Error::UnknownIncident`] when one is asked for of which no event counts.
+    pub fn call_list(&self, request: &CallListRequest) -> Result<CallList, Error> {
+        let last_read = self.said.last_at.max(self.log.last_at);
+        let source = calls::Source {
+            registers: &self.registers,
+            as_of: request.as_of.max(last_read).unwrap_or(Timestamp::UNIX_EPOCH),
+            said: self.said,
+            log: self.log,
+        };
+        if let Some(incident) = &request.incident
+            && self.incidents.get(incident).is_none_or(|facts| facts.events.is_empty())
+        {
+            return Err(Error::UnknownIncident { incident: incident.clone(), said: self.said.entries });
+        }
+        Ok(calls::list(&self.incidents, &source, request))
     }
 
     fn provenance(&self, facts: &Facts, as_of: Option<Timestamp>) -> Provenance {

@@ -14,6 +14,7 @@
 //! pure. Nothing is written, and no clock is read but by the [`Reporter`].
 
 mod bundle;
+mod calls;
 mod compute;
 mod error;
 mod evidence;
@@ -31,6 +32,7 @@ mod verify;
 mod words;
 
 pub use bundle::{BUNDLE_VERSION, Bundle, FILE_MAX, LINE_MAX, Link, Proven};
+pub use calls::{CallList, CallListEntry, CallListRequest, CallNumber, MailFate, Unanswered};
 pub use error::Error;
 pub use evidence::{Evidence, Request, gather};
 pub use period::*;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tocsin_protocol::{DirectoryDocument, RecipientId};
+use tocsin_protocol::{Contact, DirectoryDocument, RecipientId};
 
 /// One version of the directory, as far as a report needs it.
 #[derive(Debug)]
@@ -19,12 +19,19 @@ pub(crate) struct Who {
     pub(crate) place: usize,
     pub(crate) name: String,
     pub(crate) kind: String,
+    /// How its roles are reached, by their words in policies.
+    pub(crate) contacts: BTreeMap<String, Contact>,
 }
 
 impl Register {
     pub(crate) fn of(document: &DirectoryDocument) -> Self {
         let who = document.recipients.iter().enumerate().map(|(place, recipient)| {
-            let who = Who { place, name: recipient.name.clone(), kind: recipient.kind.clone() };
+            let who = Who {
+                place,
+                name: recipient.name.clone(),
+                kind: recipient.kind.clone(),
+                contacts: recipient.contacts.clone(),
+            };
             (recipient.id.clone(), who)
         });
         Self { name: document.name.clone(), time_zone: document.time_zone.clone(), who: who.collect() }

@@ -20,11 +20,12 @@ use tokio::{
 };
 
 use crate::{
-    Bundle, Error, Evidence, PeriodRequest, Request, Told,
+    Bundle, CallListRequest, Error, Evidence, PeriodRequest, Request, Told,
     read::read_covered,
     render::{
-        View, csv, fragment, html, json, pdf, period_csv, period_fragment, period_html, period_json,
-        period_pdf, verdict_fragment, verdict_json,
+        View, call_list_fragment, call_list_html, call_list_json, call_list_pdf, csv, fragment, html, json,
+        pdf, period_csv, period_fragment, period_html, period_json, period_pdf, verdict_fragment,
+        verdict_json,
     },
     verify::verify,
 };
@@ -55,6 +56,8 @@ pub enum Asked {
     Period(Date, Date, Status),
     /// What a bundle of one incident proves, or of everything.
     Verdict(Option<IncidentId>),
+    /// Who of one incident is still silent, or of all of them.
+    CallList(Option<IncidentId>),
 }
 
 /// For whom.
@@ -64,7 +67,7 @@ pub enum Whose {
     Everybodys,
     /// An operator: its own incidents.
     Publishers(PublisherId),
-    /// An agency: its own rows of the incidents that it was told of. A verdict is not for it.
+    /// An agency: its own rows of the incidents that it was told of. Neither a verdict nor a call list is for it.
     Recipients(RecipientId),
 }
 
@@ -75,7 +78,7 @@ pub enum Written {
     Part,
     /// One self-contained page. Of a verdict there is none.
     Html,
-    /// A table. Of a verdict there is none.
+    /// A table. Of a verdict or a call list there is none.
     Csv,
     /// For programs.
     Json,
@@ -146,7 +149,8 @@ impl Reporter {
     pub async fn make(self: &Arc<Self>, asked: Asked, whose: Whose, written: Written) -> Result<Made, Error> {
         let key = (asked, whose, written);
         if matches!(key, (Asked::Verdict(_), _, Written::Html | Written::Csv | Written::Pdf))
-            || matches!(key, (Asked::Verdict(_), Whose::Recipients(_), _))
+            || matches!(key, (Asked::CallList(_), _, Written::Csv))
+            || matches!(key, (Asked::Verdict(_) | Asked::CallList(_), Whose::Recipients(_), _))
             || matches!(key, (Asked::Verdict(None), Whose::Publishers(_), _))
         {
             return Err(Error::NoSuchForm);
@@ -340,6 +344,24 @@ fn made(evidence: &Evidence, (asked, whose, written): &Key) -> Result<Made, Erro
                 Written::Pdf => period_pdf(&report)?.into(),
             };
             (body, format!("tocsin-{status}-{from}-{to}"))
+        }
+        Asked::CallList(incident) => {
+            let publisher = match whose {
+                Whose::Publishers(publisher) => Some(publisher.clone()),
+                Whose::Everybodys => None,
+                Whose::Recipients(_) => return Err(Error::NoSuchForm),
+            };
+            let list =
+                evidence.call_list(&CallListRequest { incident: incident.clone(), publisher, as_of })?;
+            let body = match written {
+                Written::Part => call_list_fragment(&list)?.into(),
+                Written::Html => call_list_html(&list)?.into(),
+                Written::Json => call_list_json(&list)?.into(),
+                Written::Pdf => call_list_pdf(&list)?.into(),
+                Written::Csv => return Err(Error::NoSuchForm),
+            };
+            let of = incident.as_ref().map_or_else(|| "everything".to_owned(), ToString::to_string);
+            (body, format!("tocsin-call-list-{of}"))
         }
         Asked::Verdict(_) => return Err(Error::NoSuchForm),
     };

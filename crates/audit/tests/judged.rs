@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "calls/mod.rs"]
+mod calls;
 #[path = "kept/mod.rs"]
 mod kept;
 mod support;

@@ -58,6 +58,8 @@ pub enum Wanted {
     Period(Date, Date, Status),
     /// What the record of one incident, or of everything, proves.
     Verdict(Option<IncidentId>),
+    /// Who of one incident, or of all, has not acknowledged, and how they are reached by telephone. There is no table.
+    CallList(Option<IncidentId>),
 }
 
 /// Why there is no report.

@@ -22,6 +22,7 @@ impl Reports for Auditor {
             Wanted::Incident(incident) => Asked::Incident(incident),
             Wanted::Period(from, to, status) => Asked::Period(from, to, status),
             Wanted::Verdict(incident) => Asked::Verdict(incident),
+            Wanted::CallList(incident) => Asked::CallList(incident),
         };
         let whose = match sees {
             Sees::Everything => Whose::Everybodys,

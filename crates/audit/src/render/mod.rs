@@ -4,6 +4,7 @@
 //! zone with UTC beside, or those of a replayed day ([`Replay`]). Whatever came from outside is escaped; no control
 //! character reaches a terminal.
 
+mod calls;
 mod csv;
 mod html;
 mod json;
@@ -18,10 +19,11 @@ mod text;
 mod verdict;
 mod view;
 
+pub use calls::{call_list_fragment, call_list_html, call_list_json, call_list_text};
 pub use csv::csv;
 pub use html::{STYLE, fragment, html};
 pub use json::json;
-pub use pdf::{pdf, period_pdf};
+pub use pdf::{call_list_pdf, pdf, period_pdf};
 pub use period::{period_csv, period_fragment, period_html, period_json, period_table};
 pub use table::table;
 pub use verdict::{verdict_fragment, verdict_json};

@@ -147,7 +147,7 @@ fn verify(args: &Verify) -> Result<(), Failure> {
     if told.standing == Standing::Proven { Ok(()) } else { Err(Failure::told(Exit::Failed)) }
 }
 
-fn read(file: &Path) -> Result<Bundle, Failure> {
+pub(super) fn read(file: &Path) -> Result<Bundle, Failure> {
     let cannot = |why| Failure::wrong(format!("cannot read {}: {why}", file.display()));
     let opened = File::open(file).map_err(cannot)?;
     Bundle::read(BufReader::new(opened)).map_err(|why| Failure::wrong(format!("{}: {why}", file.display())))

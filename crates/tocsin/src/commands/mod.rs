@@ -11,6 +11,7 @@ mod desk;
 
 // The record.
 mod audit;
+mod call_list;
 mod incidents;
 mod refusals;
 mod report;
@@ -57,6 +58,7 @@ pub(crate) enum Command {
 
     // The record.
     Audit(audit::Args),
+    CallList(call_list::Args),
     Incidents(incidents::Args),
     Refusals(refusals::Args),
     Report(report::Args),
@@ -91,6 +93,7 @@ impl Command {
             | Self::TestCall(_)
             | Self::Ack(_)
             | Self::Audit(_)
+            | Self::CallList(_)
             | Self::Incidents(_)
             | Self::Refusals(_)
             | Self::Report(_)
@@ -118,6 +121,7 @@ impl Command {
 
             // The record.
             Self::Audit(args) => audit::run(args).await,
+            Self::CallList(args) => call_list::run(args).await,
             Self::Incidents(args) => incidents::run(args).await,
             Self::Refusals(args) => refusals::run(args).await,
             Self::Report(args) => report::run(args).await,

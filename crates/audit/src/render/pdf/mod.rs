@@ -11,15 +11,16 @@ mod paper;
 
 use super::{
     View,
+    calls::CallStory,
     period::{PeriodStory, failed},
     picture::pictures,
     sheet::Column,
     story::{KIND_COUNTS, Line, Row, Story},
 };
-use crate::{Error, PeriodReport, Report};
+use crate::{CallList, Error, PeriodReport, Report};
 use face::Faces;
 use file::About;
-use paper::{Paper, Style};
+use paper::{Look, Paper, Style};
 
 /// The report as a tagged PDF.
 ///
@@ -115,6 +116,54 @@ pub fn period_pdf(report: &PeriodReport) -> Result<Vec<u8>, Error> {
     paper.heading(2, "From what this was made");
     paper.paragraph(&story.source, Style::NOTE);
     let about = About { title: story.title, marking: story.marking, as_of: report.provenance.as_of };
+    file::write(paper, &about).map_err(cannot)
+}
+
+/// The call list as a tagged PDF, with room to write who was spoken to and when.
+///
+/// # Errors
+/// [`Error::Render`] when it cannot be written.
+pub fn call_list_pdf(list: &CallList) -> Result<Vec<u8>, Error> {
+    let cannot = |why: String| super::calls::failed("PDF", why);
+    let faces = Faces::load().map_err(|why| cannot(why.to_owned()))?;
+    let story = CallStory::of(list);
+    let mut paper = Paper::new(&faces);
+    if let Some(marking) = story.marking {
+        paper.paragraph(marking, Style::STRONG);
+    }
+    paper.heading(1, &story.title);
+    paper.paragraph(&story.verdict, Style::STRONG);
+    for note in &story.notes {
+        paper.paragraph(note, Style::BODY);
+    }
+    if !story.rows.is_empty() {
+        paper.heading(2, "Telephone, from the top");
+        let columns = [
+            words("body", 2.2),
+            words("call", 2.6),
+            words("has not acknowledged", 3.0),
+            words("mail", 2.4),
+            words("spoken to: name and role", 2.4),
+            words("at, by", 1.2),
+        ];
+        paper.table_of(
+            Look::FORM,
+            "Who has not acknowledged what they must, the most urgent first",
+            &columns,
+            story.rows.iter().map(|row| {
+                vec![
+                    format!("{}. {} ({}), {}", row.number, row.name, row.kind, row.urgency),
+                    row.call.join("; "),
+                    format!("{}. {}", row.incident, row.about.join("; ")),
+                    row.mail.join("; "),
+                    String::new(),
+                    String::new(),
+                ]
+            }),
+        );
+    }
+    paper.paragraph(&story.source, Style::NOTE);
+    let about = About { title: story.title, marking: story.marking, as_of: list.as_of };
     file::write(paper, &about).map_err(cannot)
 }
 

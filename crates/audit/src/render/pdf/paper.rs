@@ -48,6 +48,10 @@ impl Style {
         }
     }
 
+    /// What is read and written on at a desk.
+    pub(super) const LARGE: Self = Self::new(9.0, false, BLACK, 0.0);
+    pub(super) const LARGE_HEAD: Self = Self::new(9.0, true, BLACK, 0.0);
+
     /// From one line to the next.
     pub(super) fn line(self) -> f32 {
         self.size * 1.3
@@ -56,6 +60,25 @@ impl Style {
     pub(super) fn face(self, faces: &Faces) -> &Face {
         if self.bold { &faces.bold } else { &faces.plain }
     }
+}
+
+/// How a table looks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    head: Style,
+    cell: Style,
+    /// The least height of a row: room to write by hand.
+    least: f32,
+    /// A line under each row, instead of a shade behind every other.
+    ruled: bool,
+}
+
+impl Look {
+    /// As much on a page as can be read.
+    pub(super) const DENSE: Self = Self { head: Style::HEAD, cell: Style::CELL, least: 0.0, ruled: false };
+    /// To be worked off with a pen.
+    pub(super) const FORM: Self =
+        Self { head: Style::LARGE_HEAD, cell: Style::LARGE, least: 46.0, ruled: true };
 }
 
 /// Something drawn on a page.
@@ -283,6 +306,17 @@ impl<'f> Paper<'f> {
         columns: &[Column],
         rows: impl IntoIterator<Item = Vec<String>>,
     ) {
+        self.table_of(Look::DENSE, caption, columns, rows);
+    }
+
+    /// The same with a look of its own.
+    pub(super) fn table_of(
+        &mut self,
+        look: Look,
+        caption: &str,
+        columns: &[Column],
+        rows: impl IntoIterator<Item = Vec<String>>,
+    ) {
         let mut table = Tagged::new(What::Table);
         self.y += 4.0;
         self.room(60.0);
@@ -292,18 +326,18 @@ impl<'f> Paper<'f> {
         self.y += 2.0;
         let grid = Grid::of(columns);
         let mut head = Tagged::new(What::Row);
-        let names = grid.wrapped(self.faces, columns.iter().map(|column| column.name), Style::HEAD);
+        let names = grid.wrapped(self.faces, columns.iter().map(|column| column.name), look.head);
         let leaves: Vec<usize> = names.iter().map(|_| self.leaf()).collect();
         for leaf in &leaves {
             head.push(Tagged::with(What::ColumnName, *leaf));
         }
-        self.head(&grid, &names, Some(&leaves));
+        self.head(look, &grid, &names, Some(&leaves));
         let mut thead = Tagged::new(What::Head);
         thead.push(head);
         table.push(thead);
         let mut body = Tagged::new(What::Body);
         for (n, row) in rows.into_iter().enumerate() {
-            body.push(self.row(&grid, &names, &row, n % 2 == 1));
+            body.push(self.row(look, &grid, &names, &row, n % 2 == 1));
         }
         table.push(body);
         self.tags.push(table);
@@ -311,58 +345,70 @@ impl<'f> Paper<'f> {
     }
 
     /// The head of a table. Where it is repeated it is no content: it has been read.
-    fn head(&mut self, grid: &Grid, names: &[Vec<String>], leaves: Option<&[usize]>) {
+    fn head(&mut self, look: Look, grid: &Grid, names: &[Vec<String>], leaves: Option<&[usize]>) {
         let deep = names.iter().map(Vec::len).max().unwrap_or(0);
         for n in 0..deep {
             for (place, lines) in names.iter().enumerate() {
                 let Some(line) = lines.get(n) else { continue };
                 let leaf = leaves.map_or(REPEATED, |leaves| leaves[place]);
-                self.cell(grid, place, leaf, line, n + 1 == lines.len(), Style::HEAD);
+                self.cell(grid, place, leaf, line, n + 1 == lines.len(), look.head);
             }
-            self.y += Style::HEAD.line();
+            self.y += look.head.line();
         }
         self.y += 2.0;
         self.draw(Drawn::Rule { y: self.y, thick: 1.0 });
         self.y += 3.0;
     }
 
-    fn row(&mut self, grid: &Grid, names: &[Vec<String>], cells: &[String], band: bool) -> Tagged {
+    fn row(
+        &mut self,
+        look: Look,
+        grid: &Grid,
+        names: &[Vec<String>],
+        cells: &[String],
+        band: bool,
+    ) -> Tagged {
         let lines: Vec<Vec<String>> = cells
             .iter()
             .enumerate()
             .map(|(place, cell)| {
-                let style = if place == 0 { Style::HEAD } else { Style::CELL };
+                let style = if place == 0 { look.head } else { look.cell };
                 grid.wrapped_one(self.faces, place, cell, style)
             })
             .collect();
         let leaves: Vec<usize> = cells.iter().map(|_| self.leaf()).collect();
         let deep = lines.iter().map(Vec::len).max().unwrap_or(0);
-        let height = Style::CELL.line() * as_length(deep) + 4.0;
+        let used = look.cell.line() * as_length(deep) + 4.0;
+        let height = used.max(look.least);
         let whole = height <= Self::most() - 60.0;
         let mut top = true;
         for n in 0..deep {
-            let wanted = if top && whole { height } else { Style::CELL.line() };
+            let wanted = if top && whole { height } else { look.cell.line() };
             if self.y + wanted > BOTTOM {
                 self.turn();
-                self.head(grid, names, None);
+                self.head(look, grid, names, None);
                 top = true;
             }
             if top {
-                let fits = as_length(deep - n) * Style::CELL.line() + 4.0;
+                let fits = as_length(deep - n) * look.cell.line() + 4.0;
                 let height = fits.min(BOTTOM - self.y);
-                if band {
+                if band && !look.ruled {
                     self.draw(Drawn::Band { y: self.y - 1.5, height });
                 }
                 top = false;
             }
             for (place, of_cell) in lines.iter().enumerate() {
                 let Some(line) = of_cell.get(n) else { continue };
-                let style = if place == 0 { Style::HEAD } else { Style::CELL };
+                let style = if place == 0 { look.head } else { look.cell };
                 self.cell(grid, place, leaves[place], line, n + 1 == of_cell.len(), style);
             }
-            self.y += Style::CELL.line();
+            self.y += look.cell.line();
         }
-        self.y += 4.0;
+        self.y += 4.0 + if whole { height - used } else { 0.0 };
+        if look.ruled {
+            self.draw(Drawn::Rule { y: self.y, thick: 0.7 });
+            self.y += 4.0;
+        }
         let mut row = Tagged::new(What::Row);
         for (place, leaf) in leaves.into_iter().enumerate() {
             row.push(Tagged::with(if place == 0 { What::RowName } else { What::Cell }, leaf));

@@ -103,7 +103,7 @@ impl Reports for Pen {
                     format!("{from}-{to}-{status}"),
                     include_str!("../../../../../schemas/examples/valid/period-report-of-a-fortnight.json"),
                 ),
-                Wanted::Verdict(_) => (
+                Wanted::Verdict(_) | Wanted::CallList(_) => (
                     "verdict".to_owned(),
                     include_str!("../../../../../schemas/examples/valid/verdict-all-proven.json"),
                 ),

@@ -45,6 +45,8 @@ struct Page {
     statuses: Vec<(&'static str, &'static str, bool)>,
     /// Whether they may have the whole record verified.
     verdict: bool,
+    /// Whether they may see whom to telephone.
+    calls: bool,
     stood: &'static str,
     rows: Vec<Row>,
     more: usize,
@@ -160,6 +162,7 @@ fn page(app: &App, visitor: &Visitor, asked: &Asked) -> Page {
         to: asked.to.clone().unwrap_or_else(|| today.to_string()),
         statuses: statuses.map(|(status, name)| (status.as_str(), name, status == chosen)).into(),
         verdict: visitor.sees == Sees::Everything,
+        calls: !matches!(visitor.sees, Sees::Recipient(_)),
         stood,
         rows,
         more,

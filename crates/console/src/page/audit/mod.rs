@@ -105,6 +105,9 @@ async fn incident_or_file(
             _ => absent(&app, &visitor),
         };
     }
+    if let Some(ending) = name.strip_prefix("calls.") {
+        return calls(&app, &visitor, ending, None).await;
+    }
     if name == "verdict.json" {
         return file(&app, &visitor, Wanted::Verdict(None), Form::Json).await;
     }
@@ -134,11 +137,48 @@ async fn incident_file(
     match name.as_str() {
         "verdict.html" => verdict(&app, &visitor, wanted, Some((id, status, headline))).await,
         "verdict.json" => file(&app, &visitor, wanted, Form::Json).await,
+        "calls.html" | "calls.pdf" | "calls.json" => {
+            let ending = name.strip_prefix("calls.").unwrap_or_default();
+            calls(&app, &visitor, ending, Some((id, status, headline))).await
+        }
         _ => match name.strip_prefix("report.").and_then(form) {
             Some(form) => file(&app, &visitor, Wanted::Incident(id), form).await,
             None => absent(&app, &visitor),
         },
     }
+}
+
+/// The call list, of one incident or of all, as a page or as a file. It has other bodies' numbers, so it is not for an
+/// agency.
+async fn calls(
+    app: &App,
+    visitor: &Visitor,
+    ending: &str,
+    of: Option<(IncidentId, Status, String)>,
+) -> Response {
+    let wanted = Wanted::CallList(of.as_ref().map(|(id, ..)| id.clone()));
+    let form = match ending {
+        "html" => Form::Part,
+        "pdf" => Form::Pdf,
+        "json" => Form::Json,
+        _ => return absent(app, visitor),
+    };
+    if form != Form::Part {
+        return file(app, visitor, wanted, form).await;
+    }
+    let part = match report(app, visitor, wanted, form).await {
+        Ok(document) => text(&document),
+        Err(why) => return refused(app, visitor, why),
+    };
+    let frame = Frame::of(app, visitor, "audit");
+    let (frame, about, title) = match of {
+        Some((id, status, headline)) => (frame.about(status), Some(id), format!("Call list: {headline}")),
+        None => (frame, None, "Call list".to_owned()),
+    };
+    let begin = about.as_ref().map_or_else(|| "/audit/calls".to_owned(), |id| format!("/audit/{id}/calls"));
+    let of = |(name, ending)| Download { name, href: format!("{begin}.{ending}") };
+    let downloads = [("Print (PDF)", "pdf"), ("Data (JSON)", "json")].map(of).into();
+    html(&Page { frame, title, style: STYLE, about, verify: None, downloads, part })
 }
 
 async fn whole_verdict(State(app): State<App>, visitor: Visitor) -> Response {

@@ -62,6 +62,8 @@ struct Summary {
     windows: Vec<WindowWords>,
     more_windows: usize,
     by_kind: Vec<String>,
+    /// Where the call list is, once somebody is silent or its mail has failed.
+    calls: Option<String>,
 }
 
 struct Total {
@@ -211,6 +213,8 @@ fn summary(view: &View<'_>, groups: &[Group<'_>]) -> Fragment {
         windows,
         more_windows: open.len().saturating_sub(WINDOWS_TOLD),
         by_kind,
+        calls: (tally.silent > 0 || tally.mail_failed > 0)
+            .then(|| format!("/audit/{}/calls.html", view.incident.id)),
     };
     Fragment::new("summary", view.incident.changed, &piece)
 }
