@@ -11,10 +11,11 @@ use crate::{
     evidence::Request,
     facts::{At, Attempt, Dispatched, Facts, Refused, SaidEvent},
     judge::{self, Window},
+    moved, operator,
     problem::{self, Problem},
     report::{
-        EscalationReport, EventReport, IncidentReport, OperatorDelay, Provenance, RecipientReport,
-        RefusalReport, Report, SCHEMA_VERSION, State, StepReport, Totals,
+        EscalationReport, EventReport, IncidentReport, OperatorDelay, OperatorTimeliness, Provenance,
+        RecipientReport, RefusalReport, Report, SCHEMA_VERSION, State, StepReport, Totals,
     },
     timeliness,
 };
@@ -60,6 +61,7 @@ pub(crate) struct JudgedEvent {
 #[derive(Debug)]
 pub(crate) struct JudgedIncident {
     pub(crate) incident: IncidentReport,
+    pub(crate) operator: OperatorTimeliness,
     pub(crate) events: Vec<JudgedEvent>,
     pub(crate) whole: Vec<Judged>,
     pub(crate) problems: Vec<Problem>,
@@ -81,9 +83,10 @@ pub(crate) fn judge(
         return None;
     }
     let incident = incident(id, facts, first, only);
-    let mut problems = problem::find(facts, &incident, &events, &whole, as_of);
+    let operator = operator::of(facts, first, &events, &whole);
+    let mut problems = problem::find(facts, &operator, &events, &whole, as_of);
     problems.retain(|problem| only.is_none_or(|only| problem.is_for(only)));
-    Some(JudgedIncident { incident, events, whole, problems })
+    Some(JudgedIncident { incident, operator, events, whole, problems })
 }
 
 /// Makes the report of an incident; none when no event of it counts.
@@ -94,7 +97,8 @@ pub(crate) fn report(
     request: Request,
 ) -> Option<Report> {
     let only = request.only.as_ref();
-    let JudgedIncident { incident, events, whole, problems } = judge(id, facts, provenance.as_of, only)?;
+    let JudgedIncident { incident, operator, events, whole, problems } =
+        judge(id, facts, provenance.as_of, only)?;
     let refusals = refusals(facts, only);
     let timeliness = timeliness::of(&events, &whole);
     let totals = totals(&whole);
@@ -102,7 +106,10 @@ pub(crate) fn report(
         schema_version: SCHEMA_VERSION,
         incident,
         totals,
+        operator: Some(operator),
         timeliness,
+        figures: moved::figures(facts, only),
+        anew: moved::anew(facts, &events),
         recipients: whole.into_iter().map(|judged| judged.row).collect(),
         events: events.into_iter().map(|event| event.report).collect(),
         refusals,
@@ -231,6 +238,8 @@ fn recipient(
         acknowledged_by: acknowledged.and_then(|at| at.fact.receipt.by.clone()),
         acknowledged_event: acknowledged.map(|at| at.fact.receipt.event),
         acknowledged_method: acknowledged.and_then(|at| at.fact.receipt.method),
+        acknowledged_control_room: acknowledged.and_then(|at| at.fact.receipt.control_room.clone()),
+        acknowledged_on_behalf_of: acknowledged.and_then(|at| at.fact.receipt.on_behalf_of.clone()),
         acknowledged_signer: acknowledged.and_then(|at| at.fact.signer),
         acknowledged_key: acknowledged.and_then(|at| at.fact.key.clone()),
         acknowledged_step: acknowledged.and_then(|at| at.fact.step),

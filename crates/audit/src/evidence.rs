@@ -171,7 +171,7 @@ impl Evidence {
         match subject {
             Subject::Directory { version } => {
                 if let Ok(document) = from_body("directory", &entry.body) {
-                    self.registers.insert(*version, Arc::new(Register::of(&document)));
+                    self.registers.insert(*version, Arc::new(Register::of(*version, document)));
                 }
             }
             Subject::Refusal { .. } => {

@@ -4,8 +4,9 @@
 //! router wrote is held against what the rules say. [`Evidence::report`] computes the [`Report`] from it; [`render`]
 //! shows it as a table, JSON, CSV or one self-contained HTML page.
 //!
-//! Two timelinesses are kept apart throughout: the operator's (from the failure to the first event) and the recipients'
-//! (from the notice to the acknowledgement). Every figure keeps its denominator.
+//! Two timelinesses are kept apart throughout: the operator's (from each moment that its events tell to the
+//! record and to the notices) and the recipients' (from the notice to the acknowledgement). Every figure keeps its
+//! denominator.
 //!
 //! A [`Bundle`] carries the entries to where there is no bus, and [`verify()`] says there what is proven of them, what is
 //! missing, and which was altered, trusting nobody who made it.
@@ -20,6 +21,8 @@ mod error;
 mod evidence;
 mod facts;
 mod judge;
+mod moved;
+mod operator;
 mod period;
 mod problem;
 mod read;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tocsin_duty::Directory;
 use tocsin_protocol::{Contact, DirectoryDocument, RecipientId};
 
 /// One version of the directory, as far as a report needs it.
@@ -10,6 +11,8 @@ pub(crate) struct Register {
     pub(crate) name: String,
     pub(crate) time_zone: String,
     who: BTreeMap<RecipientId, Who>,
+    /// The whole of it; none where it is none by the rules, and then nothing was dispatched under it.
+    pub(crate) directory: Option<Directory>,
 }
 
 /// A recipient as the directory had it.
@@ -24,7 +27,7 @@ pub(crate) struct Who {
 }
 
 impl Register {
-    pub(crate) fn of(document: &DirectoryDocument) -> Self {
+    pub(crate) fn of(version: u64, document: DirectoryDocument) -> Self {
         let who = document.recipients.iter().enumerate().map(|(place, recipient)| {
             let who = Who {
                 place,
@@ -34,7 +37,9 @@ impl Register {
             };
             (recipient.id.clone(), who)
         });
-        Self { name: document.name.clone(), time_zone: document.time_zone.clone(), who: who.collect() }
+        let who = who.collect();
+        let (name, time_zone) = (document.name.clone(), document.time_zone.clone());
+        Self { name, time_zone, who, directory: Directory::build(version, document).ok() }
     }
 
     pub(crate) fn who(&self, id: &RecipientId) -> Option<&Who> {

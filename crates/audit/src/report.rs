@@ -3,6 +3,8 @@
 //! Times are the broker's unless a field says otherwise. Seconds are plain numbers, never rounded; whether something
 //! was in time is decided on the broker's timestamps, never on these numbers.
 
+mod operator;
+
 use serde::{Deserialize, Serialize};
 use tocsin_protocol::{
     EscalationReason, EventKind, EventNumber, IncidentId, Outcome, Person, PolicyId, PublisherId,
@@ -10,6 +12,7 @@ use tocsin_protocol::{
 };
 
 use crate::problem::Problem;
+pub use operator::*;
 
 /// The version of the report's form, as `schema_version` has it.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -23,8 +26,17 @@ pub struct Report {
     pub incident: IncidentReport,
     /// The counts over the incident as a whole: a recipient counts as it did at its worst event.
     pub totals: Totals,
+    /// How timely the operator was; absent from a report that was written before there was this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<OperatorTimeliness>,
     /// How timely the recipients were.
     pub timeliness: Timeliness,
+    /// How the figures moved: of the whole, and for a recipient of the areas that it serves.
+    #[serde(default)]
+    pub figures: Vec<FigureReport>,
+    /// The events that had to be taken in anew, and when those did who had acknowledged less.
+    #[serde(default)]
+    pub anew: Vec<AnewReport>,
     /// Every event, in order.
     pub events: Vec<EventReport>,
     /// Every recipient once, by its worst event, in the order of the directory.
@@ -136,7 +148,7 @@ pub struct Slow {
 }
 
 /// The recipients of one kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KindReport {
     /// Such as `police-territorial`.
     pub kind: String,
@@ -152,6 +164,18 @@ pub struct KindReport {
     pub escalated: u32,
     /// Those who were told and not asked.
     pub informed: u32,
+    /// How many acknowledgements the figures below are of: one for each event and recipient that was asked.
+    #[serde(default)]
+    pub measured: u32,
+    /// The median of notice to acknowledgement in seconds, nearest rank, late ones among them.
+    #[serde(default)]
+    pub median_seconds: Option<f64>,
+    /// The 95th percentile of the same.
+    #[serde(default)]
+    pub p95_seconds: Option<f64>,
+    /// The slowest of the same.
+    #[serde(default)]
+    pub slowest_seconds: Option<f64>,
 }
 
 /// One event of the incident.
@@ -263,6 +287,12 @@ pub struct RecipientReport {
     pub acknowledged_event: Option<EventNumber>,
     /// Through which door it came.
     pub acknowledged_method: Option<ReceiptMethod>,
+    /// In which of its control rooms.
+    #[serde(default)]
+    pub acknowledged_control_room: Option<String>,
+    /// On whose behalf, where they say that it was not their own.
+    #[serde(default)]
+    pub acknowledged_on_behalf_of: Option<String>,
     /// Whose key signed it: its own, or the console's.
     #[serde(default)]
     pub acknowledged_signer: Option<Signer>,

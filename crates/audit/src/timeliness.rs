@@ -12,14 +12,15 @@ use crate::{
 const SLOWEST: usize = 10;
 
 pub(crate) fn of(events: &[JudgedEvent], whole: &[Judged]) -> Timeliness {
-    let mut taken: Vec<(SignedDuration, Slow)> = events
+    let mut taken: Vec<(SignedDuration, Slow, &str)> = events
         .iter()
         .flat_map(|event| &event.judged)
         .filter(|judged| judged.row.state != State::NotAsked)
         .filter_map(|judged| {
             let row = &judged.row;
             let taken = row.acknowledged_at?.duration_since(row.noticed_at?);
-            Some((taken, Slow { recipient: row.id.clone(), event: row.event, seconds: seconds(taken) }))
+            let slow = Slow { recipient: row.id.clone(), event: row.event, seconds: seconds(taken) };
+            Some((taken, slow, row.kind.as_str()))
         })
         .collect();
     taken.sort_by(|a, b| {
@@ -34,8 +35,8 @@ pub(crate) fn of(events: &[JudgedEvent], whole: &[Judged]) -> Timeliness {
         measured: count(taken.len()),
         median_seconds: nearest(50),
         p95_seconds: nearest(95),
-        slowest: taken.iter().rev().take(SLOWEST).map(|(_, slow)| slow.clone()).collect(),
-        by_kind: by_kind(whole),
+        slowest: taken.iter().rev().take(SLOWEST).map(|(_, slow, _)| slow.clone()).collect(),
+        by_kind: by_kind(whole, &taken),
     }
 }
 
@@ -44,7 +45,8 @@ pub(crate) fn nearest_rank(of: usize, percent: usize) -> Option<usize> {
     (of * percent).div_ceil(100).checked_sub(1)
 }
 
-fn by_kind(whole: &[Judged]) -> Vec<KindReport> {
+/// `taken` is sorted, shortest first; each with the kind that the recipient was of at that event.
+fn by_kind(whole: &[Judged], taken: &[(SignedDuration, Slow, &str)]) -> Vec<KindReport> {
     let mut kinds: Vec<KindReport> = Vec::new();
     for Judged { row, .. } in whole {
         let at = kinds.iter().position(|kind| kind.kind == row.kind).unwrap_or_else(|| {
@@ -56,6 +58,10 @@ fn by_kind(whole: &[Judged]) -> Vec<KindReport> {
                 never: 0,
                 escalated: 0,
                 informed: 0,
+                measured: 0,
+                median_seconds: None,
+                p95_seconds: None,
+                slowest_seconds: None,
             });
             kinds.len() - 1
         });
@@ -71,6 +77,14 @@ fn by_kind(whole: &[Judged]) -> Vec<KindReport> {
             State::NotAsked => {}
         }
         kind.escalated += u32::from(!row.escalations.is_empty());
+    }
+    for kind in &mut kinds {
+        let own = taken.iter().filter(|(_, _, of)| *of == kind.kind);
+        let took: Vec<f64> = own.map(|(_, slow, _)| slow.seconds).collect();
+        kind.measured = count(took.len());
+        kind.median_seconds = nearest_rank(took.len(), 50).map(|at| took[at]);
+        kind.p95_seconds = nearest_rank(took.len(), 95).map(|at| took[at]);
+        kind.slowest_seconds = took.last().copied();
     }
     kinds
 }

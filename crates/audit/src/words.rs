@@ -1,7 +1,7 @@
 //! Lengths of time, times of day and free text, as people read them.
 
 use jiff::{Timestamp, tz::TimeZone};
-use tocsin_protocol::{Outcome, ReceiptMethod, SignedDuration};
+use tocsin_protocol::{ClockStart, Outcome, ReceiptMethod, SignedDuration};
 
 /// The zone of the local times that stand beside UTC.
 #[derive(Debug, Clone)]
@@ -99,6 +99,12 @@ pub(crate) fn length(seconds: f64) -> String {
     format!("{sign}{}", words.join(" "))
 }
 
+/// A length of time since something: `4 min after`, `2 s before`.
+pub(crate) fn since(seconds: f64) -> String {
+    let way = if seconds < 0.0 { "before" } else { "after" };
+    format!("{} {way}", length(seconds.abs()))
+}
+
 /// The same in at most two units, for a table: `2 h 41 min`, `150 d 2 h`.
 pub(crate) fn rough(seconds: f64) -> String {
     const UNITS: [f64; 3] = [86_400.0, 3_600.0, 60.0];
@@ -164,6 +170,19 @@ pub(crate) fn method(method: ReceiptMethod) -> &'static str {
         ReceiptMethod::Link => "by the link of a mail",
         ReceiptMethod::PhoneLogged => "by telephone, logged",
         ReceiptMethod::InPerson => "in person",
+    }
+}
+
+/// What happened at a moment that an event tells, for people.
+pub(crate) fn happened(clock: ClockStart) -> &'static str {
+    match clock {
+        ClockStart::Occurred => "the failure began",
+        ClockStart::Detected => "the failure was noticed",
+        ClockStart::Aware => "the operator was aware",
+        ClockStart::Discovered => "the failure was discovered",
+        ClockStart::Classified => "it was classified as reportable",
+        ClockStart::Published => "the event was recorded",
+        ClockStart::Restored => "the service was restored",
     }
 }
 

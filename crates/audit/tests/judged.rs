@@ -6,6 +6,8 @@
 mod calls;
 #[path = "kept/mod.rs"]
 mod kept;
+#[path = "judged/operator.rs"]
+mod operator;
 mod support;
 
 use support::{World, id, minutes, number, seconds, start};
@@ -366,7 +368,9 @@ fn a_failure_that_was_published_late_is_the_operators_delay() {
     world.say(EventKind::Update, |event| event.began_at = Some(start() - minutes(50)));
     let report = world.report();
     assert_eq!(report.incident.operator_delay_seconds.from_began, Some(3_000.0));
-    assert_eq!(codes(&report), [ProblemCode::LateEntry, ProblemCode::RevisedStart]);
+    assert_eq!(codes(&report), [ProblemCode::LateEntry, ProblemCode::LateEntry, ProblemCode::RevisedStart]);
+    let stated: Vec<_> = report.problems.iter().map(|problem| problem.event.unwrap().get()).collect();
+    assert_eq!(stated, [1, 2, 2], "each statement was late");
     assert_eq!(report.timeliness.share_in_time, Some(1.0));
 }
 

@@ -13,7 +13,7 @@ use tocsin_audit::{
     render::{Anchor, Replay, View, csv, html, json, table},
 };
 use tocsin_protocol::{
-    EventKind, Outcome, Platform, Status,
+    EventKind, Impact, Outcome, Platform, Status,
     schema::{Kind, check},
 };
 
@@ -23,7 +23,11 @@ const NONE: fn(&mut tocsin_protocol::Event) = |_| {};
 fn full() -> Report {
     let mut world = World::small();
     world.status = Status::Exercise;
-    world.say(EventKind::Initial, NONE).at(minutes(1)).all_but(&["ofcom", "dsit", "pol-gwent"], 1);
+    world.say(EventKind::Initial, |event| {
+        event.detected_at = Some(start() - seconds(70));
+        event.impact = Some(calls(10, None));
+    });
+    world.at(minutes(1)).all_but(&["ofcom", "dsit", "pol-gwent"], 1);
     world.at(minutes(4)).forged("dsit", 1, "ofcom").at(minutes(16));
     world.attempt("ofcom", (1, 1), 1, Some(Outcome::Unknown)).attempt(
         "ofcom",
@@ -43,11 +47,19 @@ fn full() -> Report {
     world.at(minutes(69));
     world.say(EventKind::Update, |event| {
         event.platform = Some(Platform::None);
+        event.began_at = Some(start() - minutes(4));
+        event.impact = Some(calls(600, Some("the regulator")));
         event.headline = "Total loss: the move to the backup failed".into();
     });
     world.at(minutes(72)).all_but(&["dsit"], 2).at(minutes(90));
     world.attempt("dsit", (2, 1), 1, None);
     world.report_with(Request { comparison: Some(then()), ..Request::default() })
+}
+
+fn calls(calls: u64, source: Option<&str>) -> Impact {
+    let source = source.map(str::to_owned);
+    let (as_of, provisional) = (Some(start()), Some(true));
+    Impact { calls_unsuccessful: Some(calls), source, as_of, provisional, ..Impact::default() }
 }
 
 fn then() -> Comparison {
@@ -304,6 +316,8 @@ proptest! {
                 by.name.clone_from(&words[3]);
                 by.role.clone_from(&words[4]);
             }
+            row.acknowledged_control_room = Some(words[2].clone());
+            row.acknowledged_on_behalf_of = Some(words[3].clone());
             for mail in &mut row.escalations {
                 mail.address.clone_from(&words[5]);
                 mail.relay = Some(words[0].clone());
@@ -313,6 +327,19 @@ proptest! {
         for event in &mut report.events {
             event.headline.clone_from(&words[3]);
             event.worsened = vec![words[4].clone()];
+        }
+        for stated in report.figures.iter_mut().flat_map(|figure| &mut figure.stated) {
+            stated.source.clone_from(&words[0]);
+        }
+        for anew in &mut report.anew {
+            anew.why.clone_from(&words);
+            anew.had_acknowledged.iter_mut().for_each(|who| who.name.clone_from(&words[1]));
+        }
+        for kind in &mut report.timeliness.by_kind {
+            kind.kind.clone_from(&words[2]);
+        }
+        if let Some(operator) = &mut report.operator {
+            operator.failure.by_kind.iter_mut().for_each(|of| of.kind.clone_from(&words[4]));
         }
         for problem in &mut report.problems {
             problem.text.clone_from(&words[5]);

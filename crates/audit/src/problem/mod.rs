@@ -13,7 +13,7 @@ use tocsin_protocol::{EventNumber, RecipientId, Timestamp};
 use crate::{
     compute::{Judged, JudgedEvent},
     facts::Facts,
-    report::IncidentReport,
+    report::OperatorTimeliness,
     words::{plain, some},
 };
 
@@ -88,9 +88,9 @@ pub enum ProblemCode {
     UnknownSend,
     /// A mail may have arrived more than once.
     RepeatedMail,
-    /// The first event was published long after the failure began or was noticed.
+    /// A moment of the failure was first stated, or put earlier, long after it.
     LateEntry,
-    /// The publisher changed when it says the failure began or was noticed.
+    /// The publisher changed its word on a moment of the failure.
     RevisedStart,
     /// A window had closed before the notice was there: nobody could be in time.
     ClosedBeforeNotice,
@@ -139,7 +139,7 @@ impl ProblemCode {
 /// What the finders look at.
 struct Case<'a> {
     facts: &'a Facts,
-    incident: &'a IncidentReport,
+    operator: &'a OperatorTimeliness,
     events: &'a [JudgedEvent],
     names: BTreeMap<&'a RecipientId, &'a str>,
     as_of: Timestamp,
@@ -160,13 +160,13 @@ impl Case<'_> {
 /// Finds every problem, gravest first.
 pub(crate) fn find(
     facts: &Facts,
-    incident: &IncidentReport,
+    operator: &OperatorTimeliness,
     events: &[JudgedEvent],
     whole: &[Judged],
     as_of: Timestamp,
 ) -> Vec<Problem> {
     let names = whole.iter().map(|judged| (&judged.row.id, judged.row.name.as_str())).collect();
-    let case = Case { facts, incident, events, names, as_of };
+    let case = Case { facts, operator, events, names, as_of };
     let mut problems = record::find(&case);
     problems.extend(mail::find(&case));
     problems.extend(said::find(&case));

@@ -2,24 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use tocsin_protocol::{RecipientId, RefusalCode, SignedDuration, Subject, Timestamp};
+use tocsin_protocol::{ClockStart, RecipientId, RefusalCode, Subject};
 
 use super::{Case, Problem, ProblemCode, counted};
 use crate::{
-    facts::{Refused, SaidEvent},
-    words::{length, plain, utc},
+    compute::seconds,
+    facts::Refused,
+    report::Statement,
+    words::{happened, length, plain, since, utc},
 };
-
-/// A first event later than this after the failure began or was noticed is told as late. Our own figure; the shortest
-/// of the duties read gives 30 minutes (47 CFR 4.9(h)), and the operator cannot use all of it.
-const LATE_ENTRY: SignedDuration = SignedDuration::from_mins(15);
 
 pub(super) fn find(case: &Case) -> Vec<Problem> {
     let mut problems = refusals(case);
     problems.extend(links(case));
-    problems.extend(late_entry(case));
-    problems.extend(revised(case, "began", |said| said.event.began_at));
-    problems.extend(revised(case, "was noticed", |said| said.event.detected_at));
+    problems.extend(moments(case));
     problems.extend(clocks(case));
     problems
 }
@@ -114,43 +110,50 @@ fn links(case: &Case) -> Vec<Problem> {
     problems
 }
 
-fn late_entry(case: &Case) -> Vec<Problem> {
-    let published_at = case.incident.published_at;
-    let late = |moment: Option<Timestamp>, what: &str| {
-        let delay = published_at.duration_since(moment?);
-        (delay > LATE_ENTRY).then(|| {
-            problem(
-                ProblemCode::LateEntry,
-                format!(
-                    "The first event was published {} after the failure {what}, by the publisher's own word. That is the \
-                     operator's delay, not the recipients'.",
-                    length(delay.as_secs_f64())
-                ),
-            )
-        })
-    };
-    let incident = case.incident;
-    late(incident.began_at, "began").into_iter().chain(late(incident.detected_at, "was noticed")).collect()
-}
-
-/// The publisher changed its word on a moment.
-fn revised(case: &Case, what: &str, moment: fn(&SaidEvent) -> Option<Timestamp>) -> Vec<Problem> {
-    let mut stated: Option<Timestamp> = None;
+/// A moment that was stated long after it, and words on it that changed. Both stand as they were said.
+fn moments(case: &Case) -> Vec<Problem> {
+    let operator = case.operator;
     let mut problems = Vec::new();
-    for (number, said) in &case.facts.events {
-        let Some(now) = moment(&said.fact) else { continue };
-        if let Some(before) = stated.replace(now).filter(|before| *before != now) {
-            problems.push(Problem {
-                event: Some(*number),
-                ..problem(
+    for clock in &operator.clocks {
+        let what = happened(clock.clock);
+        let of = if clock.clock == ClockStart::Restored { operator.restoration.as_ref() } else { None };
+        let of = of.unwrap_or(&operator.failure);
+        let mut before: Option<&Statement> = None;
+        for stated in &clock.stated {
+            let about = |code, text| Problem { event: Some(stated.event), ..problem(code, text) };
+            if let Some(before) = before.replace(stated) {
+                problems.push(about(
                     ProblemCode::RevisedStart,
                     format!(
-                        "Event {number} says that the failure {what} at {}; before it was {}.",
-                        utc(now),
-                        utc(before)
+                        "Event {} says that {what} at {}; before it was {} (event {}).",
+                        stated.event,
+                        utc(stated.at),
+                        utc(before.at),
+                        before.event
                     ),
+                ));
+            }
+            if !stated.late_entry {
+                continue;
+            }
+            let own = "That is the operator's delay, not the recipients'.";
+            let text = if stated.event == of.event {
+                format!(
+                    "The first event of it was published {} after {what}, by the publisher's own word. {own}",
+                    length(stated.after_seconds)
                 )
-            });
+            } else {
+                format!(
+                    "Event {} states, {} after it, that {what} at {}: by that the first event of it, {}, was published {}. \
+                     {own} The figures stand by the first statement and by the last.",
+                    stated.event,
+                    length(stated.after_seconds),
+                    utc(stated.at),
+                    of.event,
+                    since(seconds(of.recorded_at.duration_since(stated.at)))
+                )
+            };
+            problems.push(about(ProblemCode::LateEntry, text));
         }
     }
     problems

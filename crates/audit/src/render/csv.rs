@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The names of the columns. Times are the broker's, in RFC 3339 and UTC; seconds are unrounded.
-const COLUMNS: [&str; 35] = [
+const COLUMNS: [&str; 37] = [
     "incident",
     "status",
     "event",
@@ -44,6 +44,8 @@ const COLUMNS: [&str; 35] = [
     "escalation_attempts",
     "escalation_outcome",
     "escalation_unknown",
+    "acknowledged_control_room",
+    "acknowledged_on_behalf_of",
 ];
 
 /// The report as CSV: one row for each event and recipient; a recipient that was owed several mails of one event has
@@ -118,6 +120,8 @@ fn row(
         of(&|mail| mail.attempts.to_string()),
         of(&|mail| mail.outcome.map(outcome).unwrap_or_default().to_owned()),
         of(&|mail| mail.unknown.to_string()),
+        recipient.acknowledged_control_room.clone().unwrap_or_default(),
+        recipient.acknowledged_on_behalf_of.clone().unwrap_or_default(),
     ]
 }
 

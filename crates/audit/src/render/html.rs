@@ -6,7 +6,8 @@ use super::{
     View,
     page::page,
     picture::{self, Picture, pictures},
-    story::{KIND_COUNTS, Story},
+    sheet::Bars,
+    story::Story,
 };
 use crate::{Error, Report};
 
@@ -15,7 +16,6 @@ use crate::{Error, Report};
 struct Body<'a> {
     story: &'a Story,
     pictures: &'a [Picture],
-    kind_counts: [&'static str; 6],
     width: f64,
 }
 
@@ -43,8 +43,7 @@ pub fn fragment(report: &Report, view: &View) -> Result<String, Error> {
 }
 
 fn body(story: &Story, report: &Report, view: &View) -> Result<String, Error> {
-    let body =
-        Body { story, pictures: &pictures(report, view), kind_counts: KIND_COUNTS, width: picture::WIDTH };
+    let body = Body { story, pictures: &pictures(report, view), width: picture::WIDTH };
     body.render().map_err(|why| failed(report, &why))
 }
 

@@ -1,6 +1,7 @@
 //! What every rendering of figures is made of: tables with their heads, and bars.
 
 /// A table.
+#[derive(Default)]
 pub(super) struct Sheet {
     /// Names its place in a page.
     pub(super) id: &'static str,
@@ -14,6 +15,15 @@ pub(super) struct Sheet {
     pub(super) none: &'static str,
     /// The same as a picture, where it has one.
     pub(super) bars: Option<Bars>,
+    /// How many rows are told at a glance, where there may be too many to read: a page folds the others away.
+    pub(super) glance: Option<usize>,
+}
+
+impl Sheet {
+    /// Whether there are more rows than are told at a glance.
+    pub(super) fn is_long(&self) -> bool {
+        self.glance.is_some_and(|glance| self.rows.len() > glance)
+    }
 }
 
 /// A column of a table.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{
     View,
-    story::{KIND_COUNTS, Line, Row, Story},
+    story::{Line, Row, Story},
     text::{Text, WIDTH, fit},
 };
 use crate::{Report, report::State};
@@ -22,12 +22,13 @@ pub fn table(report: &Report, view: &View) -> String {
     let mut page = Text::default();
     head(&mut page, &story);
     lines(&mut page, &titled("OPERATOR", story.day), &story.operator);
+    story.operators.iter().for_each(|sheet| page.sheet(sheet));
     lines(&mut page, &titled("RECIPIENTS", story.day), &story.recipients);
     if !story.slowest.is_empty() {
         lines(&mut page, &titled("SLOWEST, NOTICE TO ACKNOWLEDGEMENT", story.day), &story.slowest);
     }
     machine(&mut page, &story);
-    kinds(&mut page, &story);
+    story.peoples.iter().chain(&story.figures).for_each(|sheet| page.sheet(sheet));
     events(&mut page, &story);
     troubled(&mut page, &story);
     comparison(&mut page, &story);
@@ -72,21 +73,6 @@ fn machine(page: &mut Text, story: &Story) {
     ));
     for row in &story.machine {
         page.line(&format!("  {:<42}{:>6}{:>14}{:>14}", row.label, row.of, row.median, row.slowest));
-    }
-}
-
-fn kinds(page: &mut Text, story: &Story) {
-    let mut head = format!("{:<34}", "BY KIND");
-    for name in KIND_COUNTS {
-        let _ = write!(head, "{name:>11}");
-    }
-    page.title(&head);
-    for row in &story.kinds {
-        let mut line = format!("  {}", fit(&row.kind, 32));
-        for count in row.counts {
-            let _ = write!(line, "{count:>11}");
-        }
-        page.line(&line);
     }
 }
 

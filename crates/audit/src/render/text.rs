@@ -1,5 +1,10 @@
 //! Plain text for a terminal.
 
+use super::sheet::Sheet;
+
+/// How many rows of a table are told: the page and the JSON have all.
+const ROWS: usize = 300;
+
 /// How wide a line may be.
 pub(super) const WIDTH: usize = 100;
 
@@ -27,6 +32,54 @@ impl Text {
             self.line(&format!("{margin}{line}"));
         }
     }
+
+    /// A table under its title.
+    pub(super) fn sheet(&mut self, sheet: &Sheet) {
+        if sheet.rows.is_empty() {
+            self.title(&format!("{}: {}", sheet.title.to_uppercase(), sheet.none));
+            return;
+        }
+        self.title(&sheet.title.to_uppercase());
+        if !sheet.note.is_empty() {
+            self.wrapped("  ", &sheet.note);
+        }
+        let shown: Vec<(usize, usize)> = sheet
+            .columns
+            .iter()
+            .enumerate()
+            .filter_map(|(place, column)| column.terminal.map(|width| (place, width)))
+            .collect();
+        let most = sheet.glance.unwrap_or(ROWS);
+        let heads: Vec<String> = sheet.columns.iter().map(|column| column.name.to_owned()).collect();
+        for cells in [&heads].into_iter().chain(sheet.rows.iter().take(most)) {
+            let mut line = String::from(" ");
+            let Some((last, others)) = shown.split_last() else { return };
+            for (place, width) in others {
+                line.push(' ');
+                line.push_str(&cell(&cells[*place], *width, sheet.columns[*place].figures));
+            }
+            if sheet.columns[last.0].figures {
+                line.push(' ');
+                line.push_str(&cell(&cells[last.0], last.1, true));
+                self.line(&line);
+            } else {
+                self.wrapped(&format!("{line} "), &cells[last.0]);
+            }
+        }
+        if sheet.rows.len() > most {
+            self.line(&format!("  and {} more, in the page and in the JSON", sheet.rows.len() - most));
+        }
+    }
+}
+
+/// A cell of this width, its figures at the right.
+fn cell(words: &str, width: usize, figures: bool) -> String {
+    let fitted = fit(words, width);
+    if !figures {
+        return fitted;
+    }
+    let kept = fitted.trim_end();
+    format!("{}{kept}", " ".repeat(width.saturating_sub(kept.chars().count())))
 }
 
 /// A cell of exactly this width: cut with a mark, or filled up.

@@ -230,10 +230,19 @@ impl World {
 
     /// A further directory, in another time zone.
     pub(crate) fn document_zone(&mut self, zone: &str) -> &mut Self {
+        self.change_directory(2, |document| zone.clone_into(&mut document.time_zone))
+    }
+
+    /// A further version of the directory: the first with a change.
+    pub(crate) fn change_directory(
+        &mut self,
+        version: u64,
+        change: impl FnOnce(&mut DirectoryDocument),
+    ) -> &mut Self {
         let mut document: DirectoryDocument = serde_json::from_slice(&self.entries[0].body).unwrap();
-        zone.clone_into(&mut document.time_zone);
+        change(&mut document);
         let body = to_body("directory", &document).unwrap();
-        self.write(Stream::Log, Subject::Directory { version: 2 }.to_string(), None, body);
+        self.write(Stream::Log, Subject::Directory { version }.to_string(), None, body);
         self
     }
 

@@ -14,8 +14,8 @@ use super::{
     calls::CallStory,
     period::{PeriodStory, failed},
     picture::pictures,
-    sheet::Column,
-    story::{KIND_COUNTS, Line, Row, Story},
+    sheet::{Column, Sheet},
+    story::{Line, Row, Story},
 };
 use crate::{CallList, Error, PeriodReport, Report};
 use face::Faces;
@@ -38,17 +38,24 @@ pub fn pdf(report: &Report, view: &View) -> Result<Vec<u8>, Error> {
     for picture in pictures(report, view) {
         drawing::timeline(&mut paper, &picture);
     }
-    lines(&mut paper, "The operator", "From the failure to the first notice", story.day, &story.operator);
+    lines(
+        &mut paper,
+        "The operator",
+        "The operator's: what it states, and when that was recorded and told",
+        story.day,
+        &story.operator,
+    );
+    story.operators.iter().for_each(|of| sheet(&mut paper, of));
     lines(
         &mut paper,
         "The recipients",
-        "From the notice to the acknowledgement",
+        "The recipients': from the notice to the acknowledgement",
         story.day,
         &story.recipients,
     );
-    lines(&mut paper, "The slowest", "Notice to acknowledgement", story.day, &story.slowest);
+    lines(&mut paper, "The slowest", "The recipients': notice to acknowledgement", story.day, &story.slowest);
     machine(&mut paper, &story);
-    kinds(&mut paper, &story);
+    story.peoples.iter().chain(&story.figures).for_each(|of| sheet(&mut paper, of));
     paper.heading(2, "Late, silent, open or escalated");
     let troubled: Vec<&Row> = story.troubled().collect();
     rows(
@@ -101,18 +108,7 @@ pub fn period_pdf(report: &PeriodReport) -> Result<Vec<u8>, Error> {
     for note in &story.notes {
         paper.paragraph(note, Style::NOTE);
     }
-    for sheet in &story.sheets {
-        paper.heading(2, sheet.title);
-        if sheet.rows.is_empty() {
-            paper.paragraph(sheet.none, Style::BODY);
-            continue;
-        }
-        if let Some(bars) = &sheet.bars {
-            drawing::bars(&mut paper, bars);
-        }
-        let caption = if sheet.note.is_empty() { sheet.title } else { &sheet.note };
-        paper.table(caption, &sheet.columns, sheet.rows.iter().cloned());
-    }
+    story.sheets.iter().for_each(|of| sheet(&mut paper, of));
     paper.heading(2, "From what this was made");
     paper.paragraph(&story.source, Style::NOTE);
     let about = About { title: story.title, marking: story.marking, as_of: report.provenance.as_of };
@@ -165,6 +161,19 @@ pub fn call_list_pdf(list: &CallList) -> Result<Vec<u8>, Error> {
     paper.paragraph(&story.source, Style::NOTE);
     let about = About { title: story.title, marking: story.marking, as_of: list.as_of };
     file::write(paper, &about).map_err(cannot)
+}
+
+fn sheet(paper: &mut Paper, sheet: &Sheet) {
+    paper.heading(2, sheet.title);
+    if sheet.rows.is_empty() {
+        paper.paragraph(sheet.none, Style::BODY);
+        return;
+    }
+    if let Some(bars) = &sheet.bars {
+        drawing::bars(paper, bars);
+    }
+    let caption = if sheet.note.is_empty() { sheet.title } else { &sheet.note };
+    paper.table(caption, &sheet.columns, sheet.rows.iter().cloned());
 }
 
 const fn words(name: &'static str, weight: f32) -> Column {
@@ -234,16 +243,6 @@ fn machine(paper: &mut Paper, story: &Story) {
             vec![row.label.to_owned(), row.of.to_string(), row.median.clone(), row.slowest.clone()]
         }),
     );
-}
-
-fn kinds(paper: &mut Paper, story: &Story) {
-    paper.heading(2, "By kind of recipient");
-    let columns: Vec<Column> =
-        [words("kind", 2.5)].into_iter().chain(KIND_COUNTS.map(|name| figures(name, 1.0))).collect();
-    let row = |row: &super::story::KindRow| {
-        [row.kind.clone()].into_iter().chain(row.counts.iter().map(ToString::to_string)).collect()
-    };
-    paper.table("Each recipient counts as it did at its worst event", &columns, story.kinds.iter().map(row));
 }
 
 fn rows(paper: &mut Paper, caption: &str, rows: &[&Row]) {

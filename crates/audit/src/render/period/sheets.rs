@@ -113,6 +113,7 @@ fn trend(report: &PeriodReport) -> Sheet {
         rows: report.trend.iter().map(row).collect(),
         none: "none",
         bars: bars(format!("Acknowledged in time, by {word}"), report.trend.iter().map(named)),
+        ..Sheet::default()
     }
 }
 
@@ -128,6 +129,7 @@ fn by_kind(report: &PeriodReport) -> Sheet {
             "Acknowledged in time, by kind of recipient".to_owned(),
             report.by_kind.iter().map(|of| (kind(&of.kind), of.figures)),
         ),
+        ..Sheet::default()
     }
 }
 
@@ -146,7 +148,7 @@ fn by_recipient(report: &PeriodReport) -> Sheet {
         columns,
         rows: report.by_recipient.iter().map(row).collect(),
         none: "nobody was told",
-        bars: None,
+        ..Sheet::default()
     }
 }
 
@@ -179,7 +181,7 @@ fn operators(report: &PeriodReport) -> Sheet {
             })
             .collect(),
         none: "no incident was published",
-        bars: None,
+        ..Sheet::default()
     }
 }
 
@@ -221,7 +223,7 @@ fn incidents(report: &PeriodReport, zone: &Zone) -> Sheet {
         columns,
         rows: report.incidents.iter().map(row).collect(),
         none: "none",
-        bars: None,
+        ..Sheet::default()
     }
 }
 
@@ -247,7 +249,7 @@ fn slowest(report: &PeriodReport) -> Sheet {
             })
             .collect(),
         none: "nobody has acknowledged",
-        bars: None,
+        ..Sheet::default()
     }
 }
 
@@ -269,7 +271,7 @@ fn never_heard(report: &PeriodReport) -> Sheet {
             .map(|of| vec![plain(&of.name), kind(&of.kind), of.incidents.to_string()])
             .collect(),
         none: "everybody was heard of",
-        bars: None,
+        ..Sheet::default()
     }
 }
 
@@ -317,7 +319,7 @@ fn contacts(report: &PeriodReport, zone: &Zone) -> Sheet {
         ],
         rows: report.contacts.iter().map(row).collect(),
         none: "none",
-        bars: None,
+        ..Sheet::default()
     }
 }
 
@@ -343,7 +345,7 @@ fn mails(report: &PeriodReport) -> Sheet {
         .map(|(label, value)| vec![label.to_owned(), value])
         .collect(),
         none: "none",
-        bars: None,
+        ..Sheet::default()
     }
 }
 
@@ -363,6 +365,6 @@ fn problems(report: &PeriodReport) -> Sheet {
             .map(|of| vec![of.code.words().to_owned(), of.problems.to_string(), of.incidents.to_string()])
             .collect(),
         none: "none was found",
-        bars: None,
+        ..Sheet::default()
     }
 }

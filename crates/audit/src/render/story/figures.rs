@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use tocsin_protocol::{RecipientId, Timestamp};
+use tocsin_protocol::{ClockStart, RecipientId, Timestamp};
 
-use super::{Clock, KindRow, Line, Measured, line};
+use super::{Clock, Line, Measured, line};
 use crate::{
     render::View,
-    report::{KindReport, RecipientReport, Report, State},
+    report::{RecipientReport, Report, State},
     timeliness::nearest_rank,
-    words::{kind, length, plain, share},
+    words::{length, plain, share},
 };
 
 /// How many of the slowest are named.
@@ -51,6 +51,7 @@ pub(super) fn operator(report: &Report, clock: &Clock) -> Vec<Line> {
         None => line(label, "not stated".to_owned(), ""),
         Some(at) => line(label, clock.full(at), "as the publisher states it"),
     };
+    let clocks = report.operator.as_ref().map_or(&[][..], |operator| &operator.clocks);
     let mut delays = Vec::new();
     for (moment, what) in [(incident.began_at, "began"), (incident.detected_at, "was noticed")] {
         if let Some(moment) = moment {
@@ -73,20 +74,27 @@ pub(super) fn operator(report: &Report, clock: &Clock) -> Vec<Line> {
             }
         }
     };
-    vec![
-        stated("began", incident.began_at),
-        stated("detected", incident.detected_at),
+    let mut lines = vec![stated("began", incident.began_at), stated("detected", incident.detected_at)];
+    for of in clocks {
+        let label = match of.clock {
+            ClockStart::Aware => "aware",
+            ClockStart::Discovered => "discovered",
+            ClockStart::Classified => "classified",
+            ClockStart::Restored => "restored",
+            ClockStart::Occurred | ClockStart::Detected | ClockStart::Published => continue,
+        };
+        lines.push(stated(label, Some(of.by_last.from)));
+    }
+    lines.extend([
         line("published", clock.full(incident.published_at), delays.join(", ")),
         told("first notified", incident.first_noticed_at),
         told("last notified", incident.last_noticed_at),
-    ]
+    ]);
+    lines
 }
 
-/// The counts, and how long acknowledgements took, in the time that is shown; and the slowest.
-pub(super) fn people(report: &Report, view: &View) -> (Vec<Line>, Vec<Line>) {
-    let totals = &report.totals;
-    let names: BTreeMap<&RecipientId, &str> =
-        report.recipients.iter().map(|row| (&row.id, row.name.as_str())).collect();
+/// How long each acknowledgement that was asked for took, in the time that is shown, shortest first.
+pub(super) fn taken<'r>(report: &'r Report, view: &View) -> Vec<(f64, &'r RecipientReport)> {
     let mut taken: Vec<(f64, &RecipientReport)> = report
         .events
         .iter()
@@ -95,6 +103,15 @@ pub(super) fn people(report: &Report, view: &View) -> (Vec<Line>, Vec<Line>) {
         .filter_map(|row| Some((view.between(row.noticed_at?, row.acknowledged_at?), row)))
         .collect();
     taken.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| (&a.1.id, a.1.event).cmp(&(&b.1.id, b.1.event))));
+    taken
+}
+
+/// The counts, and how long acknowledgements took, in the time that is shown; and the slowest.
+pub(super) fn people(report: &Report, view: &View) -> (Vec<Line>, Vec<Line>) {
+    let totals = &report.totals;
+    let names: BTreeMap<&RecipientId, &str> =
+        report.recipients.iter().map(|row| (&row.id, row.name.as_str())).collect();
+    let taken = taken(report, view);
     let nearest = |percent| {
         nearest_rank(taken.len(), percent).map_or_else(|| "none".to_owned(), |at| length(taken[at].0))
     };
@@ -177,19 +194,4 @@ pub(super) fn machine(report: &Report) -> Vec<Measured> {
             mails().filter_map(|mail| since(mail.owed_at, mail.accepted_at)).collect(),
         ),
     ]
-}
-
-pub(super) fn kinds(report: &Report) -> Vec<KindRow> {
-    let row = |of: &KindReport| KindRow {
-        kind: kind(&of.kind),
-        counts: [
-            of.required,
-            of.acknowledged_in_time,
-            of.acknowledged_late,
-            of.never,
-            of.escalated,
-            of.informed,
-        ],
-    };
-    report.timeliness.by_kind.iter().map(row).collect()
 }

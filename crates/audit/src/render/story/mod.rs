@@ -4,12 +4,13 @@
 
 mod figures;
 mod rows;
+mod sheets;
 
 use std::collections::BTreeMap;
 
 use tocsin_protocol::{EventNumber, Status, Timestamp};
 
-use super::View;
+use super::{View, sheet::Sheet};
 use crate::{
     report::{RecipientReport, Report, State},
     words::{Zone, plain},
@@ -30,10 +31,15 @@ pub(super) struct Story {
     pub(super) day: &'static str,
     pub(super) verdict: String,
     pub(super) operator: Vec<Line>,
+    /// The operator's timeliness, and no recipient's.
+    pub(super) operators: Vec<Sheet>,
     pub(super) recipients: Vec<Line>,
     pub(super) slowest: Vec<Line>,
     pub(super) machine: Vec<Measured>,
-    pub(super) kinds: Vec<KindRow>,
+    /// The recipients' timeliness, and not the operator's.
+    pub(super) peoples: Vec<Sheet>,
+    /// How the figures moved.
+    pub(super) figures: Vec<Sheet>,
     pub(super) events: Vec<EventRow>,
     /// Every recipient, by its worst event.
     pub(super) everyone: Vec<Row>,
@@ -57,15 +63,6 @@ pub(super) struct Measured {
     pub(super) median: String,
     pub(super) slowest: String,
 }
-
-/// One kind of recipient.
-pub(super) struct KindRow {
-    pub(super) kind: String,
-    pub(super) counts: [u32; 6],
-}
-
-/// What the counts of a kind are of.
-pub(super) const KIND_COUNTS: [&str; 6] = ["asked", "in time", "late", "never", "e-mailed", "not asked"];
 
 /// One event.
 pub(super) struct EventRow {
@@ -225,10 +222,12 @@ impl Story {
             day: if view.replay.is_some() { "time of the replayed day" } else { "" },
             verdict: figures::verdict(report),
             operator: figures::operator(report, &clock),
+            operators: sheets::operator(report, &clock),
             recipients,
             slowest,
             machine: figures::machine(report),
-            kinds: figures::kinds(report),
+            peoples: sheets::recipients(report, &clock),
+            figures: sheets::figures(report, &clock),
             events: report.events.iter().map(|e| rows::event(e, &clock, e.recipients.iter().map(row).collect())).collect(),
             everyone: report.recipients.iter().map(row).collect(),
             comparison: report.comparison.as_ref().map(|comparison| Comparison {

@@ -64,6 +64,12 @@ pub(super) fn row(clock: &Clock, published: Option<Timestamp>, row: &RecipientRe
     };
     let mut by = row.acknowledged_by.as_ref().map(|by| format!("{}, {}", plain(&by.name), plain(&by.role)));
     if let Some(by) = &mut by {
+        if let Some(room) = &row.acknowledged_control_room {
+            let _ = write!(by, ", control room {}", plain(room));
+        }
+        if let Some(whose) = &row.acknowledged_on_behalf_of {
+            let _ = write!(by, ", on behalf of {}", plain(whose));
+        }
         by.push_str(&door(row));
     }
     if let (Some(by), Some(of)) = (&mut by, row.acknowledged_event.filter(|of| *of != row.event)) {
