@@ -230,7 +230,7 @@ async fn a_bus_without_streams_keeps_the_event() {
     let bare = Server::start(&options).await.unwrap();
     let connection = Connection { wait: Wait::Fail(PATIENCE), ..Connection::to(&bare.url()) };
     let refused =
-        publish(&connection, &bus.spool, &bus.event("a", 1), Timestamp::now(), DEADLINE).await.unwrap_err();
+        publish(&connection, &bus.spool, &bus.event("a", 1), Timestamp::now(), PATIENCE).await.unwrap_err();
     assert!(matches!(refused, Error::BusAway { .. } | Error::BusUnfit { .. }), "{refused:?}");
     assert_eq!(bus.waiting(), ["a.1"]);
 }

@@ -1,6 +1,11 @@
 //! Faults by command: the suite in `tests/src/chaos/`, which is a program of its own so that the drill need not wait for
 //! it to be built.
 
+use std::{
+    process::{Command, ExitStatus, Stdio},
+    thread,
+};
+
 use crate::{
     error::{Attempt, Error},
     nats, place,
@@ -42,13 +47,26 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     chaos(seed, options.minutes, if options.quiet { &["quiet"] } else { &[] })
 }
 
-/// A short run of a seed that is kept, and one of any seed.
+/// A short run of a seed that is kept, and one of any seed, side by side: each is a world of its own, and mostly waits.
 ///
 /// # Errors
 /// When a promise was broken.
 pub(crate) fn short() -> Result<(), Error> {
     let first = kept().next().map_or(1, |(seed, _)| seed);
-    [first, any()].into_iter().try_for_each(|seed| chaos(seed, SHORT, &["short"]))
+    let runs = [first, any()].map(|seed| -> Result<_, Error> {
+        let mut command = command(seed, SHORT, &["short"])?;
+        command.stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let run = command.spawn().attempt("run the fault suite")?;
+        Ok(thread::spawn(move || run.wait_with_output()))
+    });
+    let mut outcome = Ok(());
+    for run in runs {
+        let output = run?.join().map_err(|_| Error::told("the fault suite could not be waited for"))?;
+        let output = output.attempt("run the fault suite")?;
+        print!("{}", String::from_utf8_lossy(&output.stdout));
+        outcome = outcome.and(passed(output.status));
+    }
+    outcome
 }
 
 /// A seed that can be typed.
@@ -64,6 +82,14 @@ fn kept() -> impl Iterator<Item = (u64, f64)> {
 }
 
 fn chaos(seed: u64, minutes: f64, more: &[&str]) -> Result<(), Error> {
+    passed(command(seed, minutes, more)?.status().attempt("run the fault suite")?)
+}
+
+fn passed(status: ExitStatus) -> Result<(), Error> {
+    if status.success() { Ok(()) } else { Err(Error::told(format!("the fault suite failed ({status})"))) }
+}
+
+fn command(seed: u64, minutes: f64, more: &[&str]) -> Result<Command, Error> {
     if !(minutes > 0.0 && minutes < 100_000.0) {
         return Err(Error::told("--minutes should be a number of minutes, such as 60 or 0.5"));
     }
@@ -75,8 +101,7 @@ fn chaos(seed: u64, minutes: f64, more: &[&str]) -> Result<(), Error> {
         .args(more)
         .env("NATS_SERVER", nats::server()?)
         .env("TOCSIN", tocsin()?);
-    let status = command.status().attempt("run the fault suite")?;
-    if status.success() { Ok(()) } else { Err(Error::told(format!("the fault suite failed ({status})"))) }
+    Ok(command)
 }
 
 #[cfg(test)]

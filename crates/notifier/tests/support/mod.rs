@@ -243,7 +243,7 @@ pub(crate) fn config(ports: &[u16]) -> Config {
         .iter()
         .zip(["first", "second", "third"])
         .map(|(port, name)| {
-            format!("[[relays]]\nname = '{name}'\nhost = '127.0.0.1'\nport = {port}\ntls = 'none'\ntimeout = '500ms'\n")
+            format!("[[relays]]\nname = '{name}'\nhost = '127.0.0.1'\nport = {port}\ntls = 'none'\ntimeout = '3s'\n")
         })
         .collect();
     let text = format!(

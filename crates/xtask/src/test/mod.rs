@@ -4,6 +4,7 @@ mod alerts;
 mod browser;
 mod counts;
 mod deny;
+mod programs;
 mod units;
 
 use std::{
@@ -140,10 +141,12 @@ impl Step {
                 clippy(&["--workspace", "--test", "browser", "--test", "chaos"])
             }
             Self::Tests => {
-                let mut tests = cargo(&["test", "--locked", "--workspace", "--no-fail-fast"]);
-                tests.env("NATS_SERVER", nats::server()?).env("TOCSIN", tocsin()?);
-                tests.env("TOCSIN_DESK_PYTHONPATH", python::desk_libraries()?);
-                counted(tests, counts)
+                let told = [
+                    ("NATS_SERVER", nats::server()?),
+                    ("TOCSIN", tocsin()?),
+                    ("TOCSIN_DESK_PYTHONPATH", python::desk_libraries()?),
+                ];
+                programs::run(&told, counts)
             }
             Self::Browser => {
                 // A target that `cargo test` leaves alone: it needs more than Rust.
