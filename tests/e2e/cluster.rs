@@ -127,7 +127,7 @@ async fn keys_and_bodies_change_on_a_cluster_that_runs() {
     let administrator = cluster.service(Service::Administrator, 0).await;
     until("three servers agree on the streams", async || {
         let shape = Shape { replicas: 3, ..Shape::default() };
-        administrator.set_up(&shape).await.map_err(|why| why.to_string())
+        administrator.set_up(&shape).await.map(drop).map_err(|why| why.to_string())
     })
     .await;
     put_in_force(&administrator, 1, &cast.document).await;

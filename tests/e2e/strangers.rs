@@ -198,6 +198,10 @@ async fn rubbish(world: &World, stranger: &Stranger, incident: &str) -> usize {
         format!("tocsin.receipt.nobody.{incident}.1.delivered"),
         format!("tocsin.receipt.a.{incident}.4294967295.acknowledged"),
         format!("tocsin.receipt.a.{incident}.4294967296.acknowledged"),
+        format!("tocsin.report.a.{incident}"),
+        "tocsin.report.nobody.x".to_owned(),
+        format!("tocsin.link.{PUBLISHER}.{incident}"),
+        format!("tocsin.link.{PUBLISHER}.{}", "l".repeat(500)),
     ];
     let deep = format!("{}1{}", "[".repeat(20_000), "]".repeat(20_000));
     let object = format!("{}1{}", "{\"a\":".repeat(10_000), "}".repeat(10_000));

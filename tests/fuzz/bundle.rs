@@ -17,6 +17,7 @@ fn honest() -> Vec<u8> {
         console_key: None,
         link_key: None,
         areas: Vec::new(),
+        monitors: Vec::new(),
         publishers: Vec::new(),
         recipients: Vec::new(),
         policies: Vec::new(),

@@ -75,6 +75,7 @@ impl Cast {
             console_key: None,
             link_key: None,
             areas: vec![area("uk", None), area("north", Some("uk")), area("south", Some("uk"))],
+            monitors: Vec::new(),
             publishers: Vec::new(),
             recipients: Vec::new(),
             policies: vec![policy],

@@ -11,6 +11,7 @@ use crate::{
     evidence::Request,
     facts::{At, Attempt, Dispatched, Facts, Refused, SaidEvent},
     judge::{self, Window},
+    linked::LinkedReport,
     moved, operator,
     problem::{self, Problem},
     report::{
@@ -93,6 +94,7 @@ pub(crate) fn judge(
 pub(crate) fn report(
     id: &IncidentId,
     facts: &Facts,
+    linked: Vec<LinkedReport>,
     provenance: Provenance,
     request: Request,
 ) -> Option<Report> {
@@ -112,6 +114,7 @@ pub(crate) fn report(
         anew: moved::anew(facts, &events),
         recipients: whole.into_iter().map(|judged| judged.row).collect(),
         events: events.into_iter().map(|event| event.report).collect(),
+        linked,
         refusals,
         problems,
         comparison: request.comparison,

@@ -3,13 +3,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use tocsin_duty::{Fold, Verdict};
-use tocsin_protocol::{Entry, IncidentId, RecipientId, Refusal, Stream, Subject, Timestamp, from_body};
+use tocsin_protocol::{
+    BodyId, Entry, IncidentId, RecipientId, Refusal, Stream, Subject, Timestamp, from_body,
+};
 
 use crate::{
     calls::{self, CallList, CallListRequest},
     compute,
     error::Error,
     facts::Facts,
+    linked::Trails,
     period::{self, PeriodProvenance, PeriodReport, PeriodRequest},
     register::Register,
     report::{Comparison, Provenance, Report, StreamRead},
@@ -29,6 +32,7 @@ pub struct Evidence {
     registers: BTreeMap<u64, Arc<Register>>,
     incidents: BTreeMap<IncidentId, Facts>,
     strangers: usize,
+    trails: Trails,
     said: StreamRead,
     log: StreamRead,
 }
@@ -72,6 +76,7 @@ impl Evidence {
         read.last_at = Some(entry.time);
         match self.fold.apply(entry) {
             Verdict::Event(event) => {
+                self.trails.event(entry.time, &event);
                 if let Some(facts) = self.facts(&event.incident) {
                     facts.event(entry, *event);
                 }
@@ -92,6 +97,8 @@ impl Evidence {
             }
             Verdict::Recorded(subject) => self.recorded(&subject, entry),
             Verdict::Foreign => self.foreign(entry),
+            Verdict::Report(report) => self.trails.report(entry.time, *report),
+            Verdict::Link(linking) => self.trails.link(entry.time, *linking),
             Verdict::Repeated | Verdict::Trusted => {}
         }
     }
@@ -109,7 +116,8 @@ impl Evidence {
         let unknown = || Error::UnknownIncident { incident: incident.clone(), said: self.said.entries };
         let facts = self.incidents.get(incident).ok_or_else(unknown)?;
         let provenance = self.provenance(facts, request.as_of);
-        compute::report(incident, facts, provenance, request).ok_or_else(unknown)
+        let linked = self.trails.of(incident, request.only.as_ref().map(BodyId::from).as_ref());
+        compute::report(incident, facts, linked, provenance, request).ok_or_else(unknown)
     }
 
     /// How timely everybody was between two days.

@@ -233,6 +233,9 @@ impl Facts {
             Subject::Window { .. }
             | Subject::Incident { .. }
             | Subject::Receipt { .. }
+            | Subject::Report { .. }
+            | Subject::Link { .. }
+            | Subject::Proposal { .. }
             | Subject::Directory { .. }
             | Subject::Refusal { .. }
             | Subject::Checkpoint { .. } => true,

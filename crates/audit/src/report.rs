@@ -11,7 +11,7 @@ use tocsin_protocol::{
     ReceiptMethod, RecipientId, RefusalCode, Requirement, Signer, Status, StepNumber, StoppedBy, Timestamp,
 };
 
-use crate::problem::Problem;
+use crate::{linked::LinkedReport, problem::Problem};
 pub use operator::*;
 
 /// The version of the report's form, as `schema_version` has it.
@@ -41,6 +41,9 @@ pub struct Report {
     pub events: Vec<EventReport>,
     /// Every recipient once, by its worst event, in the order of the directory.
     pub recipients: Vec<RecipientReport>,
+    /// Reports and incidents that a person has said are of the same outage, or are not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub linked: Vec<LinkedReport>,
     /// What was said of this incident and does not count.
     pub refusals: Vec<RefusalReport>,
     /// What a reader must know before believing the rest.

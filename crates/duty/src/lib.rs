@@ -7,11 +7,13 @@
 //! broker's, and comes with the fact. So any replica that folds the same entries decides the same, and every rule can
 //! be tested without a socket.
 
+mod answers;
 mod directory;
 mod doors;
 mod fold;
 mod worsening;
 
+pub use answers::Answers;
 pub use directory::*;
 pub use doors::{Shut, check_link};
 pub use fold::{Batch, Fold, Trust, Verdict, serves};

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use tocsin_protocol::{Entry, NewFact, RecipientId, Signed, Stream, Subject};
 
 use crate::{
-    Appended, Backup, Connection, Error, Follow, Notices, Presence, Said, Shape, Touch, Work, WorkOptions,
-    read::Wanted, shared::Shared,
+    Appended, Backup, Connection, Error, Follow, Notices, Presence, Said, Shape, Touch, Widened, Work,
+    WorkOptions, read::Wanted, shared::Shared,
 };
 
 /// Both streams, over one connection. Clones share it.
@@ -26,11 +26,12 @@ impl Ledger {
         Shared::connect(connection).await.map(|shared| Self(Arc::new(shared)))
     }
 
-    /// Makes both streams where they are not there, and verifies those that are.
+    /// Makes both streams where they are not there, gives those that an older version made the subjects that they lack,
+    /// which it tells, and verifies them.
     ///
     /// # Errors
-    /// As [`Self::verify`], and [`Error::Refused`] when the server will not make one.
-    pub async fn set_up(&self, shape: &Shape) -> Result<(), Error> {
+    /// As [`Self::verify`], and [`Error::Refused`] when the server will not make or widen one.
+    pub async fn set_up(&self, shape: &Shape) -> Result<Vec<Widened>, Error> {
         self.0.set_up(shape).await
     }
 

@@ -45,5 +45,5 @@ pub use outcome::{Appended, Position, Said};
 pub use presence::{BEAT, Presence, present_subject};
 pub use progress::{Job, Progress, Seen, Watch};
 pub use shape::{MINIMUM_SERVER, Shape};
-pub use streams::Touch;
+pub use streams::{Touch, Widened};
 pub use work::{Item, NOTIFIER_WORK, Work, WorkOptions};

@@ -55,8 +55,8 @@ pub(crate) fn wanted(stream: Stream, shape: &Shape) -> Map<String, Value> {
         // Whoever may publish to a stream that allows schedules, roll-ups or TTLs can use those headers to delete or
         // forge what its subjects deny it. Strangers publish here, so nothing of the kind is allowed.
         Stream::Said => json!({
-            "description": "What others say: events and receipts, each signed by its author",
-            "subjects": ["tocsin.incident.*.*.*", "tocsin.receipt.*.*.*.*"],
+            "description": "What others say: events, receipts, reports and links, each signed by its author",
+            "subjects": ["tocsin.incident.*.*.*", "tocsin.receipt.*.*.*.*", "tocsin.report.*.*", "tocsin.link.*.*"],
             "discard": "new",
             "max_msg_size": SAID_MESSAGE_MOST,
             "max_consumers": SAID_CONSUMERS,
@@ -73,6 +73,7 @@ pub(crate) fn wanted(stream: Stream, shape: &Shape) -> Map<String, Value> {
                 "tocsin.directory.*", "tocsin.refusal.*.*", "tocsin.dispatch.*.*.*", "tocsin.notice.*.*.*",
                 "tocsin.window.*.*.*", "tocsin.due.*.*.*", "tocsin.finding.*.*.*",
                 "tocsin.escalation.*.*.*.*", "tocsin.attempt.*.*.*.*.*.*", "tocsin.checkpoint.*",
+                "tocsin.proposal.*.*",
             ],
             // Nothing is ever discarded, as there is no limit; a stream with schedules does not take "new".
             "discard": "old",
@@ -163,6 +164,31 @@ const COMPARED: [&str; 22] = [
     "republish",
 ];
 
+/// A stream that an older version made, and what it holds now besides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Widened {
+    /// The stream.
+    pub stream: &'static str,
+    /// The subjects that it did not have.
+    pub subjects: Vec<String>,
+}
+
+/// The subjects that a stream lacks and that an older version did not know, where that is all in which it differs: then
+/// nothing that it holds is touched by adding them.
+fn lacking(stream: Stream, found: &Map<String, Value>) -> Option<Vec<String>> {
+    let there = found.get("subjects")?.as_array()?;
+    let wanted = wanted(stream, &Shape::default());
+    let needed = wanted.get("subjects")?.as_array()?;
+    if there.is_empty() || !there.iter().all(|subject| needed.contains(subject)) {
+        return None;
+    }
+    let mut whole = found.clone();
+    whole.insert("subjects".to_owned(), needed.clone().into());
+    let missing = needed.iter().filter(|subject| !there.contains(subject));
+    let missing: Vec<_> = missing.filter_map(|subject| subject.as_str().map(str::to_owned)).collect();
+    (!missing.is_empty() && difference(stream, &whole).is_none()).then_some(missing)
+}
+
 #[derive(Deserialize)]
 struct StreamInfo {
     config: Map<String, Value>,
@@ -194,30 +220,71 @@ struct State {
 }
 
 impl Shared {
-    /// Makes both streams where they are not there, and verifies those that are.
-    pub(crate) async fn set_up(&self, shape: &Shape) -> Result<(), Error> {
+    /// Makes both streams where they are not there, gives those that an older version made the subjects that they lack,
+    /// and verifies them.
+    pub(crate) async fn set_up(&self, shape: &Shape) -> Result<Vec<Widened>, Error> {
+        let mut widened = Vec::new();
         for stream in [Stream::Said, Stream::Log] {
             let attempted = format!("making stream {}", stream.name());
             let verb = format!("STREAM.CREATE.{}", stream.name());
             match self.api::<Value>(&attempted, &verb, &wanted(stream, shape)).await? {
                 // One that stands there already is verified below, whoever made it.
                 Ok(_) => {}
-                Err(error) if error.err_code == code::STREAM_NAME_IN_USE => {}
+                Err(error) if error.err_code == code::STREAM_NAME_IN_USE => {
+                    widened.extend(self.widen(stream).await?);
+                }
                 Err(error) => return Err(error.told(&attempted, stream, self)),
             }
         }
-        self.verify().await
+        self.verify().await?;
+        Ok(widened)
+    }
+
+    /// Adds the subjects that a stream lacks, where that is all in which it differs.
+    async fn widen(&self, stream: Stream) -> Result<Option<Widened>, Error> {
+        let mut config = self.info(stream, &mut self.patience()).await?.config;
+        let Some(subjects) = lacking(stream, &config) else { return Ok(None) };
+        let all = wanted(stream, &Shape::default()).remove("subjects");
+        config.extend(all.map(|all| ("subjects".to_owned(), all)));
+        let attempted = format!("adding subjects to stream {}", stream.name());
+        let verb = format!("STREAM.UPDATE.{}", stream.name());
+        self.api::<Value>(&attempted, &verb, &config)
+            .await?
+            .map_err(|error| error.told(&attempted, stream, self))?;
+        tracing::info!(
+            stream = stream.name(),
+            ?subjects,
+            "the stream takes what an older version did not know"
+        );
+        Ok(Some(Widened { stream: stream.name(), subjects }))
     }
 
     /// Holds both streams against what they must be.
     pub(crate) async fn verify(&self) -> Result<(), Error> {
+        self.hold(|_, _| false).await
+    }
+
+    /// The same, where those of an older version will do, which lack subjects and no more.
+    pub(crate) async fn verify_as_old(&self) -> Result<(), Error> {
+        self.hold(|stream, config| lacking(stream, config).is_some()).await
+    }
+
+    async fn hold(&self, will_do: impl Fn(Stream, &Map<String, Value>) -> bool) -> Result<(), Error> {
         for stream in [Stream::Said, Stream::Log] {
             let info = self.info(stream, &mut self.patience()).await?;
+            if will_do(stream, &info.config) {
+                continue;
+            }
             if let Some((setting, found, wanted)) = difference(stream, &info.config) {
-                let mend = format!(
-                    "set it with `nats stream edit {}`, or, if the stream is empty, remove it and run `tocsin setup`",
-                    stream.name()
-                );
+                let mend = if lacking(stream, &info.config).is_some() {
+                    "an older version made it: run `tocsin setup`, which adds what is missing and touches nothing else"
+                        .to_owned()
+                } else {
+                    format!(
+                        "set it with `nats stream edit {}`, or, if the stream is empty, remove it and run `tocsin setup`",
+                        stream.name()
+                    )
+                };
                 return Err(Error::Differs { stream: stream.name(), setting, found, wanted, mend });
             }
         }
@@ -304,6 +371,23 @@ mod tests {
         log.remove("sources");
         log.remove("republish");
         assert_eq!(difference(Stream::Log, &log).unwrap().0, "republish");
+    }
+
+    #[test]
+    fn a_stream_of_an_older_version_lacks_subjects_and_nothing_else() {
+        for stream in [Stream::Said, Stream::Log] {
+            let mut old = ours(stream);
+            assert_eq!(lacking(stream, &old), None, "nothing is missing");
+            let first = old["subjects"][0].clone();
+            old.insert("subjects".to_owned(), json!([first]));
+            let missing = ours(stream)["subjects"].as_array().unwrap().len() - 1;
+            assert_eq!(lacking(stream, &old).unwrap().len(), missing);
+            let mut changed = old.clone();
+            changed.insert("max_msgs".to_owned(), 7.into());
+            assert_eq!(lacking(stream, &changed), None, "it differs in more");
+            old.insert("subjects".to_owned(), json!([first, "mine.>"]));
+            assert_eq!(lacking(stream, &old), None, "it holds what is not ours");
+        }
     }
 
     #[test]

@@ -110,10 +110,30 @@ id!(
     /// A place that an incident touches and that recipients serve.
     AreaId, "area", "west-mercia"
 );
+id!(
+    /// What a body says that it sees, by its own count.
+    ReportId, "report", "calls-stopped-0631"
+);
+id!(
+    /// One person's word that two trails are of the same outage, or are not, by the publisher's own count.
+    LinkId, "link", "kent-is-ours"
+);
 
 impl From<&RecipientId> for BodyId {
     fn from(recipient: &RecipientId) -> Self {
         Self(Arc::clone(&recipient.0))
+    }
+}
+
+impl BodyId {
+    /// The recipient of that name.
+    pub fn as_recipient(&self) -> RecipientId {
+        RecipientId(Arc::clone(&self.0))
+    }
+
+    /// The publisher of that name.
+    pub fn as_publisher(&self) -> PublisherId {
+        PublisherId(Arc::clone(&self.0))
     }
 }
 

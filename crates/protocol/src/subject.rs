@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Stream,
     error::{Error, shown},
-    id::{BodyId, IncidentId, PublisherId, RecipientId},
+    id::{BodyId, IncidentId, LinkId, PublisherId, RecipientId, ReportId},
 };
 
 macro_rules! number {
@@ -143,6 +143,20 @@ pub enum Subject {
         /// Delivered or acknowledged.
         stage: ReceiptStage,
     },
+    /// `tocsin.report.<body>.<report>`: what a body sees, said by it.
+    Report {
+        /// Who says it.
+        body: BodyId,
+        /// Its own name for it.
+        report: ReportId,
+    },
+    /// `tocsin.link.<publisher>.<link>`: a person's word that two trails are of the same outage, or are not.
+    Link {
+        /// Who says it.
+        publisher: PublisherId,
+        /// Its own name for it.
+        link: LinkId,
+    },
     /// `tocsin.directory.<version>`: the directory and policies in force from here on.
     Directory {
         /// From 1.
@@ -152,6 +166,13 @@ pub enum Subject {
     Refusal {
         /// Whose message was refused, as its subject names it; `None`, written `_`, where that names nobody.
         body: Option<BodyId>,
+        /// The sequence in `TOCSIN_SAID`.
+        said: u64,
+    },
+    /// `tocsin.proposal.<publisher>.<sequence in SAID>`: what was said there may be of the same outage as other trails.
+    Proposal {
+        /// Who is to say whether it is.
+        publisher: PublisherId,
         /// The sequence in `TOCSIN_SAID`.
         said: u64,
     },
@@ -250,7 +271,9 @@ impl Subject {
     pub fn speaker(subject: &str) -> Option<BodyId> {
         let mut words = subject.split('.');
         match (words.next(), words.next(), words.next()) {
-            (Some(Self::ROOT), Some("incident" | "receipt"), Some(body)) => BodyId::new(body).ok(),
+            (Some(Self::ROOT), Some("incident" | "receipt" | "report" | "link"), Some(body)) => {
+                BodyId::new(body).ok()
+            }
             _ => None,
         }
     }
@@ -258,7 +281,9 @@ impl Subject {
     /// The stream that holds the facts of this form.
     pub fn stream(&self) -> Stream {
         match self {
-            Self::Incident { .. } | Self::Receipt { .. } => Stream::Said,
+            Self::Incident { .. } | Self::Receipt { .. } | Self::Report { .. } | Self::Link { .. } => {
+                Stream::Said
+            }
             _ => Stream::Log,
         }
     }
@@ -280,7 +305,12 @@ impl Subject {
             | Self::Finding { incident, event, .. }
             | Self::Escalation { incident, event, .. }
             | Self::Attempt { incident, event, .. } => Some((incident, *event)),
-            Self::Directory { .. } | Self::Refusal { .. } | Self::Checkpoint { .. } => None,
+            Self::Report { .. }
+            | Self::Link { .. }
+            | Self::Proposal { .. }
+            | Self::Directory { .. }
+            | Self::Refusal { .. }
+            | Self::Checkpoint { .. } => None,
         }
     }
 }
@@ -294,6 +324,9 @@ impl fmt::Display for Subject {
             Self::Receipt { recipient, incident, event, stage } => {
                 write!(f, "tocsin.receipt.{recipient}.{incident}.{event}.{}", stage.as_str())
             }
+            Self::Report { body, report } => write!(f, "tocsin.report.{body}.{report}"),
+            Self::Link { publisher, link } => write!(f, "tocsin.link.{publisher}.{link}"),
+            Self::Proposal { publisher, said } => write!(f, "tocsin.proposal.{publisher}.{said}"),
             Self::Directory { version } => write!(f, "tocsin.directory.{version}"),
             Self::Refusal { body, said } => {
                 write!(f, "tocsin.refusal.{}.{said}", body.as_ref().map_or(Self::NOBODY, BodyId::as_str))
@@ -361,6 +394,13 @@ impl FromStr for Subject {
             },
             ("receipt", _) => {
                 return Err(unknown("tocsin.receipt.<recipient>.<incident>.<n>.{delivered|acknowledged}"));
+            }
+            ("report", [body, report]) => Self::Report { body: body.parse()?, report: report.parse()? },
+            ("report", _) => return Err(unknown("tocsin.report.<body>.<report>")),
+            ("link", [publisher, link]) => Self::Link { publisher: publisher.parse()?, link: link.parse()? },
+            ("link", _) => return Err(unknown("tocsin.link.<publisher>.<link>")),
+            ("proposal", [publisher, said]) => {
+                Self::Proposal { publisher: publisher.parse()?, said: long(said)? }
             }
             ("directory", [version]) => Self::Directory { version: long(version)? },
             ("refusal", [body, said]) => Self::Refusal {
@@ -440,7 +480,7 @@ mod tests {
     }
 
     fn subject() -> impl Strategy<Value = Subject> {
-        (slug(), slug(), 1..=u32::MAX, 1..=u32::MAX, 1..=u64::MAX, 1..=u32::MAX, 0..14_usize).prop_map(
+        (slug(), slug(), 1..=u32::MAX, 1..=u32::MAX, 1..=u64::MAX, 1..=u32::MAX, 0..17_usize).prop_map(
             |(a, b, event, step, long, attempt, form)| {
                 let (recipient, publisher) = (RecipientId::new(&a).unwrap(), PublisherId::new(&a).unwrap());
                 let incident = IncidentId::new(&b).unwrap();
@@ -452,6 +492,11 @@ mod tests {
                     3 => Subject::Directory { version: long },
                     4 => Subject::Refusal { body: Some(BodyId::new(&a).unwrap()), said: long },
                     13 => Subject::Refusal { body: None, said: long },
+                    14 => {
+                        Subject::Report { body: BodyId::new(&a).unwrap(), report: ReportId::new(&b).unwrap() }
+                    }
+                    15 => Subject::Link { publisher, link: LinkId::new(&b).unwrap() },
+                    16 => Subject::Proposal { publisher, said: long },
                     5 => Subject::Dispatch { publisher, incident, event },
                     6 => Subject::Notice { recipient, incident, event },
                     7 => Subject::Window { incident, event, step },
@@ -486,7 +531,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_parses_prints_as_it_was(text in "(tocsin|x)\\.(incident|receipt|directory|refusal|dispatch|due|window|notice|attempt|checkpoint)(\\.[a-z0-9*>_-]{1,4}){0,7}") {
+        fn whatever_parses_prints_as_it_was(text in "(tocsin|x)\\.(incident|receipt|report|link|proposal|directory|refusal|dispatch|due|window|notice|attempt|checkpoint)(\\.[a-z0-9*>_-]{1,4}){0,7}") {
             if let Ok(subject) = text.parse::<Subject>() {
                 prop_assert_eq!(subject.to_string(), text);
             }
@@ -507,6 +552,9 @@ mod tests {
             ("tocsin.receipt.kent.x.1.acknowledged", "tocsin.refusal.kent.7"),
             ("tocsin.receipt.Kent.x.1.acknowledged", "tocsin.refusal._.7"),
             ("tocsin.receipt._.x.1.acknowledged", "tocsin.refusal._.7"),
+            ("tocsin.report.kent.x", "tocsin.refusal.kent.7"),
+            ("tocsin.link.bt.x.y", "tocsin.refusal.bt.7"),
+            ("tocsin.proposal.bt.1", "tocsin.refusal._.7"),
             ("tocsin.dispatch.bt.x.1", "tocsin.refusal._.7"),
             ("other.incident.bt.x.1", "tocsin.refusal._.7"),
             (&long, "tocsin.refusal._.7"),
@@ -522,6 +570,12 @@ mod tests {
     fn near_misses_are_refused() {
         for bad in [
             "tocsin.refusal.1",
+            "tocsin.report.kent",
+            "tocsin.report._.x",
+            "tocsin.report.kent.x.1",
+            "tocsin.link.bt",
+            "tocsin.proposal.bt.x",
+            "tocsin.proposal.bt.0",
             "tocsin.refusal.-.1",
             "tocsin.dispatch.x.1",
             "tocsin.dispatch._.x.1",

@@ -60,7 +60,8 @@ pub(crate) fn accounts(bodies: &[Body], services: &BTreeMap<Service, String>) ->
         // What a relay answered is in the notifier's attempts.
         let limits = match service {
             Service::Notifier => "limits { max_payload: 65536, max_connections: 32 }",
-            _ => "limits { max_payload: 8192, max_connections: 8 }",
+            // An agency's report may be as large as 16 KiB.
+            _ => "limits { max_payload: 32768, max_connections: 8 }",
         };
         own.push_str(&account(&name, Some(key.as_str()), limits, &imports));
     }

@@ -56,6 +56,9 @@ impl Imports {
                 read_back(SAID, &format!("tocsin.incident.{id}.*.*")),
                 read_back(LOG, "tocsin.directory.*"),
                 read_back(LOG, &format!("tocsin.dispatch.{id}.*.*")),
+                format!("tocsin.link.{id}.*"),
+                read_back(SAID, &format!("tocsin.link.{id}.*")),
+                read_back(LOG, &format!("tocsin.proposal.{id}.*")),
             ]);
         }
         if body.receives
@@ -76,7 +79,12 @@ impl Imports {
             rights.pulled.push(format!("$JS.API.CONSUMER.MSG.NEXT.{LOG}.{desk}"));
             rights.heard.push(format!("tocsin.wake.{id}.>"));
         }
-        rights.asked.push(read_back(LOG, &format!("tocsin.refusal.{id}.*")));
+        // Whoever is listed may say what they see.
+        rights.asked.extend([
+            format!("tocsin.report.{id}.*"),
+            read_back(SAID, &format!("tocsin.report.{id}.*")),
+            read_back(LOG, &format!("tocsin.refusal.{id}.*")),
+        ]);
         rights
     }
 
@@ -88,6 +96,8 @@ impl Imports {
             Service::Console => (
                 vec![
                     "tocsin.receipt.*.*.*.acknowledged".to_owned(),
+                    // What an agency's people report on its pages.
+                    "tocsin.report.*.*".to_owned(),
                     // Which desks there are.
                     format!("$JS.API.CONSUMER.NAMES.{LOG}"),
                 ],
@@ -182,6 +192,7 @@ impl Rights {
                     "window.>",
                     "finding.>",
                     "escalation.>",
+                    "proposal.*.*",
                     "checkpoint.*",
                 ],
                 vec![format!("$JS.API.CONSUMER.NAMES.{LOG}")],

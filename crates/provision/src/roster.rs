@@ -68,9 +68,11 @@ pub(crate) struct Body {
 pub(crate) fn bodies(document: &DirectoryDocument) -> Result<(Vec<Body>, Vec<String>), Error> {
     let mut all: BTreeMap<String, Body> = BTreeMap::new();
     let mut without = Vec::new();
-    let publishers = document.publishers.iter().map(|one| (one.id.as_str(), one.key.as_ref(), true));
-    let recipients = document.recipients.iter().map(|one| (one.id.as_str(), one.key.as_ref(), false));
-    for (id, key, publishes) in publishers.chain(recipients) {
+    let publishers = document.publishers.iter().map(|one| (one.id.as_str(), one.key.as_ref(), true, false));
+    let recipients = document.recipients.iter().map(|one| (one.id.as_str(), one.key.as_ref(), false, true));
+    // A monitor reports, which any body may, and does nothing else.
+    let monitors = document.monitors.iter().map(|one| (one.id.as_str(), one.key.as_ref(), false, false));
+    for (id, key, publishes, receives) in publishers.chain(recipients).chain(monitors) {
         if Service::named(id).is_some() {
             return Err(Error::Reserved { id: id.to_owned() });
         }
@@ -85,7 +87,7 @@ pub(crate) fn bodies(document: &DirectoryDocument) -> Result<(Vec<Body>, Vec<Str
         });
         // A directory that was checked gives a body one key, whatever it is.
         body.publishes |= publishes;
-        body.receives |= !publishes;
+        body.receives |= receives;
     }
     Ok((all.into_values().collect(), without))
 }

@@ -13,6 +13,14 @@ pub enum Error {
         /// Each fault: where, what was given, what is expected.
         problems: Vec<Problem>,
     },
+    /// A report or a link is not as the schema says. Nothing was said; every fault is listed.
+    #[error("the {what} is not valid and was not said; mend it and say it again:{}", listed(problems))]
+    Unfit {
+        /// Which it was to be.
+        what: &'static str,
+        /// Each fault: where, what was given, what is expected.
+        problems: Vec<Problem>,
+    },
     /// The event is another publisher's.
     #[error(
         "the event says publisher \"{found}\", but this publisher is \"{own}\": it was not sent; mend the event or the configuration"

@@ -20,6 +20,7 @@ mod prepare;
 mod preview;
 mod send;
 mod spool;
+mod trails;
 
 pub use answer::{Answer, Dispatched, await_answer};
 pub use draft::{Changes, Details, FirstMinute, FollowUp, first_minute, follow_up};
@@ -31,3 +32,4 @@ pub use prepare::{Prepared, prepare, prepare_bytes};
 pub use preview::{Preview, preview};
 pub use send::{Published, RefusedAtTheDoor, Sending, publish, send};
 pub use spool::{PENDING_MAX, Pending, Sent, SetAside, Spool, Spooled};
+pub use trails::{Proposals, Spoken, proposals, refusal_of, say_link, say_report};

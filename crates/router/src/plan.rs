@@ -20,6 +20,7 @@ pub(crate) enum Kind {
     Notices,
     Finding,
     Escalations,
+    Proposals,
     Refusals,
 }
 
@@ -29,6 +30,7 @@ impl Kind {
             Subject::Dispatch { .. } => Self::Dispatch,
             Subject::Notice { .. } => Self::Notices,
             Subject::Finding { .. } => Self::Finding,
+            Subject::Proposal { .. } => Self::Proposals,
             Subject::Refusal { .. } => Self::Refusals,
             _ => Self::Escalations,
         }

@@ -23,6 +23,20 @@ pub(crate) fn met(entry: &Entry, verdict: &Verdict) {
             publisher = %event.publisher,
             "an event was said"
         ),
+        Verdict::Report(report) => tracing::info!(
+            body = %report.body,
+            report = %report.report,
+            status = %report.status,
+            says = report.says.as_str(),
+            "a report was said"
+        ),
+        Verdict::Link(linking) => tracing::info!(
+            incident = %linking.incident,
+            publisher = %linking.publisher,
+            with = %linking.with,
+            answer = linking.answer.as_str(),
+            "a link was said"
+        ),
         Verdict::Recorded(Subject::Directory { version }) => {
             tracing::info!(version, "a directory is in force");
         }
@@ -87,6 +101,11 @@ impl Told {
                     "a window closed"
                 );
             }
+            Kind::Proposals => tracing::info!(
+                written,
+                facts,
+                "trails that may be of one outage were proposed for linking: see `tocsin proposals`"
+            ),
             Kind::Notices | Kind::Escalations => {
                 tracing::info!(
                     trace_id = first.subject.trace_id().map(display),

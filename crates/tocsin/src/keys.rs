@@ -57,6 +57,8 @@ struct Bodies {
     #[serde(default)]
     publishers: Vec<Body>,
     #[serde(default)]
+    monitors: Vec<Body>,
+    #[serde(default)]
     recipients: Vec<Body>,
 }
 
@@ -81,6 +83,7 @@ pub(crate) fn for_directory(directory: &Path, out: &Path) -> Result<MadeAll, Fai
     let all: BTreeSet<String> = bodies
         .publishers
         .into_iter()
+        .chain(bodies.monitors)
         .chain(bodies.recipients)
         .filter(|body| body.key.is_none())
         .map(|body| body.id.to_string())

@@ -17,6 +17,8 @@ use super::{
 const AT_THE_DOOR: &[(&str, &str, &str)] = &[
     ("say that a desk holds a notice", "tocsin.receipt.a.x.1.delivered", "{}"),
     ("say an event", "tocsin.incident.operator.x.9", "{}"),
+    ("say a link", "tocsin.link.operator.l", "{}"),
+    ("forge a proposal", "tocsin.proposal.operator.2", "{}"),
     ("put a directory in force", "tocsin.directory.2", "{}"),
     ("pre-empt a dispatch", "tocsin.dispatch.operator.y.1", "{}"),
     ("forge a notice", "tocsin.notice.a.y.1", "{}"),

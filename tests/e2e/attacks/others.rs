@@ -26,6 +26,15 @@ pub(super) async fn publisher(table: &mut Table, fort: &Fort, operator: &Ledger)
         &[
             ("say an event as another", "tocsin.incident.operator.x.2", "{}"),
             ("say a receipt", "tocsin.receipt.b.x.1.acknowledged", "{}"),
+            ("say a report as another", "tocsin.report.b.r", "{}"),
+            ("say a link as another", "tocsin.link.operator.l", "{}"),
+            ("read an agency's report", "$JS.API.DIRECT.GET.TOCSIN_SAID.tocsin.report.b.*", ""),
+            (
+                "read what is proposed to another",
+                "$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.proposal.operator.*",
+                "",
+            ),
+            ("forge a proposal", "tocsin.proposal.control-room.2", "{}"),
             ("read another's events", "$JS.API.DIRECT.GET.TOCSIN_SAID.tocsin.incident.operator.x.1", ""),
             ("read a notice", "$JS.API.DIRECT.GET.TOCSIN_LOG.tocsin.notice.b.x.1", ""),
             ("read a receipt", "$JS.API.DIRECT.GET.TOCSIN_SAID.tocsin.receipt.b.x.1.acknowledged", ""),

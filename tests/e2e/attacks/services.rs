@@ -14,6 +14,7 @@ use super::{
 const FACTS: &[(&str, &str)] = &[
     ("tocsin.directory.9", "administrator"),
     ("tocsin.refusal.b.999", "router"),
+    ("tocsin.proposal.operator.999", "router"),
     ("tocsin.dispatch.operator.y.1", "router"),
     ("tocsin.notice.b.y.1", "router"),
     ("tocsin.window.y.1.1", "router"),
@@ -25,6 +26,8 @@ const FACTS: &[(&str, &str)] = &[
     ("tocsin.due.y.1.1", "the broker"),
     ("tocsin.incident.operator.y.1", "a publisher"),
     ("tocsin.receipt.b.x.1.acknowledged", "a recipient"),
+    ("tocsin.report.b.r", "a body"),
+    ("tocsin.link.operator.l", "a publisher"),
 ];
 
 /// What none of them may do.

@@ -276,7 +276,7 @@ impl World {
 async fn set_up(ledger: &Ledger, cast: &Cast) {
     let shape = Shape { replicas: SERVERS, ..Shape::default() };
     until("three servers agree on the streams", async || {
-        ledger.set_up(&shape).await.map_err(|why| why.to_string())
+        ledger.set_up(&shape).await.map(drop).map_err(|why| why.to_string())
     })
     .await;
     let body = to_body("directory", &cast.document).unwrap();

@@ -45,6 +45,7 @@ pub fn check(evidence: &Evidence) -> Opinion {
     let log = Log::read(&evidence.log, &mut faults);
     let heard = Heard::read(&evidence.said, &log, &mut faults);
     written::whole(&log, &heard, &mut faults);
+    written::proposed(&log, &heard, &mut faults);
     let rows = duties::judge(&log, &heard, &mut faults);
     let repeated = mails::judge(&log, &heard, &evidence.mails, &mut faults);
     Opinion { faults, rows, repeated }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use tocsin_protocol::{
     AreaId, AreaScope, AuthorKey, DirectoryDocument, Entry, Event, EventKind, EventNumber, IncidentId,
-    Receipt, ReceiptMethod, ReceiptStage, Recipient, RecipientId, Subject, Timestamp, schema,
+    Receipt, ReceiptMethod, ReceiptStage, Recipient, RecipientId, Report, ReportSource, Subject, Timestamp,
+    Trail, schema,
 };
 
 use super::{
@@ -39,6 +40,17 @@ pub(super) struct Heard {
     pub(super) acknowledged: BTreeMap<(IncidentId, RecipientId), Vec<Acknowledged>>,
     pub(super) delivered: BTreeMap<(IncidentId, EventNumber, RecipientId), Timestamp>,
     receipts: BTreeMap<String, String>,
+    /// By subject: the signature, and what it says.
+    pub(super) reports: BTreeMap<String, (String, SaidReport)>,
+    links: BTreeMap<String, String>,
+}
+
+/// A report that counts.
+#[derive(Debug)]
+pub(super) struct SaidReport {
+    pub(super) fact: Report,
+    pub(super) sequence: u64,
+    pub(super) time: Timestamp,
 }
 
 enum Judged {
@@ -81,6 +93,8 @@ impl Heard {
         match &subject {
             Subject::Incident { .. } => self.event(entry, &subject, directory),
             Subject::Receipt { .. } => self.receipt(entry, &subject, log, directory),
+            Subject::Report { .. } => self.report(entry, &subject, directory),
+            Subject::Link { .. } => self.link(entry, &subject, directory),
             _ => Judged::Refused("subject"),
         }
     }
@@ -187,6 +201,97 @@ impl Heard {
         Judged::Counts
     }
 
+    fn report(&mut self, entry: &Entry, subject: &Subject, directory: &DirectoryDocument) -> Judged {
+        let Subject::Report { body, .. } = subject else { return Judged::Refused("subject") };
+        let recipient = directory.recipients.iter().find(|known| known.id.as_str() == body.as_str());
+        let publisher = directory.publishers.iter().find(|known| known.id.as_str() == body.as_str());
+        let monitor = directory.monitors.iter().find(|known| known.id == *body);
+        if recipient.is_none() && publisher.is_none() && monitor.is_none() {
+            return Judged::Refused("body");
+        }
+        let by_recipient = recipient.and_then(|known| signed(entry, known.key.as_deref()));
+        let by_publisher = publisher.and_then(|known| signed(entry, known.key.as_deref()));
+        let by_monitor = monitor.and_then(|known| signed(entry, known.key.as_deref()));
+        let by_console = recipient
+            .filter(|known| known.console)
+            .and_then(|_| signed(entry, directory.console_key.as_deref()));
+        let all = [&by_recipient, &by_publisher, &by_monitor, &by_console];
+        let Some(signature) = all.into_iter().flatten().next().cloned() else {
+            return Judged::Refused("signature");
+        };
+        let Ok(report) = schema::check_report(&entry.body) else { return Judged::Refused("schema") };
+        if report.subject() != *subject {
+            return Judged::Refused("mismatch");
+        }
+        let may = match report.source {
+            ReportSource::Agency => by_recipient.is_some() || by_console.is_some(),
+            ReportSource::Operator => by_publisher.is_some(),
+            ReportSource::Monitoring => {
+                by_recipient.is_some() || by_publisher.is_some() || by_monitor.is_some()
+            }
+        };
+        if !may {
+            return Judged::Refused("source");
+        }
+        let scopes = [publisher.map(|known| &known.areas), monitor.map(|known| &known.areas)];
+        let served = recipient.map(|known| AreaScope::These(known.areas.clone()));
+        let its = |area| {
+            let scopes = scopes.into_iter().flatten().chain(&served);
+            scopes.into_iter().any(|scope| may_speak_of(directory, scope, area))
+        };
+        if !report.areas.iter().all(its) {
+            return Judged::Refused("area");
+        }
+        if let Some((there, _)) = self.reports.get(&entry.subject) {
+            return if *there == signature { Judged::Repeats } else { Judged::Refused("said already") };
+        }
+        if let Some(earlier) = &report.adds_to {
+            let earlier = Subject::Report { body: body.clone(), report: earlier.clone() }.to_string();
+            let there = self.reports.get(&earlier);
+            if there.is_none_or(|(_, there)| there.fact.status != report.status) {
+                return Judged::Refused("adds to nothing");
+            }
+        }
+        let said = SaidReport { fact: report, sequence: entry.sequence, time: entry.time };
+        self.reports.insert(entry.subject.clone(), (signature, said));
+        Judged::Counts
+    }
+
+    fn link(&mut self, entry: &Entry, subject: &Subject, directory: &DirectoryDocument) -> Judged {
+        let Subject::Link { publisher, .. } = subject else { return Judged::Refused("subject") };
+        let known = directory.publishers.iter().find(|known| known.id == *publisher);
+        let Some(known) = known else { return Judged::Refused("publisher") };
+        let Some(signature) = signed(entry, known.key.as_deref()) else {
+            return Judged::Refused("signature");
+        };
+        let Ok(link) = schema::check_link(&entry.body) else { return Judged::Refused("schema") };
+        if link.subject() != *subject {
+            return Judged::Refused("mismatch");
+        }
+        if let Some(there) = self.links.get(&entry.subject) {
+            return if *there == signature { Judged::Repeats } else { Judged::Refused("said already") };
+        }
+        let first = |incident: &IncidentId| {
+            self.events.get(&(incident.clone(), EventNumber::FIRST)).map(|said| &said.fact)
+        };
+        let own = first(&link.incident).filter(|own| own.publisher == *publisher);
+        let other = match &link.with {
+            Trail::Incident(trail) => first(&trail.incident)
+                .filter(|other| other.publisher == trail.publisher && trail.incident != link.incident)
+                .map(|other| other.status),
+            Trail::Report(trail) => {
+                let subject = Subject::Report { body: trail.body.clone(), report: trail.report.clone() };
+                self.reports.get(&subject.to_string()).map(|(_, said)| said.fact.status)
+            }
+        };
+        match (own, other) {
+            (Some(own), Some(other)) if own.status == other => {}
+            _ => return Judged::Refused("trail"),
+        }
+        self.links.insert(entry.subject.clone(), signature);
+        Judged::Counts
+    }
+
     /// When a recipient first acknowledged an event, or a later one of its incident.
     pub(super) fn acknowledged_at(
         &self,
@@ -256,7 +361,7 @@ fn link_holds(directory: &DirectoryDocument, receipt: &Receipt, link: &str, at: 
         && expires.parse().is_ok_and(|end: i64| Timestamp::from_second(end).is_ok_and(|end| at <= end))
 }
 
-fn may_speak_of(directory: &DirectoryDocument, scope: &AreaScope, area: &AreaId) -> bool {
+pub(super) fn may_speak_of(directory: &DirectoryDocument, scope: &AreaScope, area: &AreaId) -> bool {
     let mut at = Some(area);
     let mut known = false;
     let mut within = *scope == AreaScope::All;

@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tocsin_protocol::{
     AttemptBegun, AttemptEnded, AttemptPhase, ClockStart, DirectoryDocument, Dispatch, Due, Entry,
-    Escalation, EventNumber, Finding, IncidentId, Notice, RecipientId, Refusal, Requirement, Status,
-    StepNumber, Subject, Timestamp, Where, from_body,
+    Escalation, EventNumber, Finding, IncidentId, Notice, Proposal, RecipientId, Refusal, ReportSays,
+    Requirement, Status, StepNumber, Subject, Timestamp, Where, from_body,
 };
 
-use super::{name, said::Heard};
+use super::{
+    name,
+    said::{Heard, may_speak_of},
+};
 
 pub(super) type EventKey = (IncidentId, EventNumber);
 pub(super) type StepKey = (IncidentId, EventNumber, StepNumber);
@@ -41,6 +44,7 @@ pub(super) struct Log {
     pub(super) findings: BTreeMap<StepKey, At<Finding>>,
     pub(super) escalations: BTreeMap<MailKey, At<Escalation>>,
     pub(super) attempts: BTreeMap<MailKey, BTreeMap<u32, Attempt>>,
+    pub(super) proposals: Vec<Proposal>,
 }
 
 impl Log {
@@ -102,8 +106,18 @@ impl Log {
                     AttemptPhase::Ended => attempt.ended = Some(at(entry)?),
                 }
             }
+            Subject::Proposal { publisher, said } => {
+                let proposal: Proposal = at(entry)?.fact;
+                if proposal.publisher != publisher || proposal.of.said != said {
+                    return Err("it is of another".to_owned());
+                }
+                self.proposals.push(proposal);
+            }
             Subject::Checkpoint { .. } => {}
-            Subject::Incident { .. } | Subject::Receipt { .. } => return Err("it belongs in SAID".to_owned()),
+            Subject::Incident { .. }
+            | Subject::Receipt { .. }
+            | Subject::Report { .. }
+            | Subject::Link { .. } => return Err("it belongs in SAID".to_owned()),
         }
         Ok(())
     }
@@ -112,6 +126,38 @@ impl Log {
     pub(super) fn directory_at(&self, time: Timestamp) -> Option<(u64, &DirectoryDocument)> {
         let in_force = |(_, at): &&(u64, At<DirectoryDocument>)| at.time <= time;
         self.directories.iter().rev().find(in_force).map(|(version, at)| (*version, &at.fact))
+    }
+}
+
+/// Every report that begins a trail is proposed to each other body that may speak of one of its areas, and what is proposed
+/// counts.
+pub(super) fn proposed(log: &Log, heard: &Heard, faults: &mut Vec<String>) {
+    for (subject, (_, said)) in &heard.reports {
+        let report = &said.fact;
+        if report.says == ReportSays::Restored || report.adds_to.is_some() {
+            continue;
+        }
+        let Some((_, directory)) = log.directory_at(said.time) else { continue };
+        for publisher in &directory.publishers {
+            let concerned = publisher.id.as_str() != report.body.as_str()
+                && report.areas.iter().any(|area| may_speak_of(directory, &publisher.areas, area));
+            let to = |one: &&Proposal| one.publisher == publisher.id && one.of.said == said.sequence;
+            if concerned != log.proposals.iter().any(|one| to(&one)) {
+                faults.push(format!("{subject} proposed to {}: {}", publisher.id, !concerned));
+            }
+        }
+    }
+    let counts: BTreeSet<u64> = heard
+        .events
+        .values()
+        .map(|event| event.sequence)
+        .chain(heard.reports.values().map(|(_, said)| said.sequence))
+        .collect();
+    for proposal in &log.proposals {
+        let all = proposal.candidates.iter().map(|one| &one.seen).chain([&proposal.of]);
+        if all.into_iter().any(|seen| !counts.contains(&seen.said) || seen.status != proposal.of.status) {
+            faults.push(format!("proposed and does not count, or is of another status: {proposal:?}"));
+        }
     }
 }
 

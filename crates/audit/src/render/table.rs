@@ -31,6 +31,7 @@ pub fn table(report: &Report, view: &View) -> String {
     story.peoples.iter().chain(&story.figures).for_each(|sheet| page.sheet(sheet));
     events(&mut page, &story);
     troubled(&mut page, &story);
+    linked(&mut page, &story);
     comparison(&mut page, &story);
     problems(&mut page, &story);
     page.text
@@ -50,6 +51,19 @@ fn head(page: &mut Text, story: &Story) {
     }
     page.line("");
     page.wrapped("", &story.verdict);
+}
+
+fn linked(page: &mut Text, story: &Story) {
+    if story.linked.is_empty() {
+        return;
+    }
+    page.title("OTHER TRAILS OF IT (nothing was merged)");
+    for row in &story.linked {
+        page.wrapped("  ", &format!("{}, {}, {}", row.trail, row.said.both(), row.apart));
+        let seen = row.seen.as_ref().map(|at| format!("seen {} as its author says: ", at.both()));
+        page.wrapped("       - ", &format!("{}{}", seen.unwrap_or_default(), row.words));
+        page.wrapped("       - ", &row.link);
+    }
 }
 
 fn titled(title: &str, of: &str) -> String {

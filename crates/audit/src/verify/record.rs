@@ -11,7 +11,7 @@ use crate::{problem::ProblemCode, report::Report};
 
 pub(super) fn judge(entries: &[&Entry], reports: &[Report], faults: &mut Faults, proven: &mut Vec<String>) {
     let mut fold = Fold::new();
-    let (mut events, mut receipts, mut refused) = (0, 0, 0);
+    let (mut events, mut receipts, mut refused, mut trails) = (0, 0, 0, 0);
     let mut doors = Doors::default();
     for entry in entries {
         match fold.apply(entry) {
@@ -22,6 +22,7 @@ pub(super) fn judge(entries: &[&Entry], reports: &[Report], faults: &mut Faults,
                 let directory = fold.directory_at(entry.time);
                 doors.count(directory.and_then(|known| known.signer(&receipt.recipient, key)), &receipt);
             }
+            Verdict::Report(_) | Verdict::Link(_) => trails += 1,
             Verdict::Refused(_) => refused += 1,
             Verdict::Foreign => {
                 faults.of(FaultCode::Record, entry, "is nothing that a service of ours writes.");
@@ -41,6 +42,10 @@ pub(super) fn judge(entries: &[&Entry], reports: &[Report], faults: &mut Faults,
                 String::new()
             }
         ));
+    }
+    if trails > 0 {
+        proven
+            .push(format!("{} are signed by their authors and counted.", counted(trails, "report or link")));
     }
     for report in reports {
         for problem in report.problems.iter().filter(|problem| contradicts(problem.code)) {

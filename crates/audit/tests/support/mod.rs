@@ -125,6 +125,7 @@ impl World {
                 within: None,
                 population: None,
             }],
+            monitors: Vec::new(),
             publishers: vec![Publisher {
                 id: "bt-cha".parse().unwrap(),
                 name: "BT 999 call handling".to_owned(),

@@ -113,7 +113,11 @@ impl State {
                     self.stale.insert(id);
                 }
             }
-            Verdict::Repeated | Verdict::Trusted | Verdict::Foreign => {}
+            Verdict::Report(_)
+            | Verdict::Link(_)
+            | Verdict::Repeated
+            | Verdict::Trusted
+            | Verdict::Foreign => {}
         }
     }
 }

@@ -109,6 +109,7 @@ impl World {
                 area("kent", "Kent", Some("uk")),
                 area("gwent", "Gwent", Some("uk")),
             ],
+            monitors: Vec::new(),
             publishers: ["bt-cha", "other-op"]
                 .into_iter()
                 .map(|id| Publisher {

@@ -43,7 +43,11 @@ pub(crate) enum Counted {
 impl Counted {
     pub(crate) fn of(verdict: &Verdict) -> Self {
         match verdict {
-            Verdict::Event(_) | Verdict::Receipt(_) | Verdict::Recorded(_) => Self::Fact,
+            Verdict::Event(_)
+            | Verdict::Receipt(_)
+            | Verdict::Report(_)
+            | Verdict::Link(_)
+            | Verdict::Recorded(_) => Self::Fact,
             Verdict::Refused(refusal) => Self::Refused(refusal.code),
             Verdict::Repeated | Verdict::Trusted | Verdict::Foreign => Self::Nothing,
         }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use tocsin_protocol::{
-    Area, AreaScope, Contact, DirectoryDocument, OwedRule, PolicyDocument, Publisher, Recipient, StepDocument,
+    Area, AreaScope, Contact, DirectoryDocument, Monitor, OwedRule, PolicyDocument, Publisher, Recipient,
+    StepDocument,
 };
 use toml::{Spanned, de::DeValue};
 
@@ -26,6 +27,7 @@ pub(super) struct Read<'r, 't> {
     directory: &'r Source<'t>,
     areas: Vec<Origin<'r, 't>>,
     publishers: Vec<Origin<'r, 't>>,
+    monitors: Vec<Origin<'r, 't>>,
     recipients: Vec<Origin<'r, 't>>,
     policies: Vec<Origin<'r, 't>>,
     /// The lines of the keys that came from a file of their own.
@@ -48,6 +50,7 @@ pub(super) fn read<'r, 't>(
         [CHECKPOINT_KEY, CONSOLE_KEY, LINK_KEY].map(|name| reader.may(name));
     let areas = reader.values("areas").unwrap_or_default();
     let publishers = reader.values("publishers").unwrap_or_default();
+    let monitors = reader.values("monitors").unwrap_or_default();
     let recipients = reader.values("recipients").unwrap_or_default();
     let named = reader.values("policies").unwrap_or_default();
     let keys_unread = [&checkpoint_key, &console_key, &link_key].into_iter().any(Option::is_none);
@@ -59,6 +62,8 @@ pub(super) fn read<'r, 't>(
     unread.any |= !ids.is_empty();
     unread.areas = ids;
     let (publishers, publisher_origins, ids) = section(directory, "publisher", publishers, publisher, faults);
+    unread.any |= !ids.is_empty();
+    let (monitors, monitor_origins, ids) = section(directory, "monitor", monitors, monitor, faults);
     unread.any |= !ids.is_empty();
     let (recipients, recipient_origins, ids) = section(directory, "recipient", recipients, recipient, faults);
     unread.any |= !ids.is_empty();
@@ -74,6 +79,7 @@ pub(super) fn read<'r, 't>(
             link_key: link_key.flatten(),
             areas,
             publishers,
+            monitors,
             recipients,
             policies,
         },
@@ -81,6 +87,7 @@ pub(super) fn read<'r, 't>(
         directory,
         areas: area_origins,
         publishers: publisher_origins,
+        monitors: monitor_origins,
         recipients: recipient_origins,
         policies: policy_origins,
         keys: BTreeMap::new(),
@@ -121,13 +128,26 @@ fn publisher(mut reader: Reader<'_, '_, '_>) -> Option<Publisher> {
     let id = reader.need("id", "\"bt-cha\"");
     let name = reader.need("name", "\"The operator\"");
     let key = reader.may("key");
-    let areas = if reader.value("areas").is_some_and(|value| value.get_ref().is_array()) {
+    let areas = scope(&mut reader);
+    reader.finish()?;
+    Some(Publisher { id: id?, name: name?, key: key?, areas: areas? })
+}
+
+fn monitor(mut reader: Reader<'_, '_, '_>) -> Option<Monitor> {
+    let id = reader.need("id", "\"probe-midlands\"");
+    let name = reader.need("name", "\"Test calls, Midlands\"");
+    let key = reader.may("key");
+    let areas = scope(&mut reader);
+    reader.finish()?;
+    Some(Monitor { id: id?, name: name?, key: key?, areas: areas? })
+}
+
+fn scope(reader: &mut Reader<'_, '_, '_>) -> Option<AreaScope> {
+    if reader.value("areas").is_some_and(|value| value.get_ref().is_array()) {
         reader.list("areas").map(AreaScope::These)
     } else {
         reader.need("areas", "\"all\" or a list of areas")
-    };
-    reader.finish()?;
-    Some(Publisher { id: id?, name: name?, key: key?, areas: areas? })
+    }
 }
 
 fn recipient(mut reader: Reader<'_, '_, '_>) -> Option<Recipient> {
@@ -303,6 +323,7 @@ impl<'r> Read<'r, '_> {
             self.keys.insert(id.to_owned(), (source.file, line));
         }
         let publishers = self.document.publishers.iter_mut().map(|entry| (entry.id.as_str(), &mut entry.key));
+        let monitors = self.document.monitors.iter_mut().map(|entry| (entry.id.as_str(), &mut entry.key));
         let recipients = self.document.recipients.iter_mut().map(|entry| (entry.id.as_str(), &mut entry.key));
         let mut strangers = keys.clone();
         let services = [
@@ -310,7 +331,7 @@ impl<'r> Read<'r, '_> {
             (CONSOLE_KEY, &mut self.document.console_key),
             (LINK_KEY, &mut self.document.link_key),
         ];
-        for (id, own) in publishers.chain(recipients).chain(services) {
+        for (id, own) in publishers.chain(monitors).chain(recipients).chain(services) {
             let Some(key) = keys.get(id) else { continue };
             strangers.remove(id);
             match own {
@@ -339,6 +360,7 @@ impl<'r> Read<'r, '_> {
             Section::Top => &[(self.directory, None)][..],
             Section::Areas => &self.areas,
             Section::Publishers => &self.publishers,
+            Section::Monitors => &self.monitors,
             Section::Recipients => &self.recipients,
             Section::Policies => &self.policies,
         };

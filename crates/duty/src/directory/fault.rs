@@ -67,6 +67,7 @@ pub(super) enum Section {
     Top,
     Areas,
     Publishers,
+    Monitors,
     Recipients,
     Policies,
 }

@@ -40,6 +40,16 @@ pub(super) fn judge(
             )));
         }
     }
+    for (index, monitor) in document.monitors.iter().enumerate() {
+        let place = Place::new(Section::Monitors, index);
+        line(&place, "name", &format!("monitor {}", monitor.id), &monitor.name, found);
+        if matches!(&monitor.areas, AreaScope::These(own) if own.is_empty()) {
+            found.push(place.field("areas").error(format!(
+                "monitor {} may report of no area: write areas = \"all\", or list some",
+                monitor.id
+            )));
+        }
+    }
     for (index, recipient) in document.recipients.iter().enumerate() {
         let place = Place::new(Section::Recipients, index);
         entry(recipient, &place, found);
@@ -306,6 +316,13 @@ fn keys(document: &DirectoryDocument, duties: &[Vec<&PolicyDocument>], found: &m
         missing.push(Place::new(Section::Publishers, index).error(format!(
             "publisher {} has no key, so that nothing that it says would count: {MEND}",
             publisher.id
+        )));
+    }
+    for (index, monitor) in document.monitors.iter().enumerate().filter(|(_, monitor)| monitor.key.is_none())
+    {
+        missing.push(Place::new(Section::Monitors, index).error(format!(
+            "monitor {} has no key, so that nothing that it reports would count: {MEND}",
+            monitor.id
         )));
     }
     for (index, (recipient, duties)) in document.recipients.iter().zip(duties).enumerate() {

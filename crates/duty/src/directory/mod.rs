@@ -8,6 +8,7 @@ mod fault;
 mod fitness;
 mod owed;
 mod reader;
+mod reporter;
 mod source;
 mod structure;
 
@@ -15,8 +16,8 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use tocsin_protocol::{
-    Area, AreaId, AreaScope, AuthorKey, DirectoryDocument, PolicyDocument, PublisherId, Recipient,
-    RecipientId, Requirement, Service,
+    Area, AreaId, AreaScope, AuthorKey, BodyId, DirectoryDocument, Monitor, PolicyDocument, PublisherId,
+    Recipient, RecipientId, Requirement, Service,
 };
 
 use self::{
@@ -27,6 +28,7 @@ use self::{
 
 pub use check::{Texts, check, policy_files};
 pub use fault::{Fault, Gravity};
+pub use reporter::Reporter;
 pub use source::{TEXT_MAX, Text};
 
 /// A directory whose references all resolve, indexed for the questions that the fold asks of it.
@@ -39,6 +41,7 @@ pub struct Directory {
     link_key: Option<AuthorKey>,
     areas: AreaTree,
     publishers: BTreeMap<PublisherId, KnownPublisher>,
+    monitors: BTreeMap<BodyId, KnownMonitor>,
     recipients: Vec<KnownRecipient>,
     /// Where each recipient stands in `recipients`.
     places: BTreeMap<RecipientId, usize>,
@@ -57,6 +60,15 @@ pub struct KnownPublisher {
     pub key: Option<AuthorKey>,
     /// The areas that it may speak of.
     pub areas: AreaScope,
+}
+
+/// A monitor with its key, ready to verify with.
+#[derive(Debug, Clone)]
+pub struct KnownMonitor {
+    /// Its entry in the directory.
+    pub entry: Monitor,
+    /// Its key; without one none of its reports counts.
+    pub key: Option<AuthorKey>,
 }
 
 /// A recipient with its key, ready to verify with.
@@ -96,6 +108,11 @@ impl Directory {
             (publisher.id.clone(), known)
         });
         let publishers = publishers.collect();
+        let monitors = document
+            .monitors
+            .iter()
+            .map(|entry| (entry.id.clone(), KnownMonitor { key: key(&entry.key), entry: entry.clone() }));
+        let monitors = monitors.collect();
         let recipients: Vec<_> = document
             .recipients
             .iter()
@@ -117,6 +134,7 @@ impl Directory {
             document,
             areas,
             publishers,
+            monitors,
             recipients,
             places,
             neighbours,
@@ -163,6 +181,16 @@ impl Directory {
         self.publishers.get(id)
     }
 
+    /// Every publisher, by its identifier.
+    pub fn publishers(&self) -> impl Iterator<Item = &KnownPublisher> {
+        self.publishers.values()
+    }
+
+    /// A monitor, if it is listed.
+    pub fn monitor(&self, id: &BodyId) -> Option<&KnownMonitor> {
+        self.monitors.get(id)
+    }
+
     /// A recipient, if it is listed.
     pub fn recipient(&self, id: &RecipientId) -> Option<&KnownRecipient> {
         self.places.get(id).and_then(|place| self.recipients.get(*place))
@@ -190,10 +218,21 @@ impl Directory {
         served.iter().any(|area| extent.touches(&self.areas, area))
     }
 
+    /// Tells of areas whether they touch one of these: the same, part of it, or around it.
+    pub(crate) fn touching<'d>(&'d self, areas: &[AreaId]) -> impl Fn(&AreaId) -> bool + use<'d> {
+        let extent = self.areas.extent(areas);
+        move |area| extent.touches(&self.areas, area)
+    }
+
     /// Whether a publisher may speak of an area: one of its own, or part of one. Of an area that is not listed nobody
     /// may speak.
     pub fn may_speak_of(&self, publisher: &KnownPublisher, area: &AreaId) -> bool {
-        match &publisher.areas {
+        self.covers(&publisher.areas, area)
+    }
+
+    /// Whether an area is listed, and in a scope.
+    fn covers(&self, scope: &AreaScope, area: &AreaId) -> bool {
+        match scope {
             AreaScope::All => self.areas.place(area).is_some(),
             AreaScope::These(own) => own.iter().any(|own| self.areas.contains(own, area)),
         }

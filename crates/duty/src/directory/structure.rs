@@ -25,9 +25,10 @@ pub(super) struct Unread {
 
 /// Finds every such fault.
 pub(super) fn judge(document: &DirectoryDocument, unread: &Unread, found: &mut Vec<Found>) {
-    let DirectoryDocument { areas, publishers, recipients, policies, .. } = document;
+    let DirectoryDocument { areas, publishers, monitors, recipients, policies, .. } = document;
     once(Section::Areas, "area", areas.iter().map(|area| area.id.as_str()), found);
     once(Section::Publishers, "publisher", publishers.iter().map(|publisher| publisher.id.as_str()), found);
+    once(Section::Monitors, "monitor", monitors.iter().map(|monitor| monitor.id.as_str()), found);
     once(Section::Recipients, "recipient", recipients.iter().map(|recipient| recipient.id.as_str()), found);
     once(Section::Policies, "policy", policies.iter().map(|policy| policy.id.as_str()), found);
 
@@ -48,6 +49,21 @@ pub(super) fn judge(document: &DirectoryDocument, unread: &Unread, found: &mut V
         if let AreaScope::These(own) = &publisher.areas {
             let place = Place::new(Section::Publishers, index).field("areas");
             known.areas(&format!("publisher {}", publisher.id), &place, own, found);
+        }
+    }
+    for (index, monitor) in monitors.iter().enumerate() {
+        if let AreaScope::These(own) = &monitor.areas {
+            let place = Place::new(Section::Monitors, index).field("areas");
+            known.areas(&format!("monitor {}", monitor.id), &place, own, found);
+        }
+        // Its reports stand under its name, as those of a publisher or recipient of the same name would.
+        let id = monitor.id.as_str();
+        if publishers.iter().any(|known| known.id.as_str() == id)
+            || recipients.iter().any(|known| known.id.as_str() == id)
+        {
+            found.push(Place::new(Section::Monitors, index).field("id").error(format!(
+                "monitor {id} has the name of a publisher or recipient, who reports under it: give it another"
+            )));
         }
     }
     for (index, recipient) in recipients.iter().enumerate() {
@@ -174,6 +190,11 @@ fn keys(document: &DirectoryDocument, found: &mut Vec<Found>) {
     let publishers = document.publishers.iter().enumerate().map(|(index, publisher)| {
         (Section::Publishers, index, publisher.id.as_str(), publisher.key.as_deref())
     });
+    let monitors = document
+        .monitors
+        .iter()
+        .enumerate()
+        .map(|(index, monitor)| (Section::Monitors, index, monitor.id.as_str(), monitor.key.as_deref()));
     let recipients = document.recipients.iter().enumerate().map(|(index, recipient)| {
         (Section::Recipients, index, recipient.id.as_str(), recipient.key.as_deref())
     });
@@ -183,7 +204,7 @@ fn keys(document: &DirectoryDocument, found: &mut Vec<Found>) {
         (Section::Top, 0, LINK_KEY, document.link_key.as_deref()),
     ];
     let mut holders = BTreeMap::new();
-    for (section, index, id, key) in publishers.chain(recipients).chain(services) {
+    for (section, index, id, key) in publishers.chain(monitors).chain(recipients).chain(services) {
         let Some(key) = key else { continue };
         let field = if section == Section::Top { id } else { "key" };
         let place = Place::new(section, index).field(field);

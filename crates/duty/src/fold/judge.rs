@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tocsin_protocol::{
-    AuthorKey, Entry, Error, Event, EventKind, EventNumber, Receipt, Refusal, RefusalCode, Signed, Signer,
-    Subject, schema,
+    AuthorKey, BodyId, Entry, Error, Event, EventKind, EventNumber, IncidentId, Linking, Receipt, Refusal,
+    RefusalCode, Report, ReportId, Signed, Signer, Status, Subject, Trail, schema,
 };
 
 use super::{Fold, incident::Incident};
@@ -21,6 +21,8 @@ const SUBJECT_SHOWN: usize = 200;
 pub(super) enum Valid {
     Event(Box<Event>, Signed),
     Receipt(Box<Receipt>, Signed),
+    Report(Box<Report>, Signed),
+    Link(Box<Linking>, Signed),
 }
 
 /// Why something said does not count.
@@ -107,11 +109,64 @@ pub(super) fn valid(fold: &Fold, entry: &Entry) -> Result<Valid, Objection> {
             doors::open(directory, known, by, &receipt, entry.time)?;
             Ok(Valid::Receipt(Box::new(receipt), signed.clone()))
         }
+        Subject::Report { body, .. } => valid_report(directory, body, &subject, entry),
+        Subject::Link { publisher, .. } => {
+            let known = directory.publisher(publisher).ok_or_else(|| {
+                Objection::new(
+                    RefusalCode::UnknownPublisher,
+                    format!("publisher {publisher} is not in directory {}", directory.version()),
+                )
+            })?;
+            let signed = signed_by(known.key.as_ref(), &format!("publisher {publisher}"), entry)?;
+            let linking = schema::check_link(&entry.body).map_err(|problems| unreadable(entry, &problems))?;
+            if linking.subject() != subject {
+                return Err(mismatch(&linking.subject(), entry));
+            }
+            Ok(Valid::Link(Box::new(linking), signed.clone()))
+        }
         _ => Err(Objection::new(
             RefusalCode::UnknownSubject,
-            format!("{subject} is not for others to say: events and receipts only"),
+            format!("{subject} is not for others to say: events, receipts, reports and links only"),
         )),
     }
+}
+
+fn valid_report(
+    directory: &Directory,
+    body: &BodyId,
+    subject: &Subject,
+    entry: &Entry,
+) -> Result<Valid, Objection> {
+    let reporter = directory.reporter(body).ok_or_else(|| {
+        Objection::new(
+            RefusalCode::UnknownBody,
+            format!("{body} is no publisher, recipient or monitor of directory {}", directory.version()),
+        )
+    })?;
+    let named = entry.signed.as_ref().map(|signed| signed.key.as_str());
+    let signed = signed_by(reporter.key(named), &format!("body {body}"), entry)?;
+    let report = schema::check_report(&entry.body).map_err(|problems| unreadable(entry, &problems))?;
+    if report.subject() != *subject {
+        return Err(mismatch(&report.subject(), entry));
+    }
+    reporter
+        .allows(&signed.key, report.source)
+        .map_err(|why| Objection::new(RefusalCode::DoorNotAllowed, why))?;
+    for area in &report.areas {
+        if directory.area(area).is_none() {
+            return Err(Objection::new(
+                RefusalCode::UnknownArea,
+                format!("areas: {area} is not in directory {}", directory.version()),
+            ));
+        }
+        if !reporter.may_report_of(area) {
+            return Err(Objection::new(
+                RefusalCode::AreaNotAllowed,
+                format!("areas: {body} may not report of {area}"),
+            ));
+        }
+    }
+    Ok(Valid::Report(Box::new(report), signed.clone()))
 }
 
 /// Whose key signed a receipt. One that is named and is nobody's must be the recipient's, and is not.
@@ -274,4 +329,71 @@ pub(super) fn owed(
             ),
         ))
     }
+}
+
+/// That another fact stands under a name.
+pub(super) fn said_otherwise(what: &str, name: impl std::fmt::Display) -> Objection {
+    Objection::new(
+        RefusalCode::AlreadySaid,
+        format!("{what} {name} was said already, otherwise: say what is new under another name"),
+    )
+}
+
+/// Whether a report may add to an earlier one of the same body, which has this status where it counts.
+pub(super) fn adds_to(report: &Report, earlier: &ReportId, there: Option<Status>) -> Result<(), Objection> {
+    match there {
+        None => Err(Objection::new(
+            RefusalCode::UnknownReport,
+            format!("adds_to: {} has no report {earlier} that counts", report.body),
+        )),
+        Some(status) if status != report.status => Err(Objection::new(
+            RefusalCode::StatusChanged,
+            format!("report {earlier} is {status}: what adds to it cannot be {}", report.status),
+        )),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Whether a publisher may say of two trails that they are, or are not, one.
+pub(super) fn links(fold: &Fold, linking: &Linking) -> Result<(), Objection> {
+    let unknown = |incident: &IncidentId| {
+        Objection::new(RefusalCode::UnknownIncident, format!("there is no incident {incident}"))
+    };
+    let own = fold.incidents.get(&linking.incident).ok_or_else(|| unknown(&linking.incident))?;
+    if own.publisher != linking.publisher {
+        return Err(Objection::new(
+            RefusalCode::AnothersIncident,
+            format!(
+                "incident {} is publisher {}'s: link one of your own, with it",
+                linking.incident, own.publisher
+            ),
+        ));
+    }
+    let status = match &linking.with {
+        Trail::Incident(trail) if trail.incident == linking.incident => {
+            return Err(Objection::new(
+                RefusalCode::UnknownIncident,
+                format!("with: incident {} cannot be linked with itself", linking.incident),
+            ));
+        }
+        Trail::Incident(trail) => fold
+            .incidents
+            .get(&trail.incident)
+            .filter(|there| there.publisher == trail.publisher)
+            .map(|there| there.status)
+            .ok_or_else(|| unknown(&trail.incident))?,
+        Trail::Report(trail) => fold.trails.report_status(&trail.body, &trail.report).ok_or_else(|| {
+            Objection::new(
+                RefusalCode::UnknownReport,
+                format!("with: {} has no report {} that counts", trail.body, trail.report),
+            )
+        })?,
+    };
+    if status != own.status {
+        return Err(Objection::new(
+            RefusalCode::StatusChanged,
+            format!("incident {} is {} and {} is {status}", linking.incident, own.status, linking.with),
+        ));
+    }
+    Ok(())
 }

@@ -12,6 +12,7 @@ mod finding;
 mod incident;
 mod judge;
 mod owing;
+mod trails;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -23,12 +24,13 @@ use incident::{EventState, Hearing, Incident, Open, voice};
 use judge::{Objection, Valid};
 use owing::Owing;
 use tocsin_protocol::{
-    AttemptEnded, AttemptPhase, DirectoryDocument, Dispatch, Entry, EscalationReason, Event, EventNumber,
-    Finding, IncidentId, NewFact, Outcome, Receipt, RecipientId, Refusal, RefusalCode, Signed, StepNumber,
-    StoppedBy, Stream, Subject, Timestamp, from_body,
+    AttemptEnded, AttemptPhase, BodyId, DirectoryDocument, Dispatch, Entry, EscalationReason, Event,
+    EventNumber, Finding, IncidentId, Linking, NewFact, Outcome, Proposal, Receipt, RecipientId, Refusal,
+    RefusalCode, Report, ReportId, Signed, StepNumber, StoppedBy, Stream, Subject, Timestamp, from_body,
 };
+use trails::{Standing, Trails};
 
-use crate::{directory::Directory, worsening::worsening};
+use crate::{answers::Answers, directory::Directory, worsening::worsening};
 
 /// The state of both streams, folded.
 #[derive(Debug, Default)]
@@ -39,6 +41,7 @@ pub struct Fold {
     owing: Owing,
     /// Dispatches that the skew of two brokers' clocks put before their event: kept until the event comes.
     early: HashMap<(IncidentId, EventNumber), Arc<Dispatch>>,
+    trails: Trails,
     said_through: u64,
     log_through: u64,
 }
@@ -62,6 +65,10 @@ pub enum Verdict {
     Event(Box<Event>),
     /// A valid receipt, the first on its subject.
     Receipt(Box<Receipt>),
+    /// A valid report, the first on its subject.
+    Report(Box<Report>),
+    /// A valid link, the first on its subject.
+    Link(Box<Linking>),
     /// A fact that was said already, said again: a retry.
     Repeated,
     /// Said, and does not count.
@@ -232,7 +239,51 @@ impl Fold {
                     )),
                 }
             }
+            Valid::Report(report, signed) => {
+                let voice = voice(&signed);
+                match self.trails.standing_report(&report, voice) {
+                    Standing::Same => return Ok(Verdict::Repeated),
+                    Standing::Other => return Err(judge::said_otherwise("report", &report.report)),
+                    Standing::Nothing => {}
+                }
+                if let Some(earlier) = &report.adds_to {
+                    let there = self.trails.report_status(&report.body, earlier);
+                    judge::adds_to(&report, earlier, there)?;
+                }
+                self.hear_report(&report, voice, entry);
+                Ok(Verdict::Report(report))
+            }
+            Valid::Link(linking, signed) => {
+                let voice = voice(&signed);
+                match self.trails.standing_link(&linking, voice) {
+                    Standing::Same => return Ok(Verdict::Repeated),
+                    Standing::Other => return Err(judge::said_otherwise("link", &linking.link)),
+                    Standing::Nothing => {}
+                }
+                judge::links(self, &linking)?;
+                self.trails.link(&linking, voice);
+                Ok(Verdict::Link(linking))
+            }
         }
+    }
+
+    /// Takes in a report that counts.
+    fn hear_report(&mut self, report: &Report, voice: u64, entry: &Entry) {
+        let directory = self.directory_at(entry.time).cloned();
+        let said = (entry.sequence, entry.time);
+        for proposal in self.trails.report(report, voice, said, directory.as_ref()) {
+            self.owing.propose(proposal);
+        }
+    }
+
+    /// What people have said of trails that may be of one outage.
+    pub fn answers(&self) -> &Answers {
+        &self.trails.answers
+    }
+
+    /// When a report that counts was said, by the broker's clock.
+    pub fn report_said_at(&self, body: &BodyId, report: &ReportId) -> Option<Timestamp> {
+        self.trails.report_said_at(body, report)
     }
 
     /// Takes in what a router judged before. What cannot be read here was refused then.
@@ -257,6 +308,20 @@ impl Fold {
                     incident.hear(&recipient, event, stage, entry.time, voice(signed));
                 }
             }
+            Subject::Report { .. } => {
+                if let Ok(report) = from_body::<Report>("report", &entry.body)
+                    && self.trails.standing_report(&report, voice(signed)) == Standing::Nothing
+                {
+                    self.hear_report(&report, voice(signed), entry);
+                }
+            }
+            Subject::Link { .. } => {
+                if let Ok(linking) = from_body::<Linking>("link", &entry.body)
+                    && self.trails.standing_link(&linking, voice(signed)) == Standing::Nothing
+                {
+                    self.trails.link(&linking, voice(signed));
+                }
+            }
             _ => {}
         }
     }
@@ -271,7 +336,7 @@ impl Fold {
                 incident.areas.push(area.clone());
             }
         }
-        if directory.is_some_and(|d| dispatch::needs_acknowledgement(&d, &event, &worsened)) {
+        if directory.as_ref().is_some_and(|d| dispatch::needs_acknowledgement(d, &event, &worsened)) {
             incident.baseline = Arc::clone(&event);
         }
         incident.newest = Arc::clone(&event);
@@ -294,6 +359,10 @@ impl Fold {
             steps: std::collections::BTreeMap::new(),
         });
         self.owing.dispatch(entry.sequence, event.incident.clone(), number);
+        let said = (entry.sequence, entry.time);
+        for proposal in self.trails.event(&event, said, directory.as_ref()) {
+            self.owing.propose(proposal);
+        }
         if let Some(dispatch) = self.early.remove(&(event.incident.clone(), number)) {
             self.dispatched(&dispatch);
         }
@@ -309,7 +378,17 @@ impl Fold {
     /// `None` when the body is not what the subject says: only a stolen service key writes such a thing.
     fn record(&mut self, subject: &Subject, entry: &Entry) -> Option<()> {
         match subject {
-            Subject::Incident { .. } | Subject::Receipt { .. } => return None,
+            Subject::Incident { .. }
+            | Subject::Receipt { .. }
+            | Subject::Report { .. }
+            | Subject::Link { .. } => return None,
+            Subject::Proposal { publisher, said } => {
+                let proposal: Proposal = from_body("proposal", &entry.body).ok()?;
+                if proposal.subject() != *subject {
+                    return None;
+                }
+                self.owing.proposed(publisher, *said);
+            }
             Subject::Directory { version } => {
                 let document: DirectoryDocument = from_body("directory", &entry.body).ok()?;
                 let directory = Directory::build(*version, document).ok()?;

@@ -4,14 +4,17 @@
 use std::collections::BTreeMap;
 
 use tocsin_protocol::{
-    Error, EscalationReason, EventNumber, IncidentId, NewFact, Refusal, StepNumber, Subject, Timestamp,
-    to_body,
+    Error, EscalationReason, EventNumber, IncidentId, NewFact, Proposal, PublisherId, Refusal, StepNumber,
+    Subject, Timestamp, to_body,
 };
 
 use super::{Batch, Fold, dispatch, finding};
 
 /// Refusals in one append. They are small; a flood of them is written in pieces.
 const REFUSALS_AT_ONCE: usize = 500;
+
+/// Proposals in one append: each may be as large as twenty candidates are.
+const PROPOSALS_AT_ONCE: usize = 50;
 
 #[derive(Debug, Default)]
 pub(super) struct Owing {
@@ -23,6 +26,7 @@ pub(super) struct Owing {
     /// Windows that have closed, and when.
     findings: BTreeMap<(IncidentId, EventNumber, StepNumber), Timestamp>,
     escalations: BTreeMap<Subject, EscalationReason>,
+    proposals: BTreeMap<(u64, PublisherId), Proposal>,
 }
 
 impl Owing {
@@ -72,6 +76,14 @@ impl Owing {
         self.escalations.remove(subject);
     }
 
+    pub(super) fn propose(&mut self, proposal: Proposal) {
+        self.proposals.insert((proposal.of.said, proposal.publisher.clone()), proposal);
+    }
+
+    pub(super) fn proposed(&mut self, publisher: &PublisherId, said: u64) {
+        self.proposals.remove(&(said, publisher.clone()));
+    }
+
     /// Everything owed, as facts. A fact that cannot be made (its parts are not in the state) is left owed: the state
     /// will tell when asked again.
     pub(super) fn batches(&self, fold: &Fold) -> Vec<Batch> {
@@ -94,11 +106,15 @@ impl Owing {
                 _ => None,
             })
             .collect();
+        let proposals: Vec<_> =
+            self.proposals.values().filter_map(|proposal| proposal_fact(proposal).ok()).collect();
+        let proposals = proposals.chunks(PROPOSALS_AT_ONCE).map(<[NewFact]>::to_vec);
         refusals
             .chain(dispatches)
             .chain(notices)
             .chain(findings)
             .chain(std::iter::once(escalations))
+            .chain(proposals)
             .filter(|facts| !facts.is_empty())
             .map(|facts| Batch { facts })
             .collect()
@@ -112,6 +128,10 @@ fn refusal_fact(refusal: &Refusal) -> Result<NewFact, Error> {
         body: to_body("refusal", refusal)?,
         schedule: None,
     })
+}
+
+fn proposal_fact(proposal: &Proposal) -> Result<NewFact, Error> {
+    Ok(NewFact { subject: proposal.subject(), body: to_body("proposal", proposal)?, schedule: None })
 }
 
 fn dispatch_facts(fold: &Fold, incident: &IncidentId, event: EventNumber) -> Option<Vec<NewFact>> {

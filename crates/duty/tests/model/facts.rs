@@ -115,7 +115,11 @@ fn slot(subject: &Subject) -> Slot {
                 AttemptPhase::Ended => Slot::Ended(who, step, attempt),
             }
         }
-        Subject::Refusal { .. } | Subject::Checkpoint { .. } => {
+        Subject::Report { .. }
+        | Subject::Link { .. }
+        | Subject::Proposal { .. }
+        | Subject::Refusal { .. }
+        | Subject::Checkpoint { .. } => {
             panic!("{subject} has no place in this world")
         }
     }
@@ -211,6 +215,7 @@ pub(crate) fn directory(recipients: u8) -> Fact {
         console_key: None,
         link_key: None,
         areas: vec![Area { id: id("here"), name: "Here".into(), within: None, population: None }],
+        monitors: Vec::new(),
         publishers: vec![Publisher {
             id: id("operator"),
             name: "Operator".into(),

@@ -8,3 +8,4 @@ mod files;
 mod findings;
 mod refusals;
 mod story;
+mod trails;

@@ -59,6 +59,7 @@ static KEYS: LazyLock<BTreeMap<&str, SigningKey>> = LazyLock::new(|| {
         "essex-police",
         "kent-lrf",
         "stranger",
+        "probe",
         "console_key",
         "link_key",
         "old_link",
@@ -69,7 +70,7 @@ static KEYS: LazyLock<BTreeMap<&str, SigningKey>> = LazyLock::new(|| {
 
 /// The texts of a directory, with everybody's key.
 pub(crate) fn texts(directory: &str, policy: &str) -> Texts {
-    let apart = ["stranger", "console_key", "link_key", "old_link"];
+    let apart = ["stranger", "probe", "console_key", "link_key", "old_link"];
     let keys = KEYS.iter().filter(|(id, _)| !apart.contains(*id));
     let keys: Vec<_> = keys.map(|(id, key)| format!("{id} = \"{}\"", key.public())).collect();
     let text = |file: &str, text: &str| Text { file: file.to_owned(), text: text.to_owned() };

@@ -92,6 +92,7 @@ fn document(keys: &Keys) -> DirectoryDocument {
             within: None,
             population: None,
         }],
+        monitors: Vec::new(),
         publishers: vec![Publisher {
             id: id::<PublisherId>("operator"),
             name: "Operator".into(),

@@ -36,7 +36,8 @@ struct Begun {
 impl Shared {
     /// Writes both streams to a new directory.
     pub(crate) async fn back_up(&self, dir: &Path) -> Result<Backup, Error> {
-        self.verify().await?;
+        // Before an upgrade there should be a back-up, whichever program takes it.
+        self.verify_as_old().await?;
         let taken_at = self.touch(ANSWER).await?.broker_time.unwrap_or_else(Timestamp::now);
         make(dir)?;
         let mut streams = BTreeMap::new();

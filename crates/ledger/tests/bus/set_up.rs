@@ -47,6 +47,37 @@ async fn an_older_stream_under_our_name_is_refused() {
 }
 
 #[tokio::test]
+async fn a_stream_that_an_older_version_made_is_given_its_missing_subjects_and_keeps_what_it_holds() {
+    let bus = Bus::start().await;
+    bus.ledger.append(&notice("a", 1), None).await.unwrap();
+    let jetstream = raw(&bus.server).await;
+    for (name, known) in [("TOCSIN_SAID", "tocsin.incident.*.*.*"), ("TOCSIN_LOG", "tocsin.notice.*.*.*")] {
+        let mut stream = jetstream.get_stream(name).await.unwrap();
+        let mut config = stream.info().await.unwrap().config.clone();
+        config.subjects = vec![known.to_owned()];
+        config.num_replicas = 1;
+        jetstream.update_stream(&config).await.unwrap();
+    }
+    // The services say what to do, a back-up can be taken before it is done, and then it is done.
+    let error = bus.ledger.verify().await.unwrap_err();
+    assert!(error.to_string().contains("run `tocsin setup`, which adds what is missing"), "{error}");
+    let kept = bus.store.path().join("before");
+    let backup = bus.ledger.back_up(&kept).await.unwrap();
+    let widened = bus.ledger.set_up(&Shape::default()).await.unwrap();
+    assert_eq!(widened.iter().map(|one| one.stream).collect::<Vec<_>>(), ["TOCSIN_SAID", "TOCSIN_LOG"]);
+    assert!(widened[0].subjects.contains(&"tocsin.report.*.*".to_owned()), "{widened:?}");
+    bus.ledger.verify().await.unwrap();
+    assert_eq!(bus.ledger.touch(DEADLINE).await.unwrap().log_end, 1);
+    assert_eq!(bus.ledger.set_up(&Shape::default()).await.unwrap(), []);
+
+    // What was backed up before the upgrade is restored as the streams must be now.
+    let fresh = Bus::without_streams().await;
+    fresh.ledger.restore(&backup, &Shape::default()).await.unwrap();
+    fresh.ledger.verify().await.unwrap();
+    assert_eq!(fresh.ledger.touch(DEADLINE).await.unwrap().log_end, 1);
+}
+
+#[tokio::test]
 async fn a_bus_that_is_not_there_is_told_with_what_to_look_at() {
     // A port that was free a moment ago.
     let port = {

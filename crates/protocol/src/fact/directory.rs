@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::words::{ClockStart, Confidence, EventKind, Requirement, Service};
-use crate::id::{AreaId, PolicyId, PublisherId, RecipientId};
+use crate::id::{AreaId, BodyId, PolicyId, PublisherId, RecipientId};
 
 /// Who there is, how they are reached, and what they are owed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct DirectoryDocument {
     /// Who may say that a service has failed.
     #[serde(default)]
     pub publishers: Vec<Publisher>,
+    /// Machines that report what they see.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub monitors: Vec<Monitor>,
     /// Who is told.
     #[serde(default)]
     pub recipients: Vec<Recipient>,
@@ -83,6 +86,21 @@ pub struct Publisher {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// The areas that it may speak of: these and all within them.
+    pub areas: AreaScope,
+}
+
+/// A machine that reports what it sees. It publishes nothing, and is told nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Monitor {
+    /// Its identifier, which is in the subject of all that it reports.
+    pub id: BodyId,
+    /// Its name.
+    pub name: String,
+    /// Its public NKey.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The areas that it may report of: these and all within them.
     pub areas: AreaScope,
 }
 

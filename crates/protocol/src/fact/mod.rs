@@ -8,10 +8,12 @@ mod escalation;
 mod event;
 mod outcome;
 mod receipt;
+mod report;
+mod trail;
 mod words;
 
 pub use directory::{
-    Area, AreaScope, Contact, DirectoryDocument, OwedRule, PolicyDocument, Publisher, Recipient,
+    Area, AreaScope, Contact, DirectoryDocument, Monitor, OwedRule, PolicyDocument, Publisher, Recipient,
     StepDocument, Where, Window,
 };
 pub use escalation::{AttemptBegun, AttemptEnded, Digest, Escalation, EscalationReason, Outcome};
@@ -20,6 +22,8 @@ pub use outcome::{
     Dispatch, DispatchStep, Due, Finding, Late, Notice, Owed, PolicyInForce, Refusal, RefusalCode, StoppedBy,
 };
 pub use receipt::{Person, Receipt, ReceiptMethod, Signer};
+pub use report::{Report, ReportSays, ReportSource};
+pub use trail::{Candidate, IncidentTrail, LinkAnswer, Linking, Proposal, ReportTrail, Seen, Trail};
 pub use words::{
     Category, Certainty, ClockStart, Confidence, EventKind, Platform, Requirement, Service, Severity, Status,
     Urgency,

@@ -27,7 +27,7 @@ pub struct Refusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RefusalCode {
-    /// The subject names no event and no receipt.
+    /// The subject names nothing that others say.
     UnknownSubject,
     /// No directory is in force, so that nobody is known.
     NoDirectory,
@@ -53,7 +53,7 @@ pub enum RefusalCode {
     StatusChanged,
     /// The incident was cancelled.
     IncidentClosed,
-    /// The publisher may not speak of that area.
+    /// The author may not speak of that area.
     AreaNotAllowed,
     /// The directory knows no such area.
     UnknownArea,
@@ -69,6 +69,12 @@ pub enum RefusalCode {
     BadLink,
     /// The link that the receipt came by could be used no more.
     LinkExpired,
+    /// The directory knows no such body: no publisher, no recipient and no monitor.
+    UnknownBody,
+    /// There is no such report.
+    UnknownReport,
+    /// There is no such incident.
+    UnknownIncident,
 }
 
 impl RefusalCode {
@@ -96,6 +102,9 @@ impl RefusalCode {
             Self::DoorNotAllowed => "door-not-allowed",
             Self::BadLink => "bad-link",
             Self::LinkExpired => "link-expired",
+            Self::UnknownBody => "unknown-body",
+            Self::UnknownReport => "unknown-report",
+            Self::UnknownIncident => "unknown-incident",
         }
     }
 }

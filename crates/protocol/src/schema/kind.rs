@@ -10,6 +10,9 @@ pub const MAX_EVENT_BYTES: usize = 48 * 1024;
 /// The longest body of a receipt, in bytes.
 pub const MAX_RECEIPT_BYTES: usize = 4 * 1024;
 
+/// The longest body of a report or a link, in bytes.
+pub const MAX_TRAIL_BYTES: usize = 16 * 1024;
+
 /// The longest body of what our own services and the administrator write, in bytes: a message of NATS' larger size.
 const MAX_RECORD_BYTES: usize = 8 * 1024 * 1024;
 
@@ -55,6 +58,12 @@ kinds! {
     Event = "event", MAX_EVENT_BYTES;
     /// What a recipient says of a notice.
     Receipt = "receipt", MAX_RECEIPT_BYTES;
+    /// What a body sees.
+    Report = "report", MAX_TRAIL_BYTES;
+    /// A person's word that two trails are of the same outage, or are not.
+    Link = "link", MAX_TRAIL_BYTES;
+    /// What was said may be of the same outage as other trails.
+    Proposal = "proposal", MAX_RECORD_BYTES;
     /// The directory and policies in force.
     Directory = "directory", MAX_RECORD_BYTES;
     /// What was said does not count, and why.
@@ -94,6 +103,9 @@ impl Kind {
         Some(match subject {
             Subject::Incident { .. } => Self::Event,
             Subject::Receipt { .. } => Self::Receipt,
+            Subject::Report { .. } => Self::Report,
+            Subject::Link { .. } => Self::Link,
+            Subject::Proposal { .. } => Self::Proposal,
             Subject::Directory { .. } => Self::Directory,
             Subject::Refusal { .. } => Self::Refusal,
             Subject::Dispatch { .. } => Self::Dispatch,

@@ -14,7 +14,7 @@ mod problem;
 mod strict;
 mod words;
 
-pub use kind::{Kind, MAX_EVENT_BYTES, MAX_RECEIPT_BYTES};
+pub use kind::{Kind, MAX_EVENT_BYTES, MAX_RECEIPT_BYTES, MAX_TRAIL_BYTES};
 pub use problem::{MAX_PROBLEMS, Problem};
 pub use strict::MAX_DEPTH;
 
@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use crate::{
     error::shown,
-    fact::{Event, Receipt},
+    fact::{Event, Linking, Receipt, Report},
 };
 
 /// Reads an event that a publisher said.
@@ -40,6 +40,22 @@ pub fn check_event(body: &[u8]) -> Result<Event, Vec<Problem>> {
 /// Every problem of the body, at most [`MAX_PROBLEMS`] and one that says that there are others.
 pub fn check_receipt(body: &[u8]) -> Result<Receipt, Vec<Problem>> {
     read(Kind::Receipt, body)
+}
+
+/// Reads a report that a body said.
+///
+/// # Errors
+/// Every problem of the body, at most [`MAX_PROBLEMS`] and one that says that there are others.
+pub fn check_report(body: &[u8]) -> Result<Report, Vec<Problem>> {
+    read(Kind::Report, body)
+}
+
+/// Reads a link that a publisher said.
+///
+/// # Errors
+/// Every problem of the body, at most [`MAX_PROBLEMS`] and one that says that there are others.
+pub fn check_link(body: &[u8]) -> Result<Linking, Vec<Problem>> {
+    read(Kind::Link, body)
 }
 
 /// Holds a body against the schema of its kind.

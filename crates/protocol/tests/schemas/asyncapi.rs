@@ -24,6 +24,9 @@ fn forms() -> Vec<(&'static str, Subject)> {
     let samples = [
         "tocsin.incident.p.i.1",
         "tocsin.receipt.r.i.1.delivered",
+        "tocsin.report.b.o",
+        "tocsin.link.p.l",
+        "tocsin.proposal.p.1",
         "tocsin.directory.1",
         "tocsin.refusal.b.1",
         "tocsin.dispatch.p.i.1",
@@ -38,6 +41,9 @@ fn forms() -> Vec<(&'static str, Subject)> {
     let form = |subject: &Subject| match subject {
         Subject::Incident { .. } => "tocsin.incident.{publisher}.{incident}.{event}",
         Subject::Receipt { .. } => "tocsin.receipt.{recipient}.{incident}.{event}.{stage}",
+        Subject::Report { .. } => "tocsin.report.{body}.{report}",
+        Subject::Link { .. } => "tocsin.link.{publisher}.{link}",
+        Subject::Proposal { .. } => "tocsin.proposal.{publisher}.{sequence}",
         Subject::Directory { .. } => "tocsin.directory.{version}",
         Subject::Refusal { .. } => "tocsin.refusal.{body}.{sequence}",
         Subject::Dispatch { .. } => "tocsin.dispatch.{publisher}.{incident}.{event}",
@@ -76,6 +82,8 @@ fn every_subject_of_the_protocol_is_a_channel_and_no_channel_is_any_other_fact()
         ("recipient", "r"),
         ("body", "b"),
         ("incident", "i"),
+        ("report", "o"),
+        ("link", "l"),
         ("stage", "delivered"),
         ("phase", "begun"),
     ]);
@@ -219,7 +227,7 @@ fn the_headers_of_a_fact_are_those_that_are_read() {
     assert_eq!(required, [tocsin_protocol::KEY_HEADER, tocsin_protocol::SIGNATURE_HEADER]);
     let through = object(&document, "/components/schemas/through/properties");
     assert!(through.contains_key(tocsin_protocol::SAID_THROUGH_HEADER));
-    for message in ["event", "receipt"] {
+    for message in ["event", "receipt", "report", "link"] {
         assert_eq!(
             document["components"]["messages"][message]["headers"]["$ref"],
             "#/components/schemas/signed"

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tocsin_protocol::{
     AttemptBegun, AttemptEnded, AuthorKey, DirectoryDocument, Dispatch, Due, Escalation, Event, Finding,
-    Notice, Receipt, Refusal, Signed, Timestamp, from_body,
-    schema::{Kind, check, check_event, check_receipt},
+    Linking, Notice, Proposal, Receipt, Refusal, Report, Signed, Timestamp, from_body,
+    schema::{Kind, check, check_event, check_link, check_receipt, check_report},
 };
 
 /// The files of a folder by name, without what editors put around a body.
@@ -80,6 +80,9 @@ fn every_valid_example_is_the_same_after_our_types() {
         match kind(&file) {
             Kind::Event => same::<Event>(&file, &body),
             Kind::Receipt => same::<Receipt>(&file, &body),
+            Kind::Report => same::<Report>(&file, &body),
+            Kind::Link => same::<Linking>(&file, &body),
+            Kind::Proposal => same::<Proposal>(&file, &body),
             Kind::Directory => same::<DirectoryDocument>(&file, &body),
             Kind::Refusal => same::<Refusal>(&file, &body),
             Kind::Dispatch => same::<Dispatch>(&file, &body),
@@ -104,6 +107,12 @@ fn what_is_checked_is_what_is_read() {
             }
             Kind::Receipt => {
                 assert_eq!(check_receipt(&body).unwrap(), from_body::<Receipt>("receipt", &body).unwrap());
+            }
+            Kind::Report => {
+                assert_eq!(check_report(&body).unwrap(), from_body::<Report>("report", &body).unwrap());
+            }
+            Kind::Link => {
+                assert_eq!(check_link(&body).unwrap(), from_body::<Linking>("link", &body).unwrap());
             }
             _ => {}
         }

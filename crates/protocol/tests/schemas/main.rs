@@ -9,3 +9,4 @@ mod examples;
 mod hostile;
 mod messages;
 mod strategies;
+mod trails;

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use tocsin_protocol::{
     Area, AreaId, AreaScope, AttemptBegun, AttemptEnded, Category, Certainty, ClockStart, Confidence,
     Contact, Digest, DirectoryDocument, Dispatch, DispatchStep, Due, Escalation, EscalationReason, Event,
-    EventContact, EventKind, EventNumber, Finding, Impact, IncidentId, Late, Notice, Outcome, Owed, OwedRule,
-    Person, Platform, PolicyDocument, PolicyId, PolicyInForce, Publisher, PublisherId, Receipt,
+    EventContact, EventKind, EventNumber, Finding, Impact, IncidentId, Late, Monitor, Notice, Outcome, Owed,
+    OwedRule, Person, Platform, PolicyDocument, PolicyId, PolicyInForce, Publisher, PublisherId, Receipt,
     ReceiptMethod, ReceiptStage, Recipient, RecipientId, Recontact, RecontactFigures, Refusal, RefusalCode,
     Requirement, Service, Severity, SignedDuration, Status, StepDocument, StepNumber, StoppedBy, Timestamp,
     Urgency, Where, Window, to_body,
@@ -21,7 +21,7 @@ const SAFE: u64 = 9_007_199_254_740_991;
 
 macro_rules! ids {
     ($($name:ident = $type:ident),+) => {$(
-        fn $name() -> impl Strategy<Value = $type> + Clone {
+        pub(crate) fn $name() -> impl Strategy<Value = $type> + Clone {
             SLUG.prop_map(|text| $type::new(&text).unwrap())
         }
     )+};
@@ -39,7 +39,7 @@ fn word() -> impl Strategy<Value = String> {
 }
 
 /// One readable line of up to this many characters, in any script.
-fn line(most: usize) -> impl Strategy<Value = String> {
+pub(crate) fn line(most: usize) -> impl Strategy<Value = String> {
     let ends = "[^\\p{C}\\p{Z}]";
     proptest::string::string_regex(&format!(
         "{ends}([^\\p{{C}}\\p{{Zl}}\\p{{Zp}}]{{0,{}}}{ends})?",
@@ -48,11 +48,11 @@ fn line(most: usize) -> impl Strategy<Value = String> {
     .unwrap()
 }
 
-fn text() -> impl Strategy<Value = String> {
+pub(crate) fn text() -> impl Strategy<Value = String> {
     "[^\\p{C}\\p{Z}]([^\\p{C}\\p{Zl}\\p{Zp}]|[\\n\\t]){0,80}"
 }
 
-fn time() -> impl Strategy<Value = Timestamp> {
+pub(crate) fn time() -> impl Strategy<Value = Timestamp> {
     // The years 1900 to 2999.
     (-2_208_988_800_i64..32_503_680_000, 0..1_000_000_000_i32)
         .prop_map(|(s, ns)| Timestamp::new(s, ns).unwrap())
@@ -62,7 +62,7 @@ fn day() -> impl Strategy<Value = Date> {
     (1900..3000_i16, 1..=12_i8, 1..=28_i8).prop_map(|(year, month, day)| Date::new(year, month, day).unwrap())
 }
 
-fn event_number() -> impl Strategy<Value = EventNumber> {
+pub(crate) fn event_number() -> impl Strategy<Value = EventNumber> {
     (1..=u32::MAX).prop_map(|n| EventNumber::new(n).unwrap())
 }
 
@@ -79,19 +79,19 @@ fn phone() -> impl Strategy<Value = String> {
     "\\+44 1632 960[0-9]{3}( ext\\. [0-9]{1,4})?"
 }
 
-fn key() -> impl Strategy<Value = String> {
+pub(crate) fn key() -> impl Strategy<Value = String> {
     "U[A-Z2-7]{55}"
 }
 
-fn count() -> impl Strategy<Value = u64> {
+pub(crate) fn count() -> impl Strategy<Value = u64> {
     0..=1_000_000_000_u64
 }
 
-fn sequence() -> impl Strategy<Value = u64> {
+pub(crate) fn sequence() -> impl Strategy<Value = u64> {
     1..=SAFE
 }
 
-fn status() -> impl Strategy<Value = Status> {
+pub(crate) fn status() -> impl Strategy<Value = Status> {
     select(Status::ALL)
 }
 
@@ -104,14 +104,14 @@ fn requirement() -> impl Strategy<Value = Requirement> {
 }
 
 /// A list without repetitions.
-fn set<T: std::fmt::Debug + Ord>(
+pub(crate) fn set<T: std::fmt::Debug + Ord>(
     of: impl Strategy<Value = T>,
     least: usize,
 ) -> impl Strategy<Value = Vec<T>> {
     collection::btree_set(of, least..6).prop_map(|set| set.into_iter().collect())
 }
 
-fn services(least: usize) -> impl Strategy<Value = Vec<Service>> {
+pub(crate) fn services(least: usize) -> impl Strategy<Value = Vec<Service>> {
     proptest::sample::subsequence(Service::ALL, least..=Service::ALL.len())
 }
 
@@ -142,7 +142,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn event_contact()(
+    pub(crate) fn event_contact()(
         role in line(120),
         name in option::of(line(120)),
         phone in option::of(phone()),
@@ -211,7 +211,7 @@ prop_compose! {
     }
 }
 
-fn person() -> impl Strategy<Value = Person> {
+pub(crate) fn person() -> impl Strategy<Value = Person> {
     (line(120), line(120)).prop_map(|(name, role)| Person { name, role })
 }
 
@@ -270,6 +270,9 @@ fn refusal_code() -> impl Strategy<Value = RefusalCode> {
             Code::UnknownEvent,
             Code::NotOwed,
             Code::AlreadySaid,
+            Code::UnknownBody,
+            Code::UnknownReport,
+            Code::UnknownIncident,
         ][..],
     )
 }
@@ -452,6 +455,17 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn directory_monitor()(
+        id in publisher(),
+        name in line(120),
+        key in option::of(key()),
+        areas in prop_oneof![Just(AreaScope::All), set(area(), 0).prop_map(AreaScope::These)],
+    ) -> Monitor {
+        Monitor { id: (&id).into(), name, key, areas }
+    }
+}
+
+prop_compose! {
     fn directory_publisher()(
         id in publisher(),
         name in line(120),
@@ -515,13 +529,15 @@ prop_compose! {
         time_zone in select(&["Europe/London", "UTC", "Etc/GMT-14"][..]),
         (checkpoint_key, console_key, link_key) in (option::of(key()), option::of(key()), option::of(key())),
         areas in collection::vec(directory_area(), 0..4),
-        publishers in collection::vec(directory_publisher(), 0..3),
+        (publishers, monitors) in
+            (collection::vec(directory_publisher(), 0..3), collection::vec(directory_monitor(), 0..3)),
         recipients in collection::vec(directory_recipient(), 0..4),
         policies in collection::vec(policy_document(), 0..3),
     ) -> DirectoryDocument {
         let time_zone = time_zone.to_owned();
         DirectoryDocument {
-            name, time_zone, checkpoint_key, console_key, link_key, areas, publishers, recipients, policies,
+            name, time_zone, checkpoint_key, console_key, link_key, areas, publishers, monitors, recipients,
+            policies,
         }
     }
 }

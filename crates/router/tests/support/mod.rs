@@ -165,6 +165,7 @@ impl Bus {
             console_key: None,
             link_key: None,
             areas: vec![area("here"), area("there")],
+            monitors: Vec::new(),
             publishers: vec![
                 publisher("operator", &self.operator, AreaScope::All),
                 publisher("local", &self.local, AreaScope::These(vec!["there".parse().unwrap()])),

@@ -239,12 +239,16 @@ fn shown(InForce { version, since, document }: &InForce) -> String {
     ];
     let wide = document.publishers.iter().map(|publisher| publisher.id.as_str().len()).max().unwrap_or(0);
     for publisher in &document.publishers {
-        let areas = match &publisher.areas {
-            AreaScope::All => "all areas".to_owned(),
-            AreaScope::These(areas) => joined(areas),
-        };
-        let key = key(publisher.key.as_deref());
+        let (key, areas) = (key(publisher.key.as_deref()), scope(&publisher.areas));
         lines.push(format!("  {:wide$}  {key}  {} ({areas})", publisher.id, publisher.name));
+    }
+    if !document.monitors.is_empty() {
+        lines.push("\nMonitors".to_owned());
+    }
+    let wide = document.monitors.iter().map(|monitor| monitor.id.as_str().len()).max().unwrap_or(0);
+    for monitor in &document.monitors {
+        let (key, areas) = (key(monitor.key.as_deref()), scope(&monitor.areas));
+        lines.push(format!("  {:wide$}  {key}  {} ({areas})", monitor.id, monitor.name));
     }
     lines.push("\nRecipients".to_owned());
     let wide = document.recipients.iter().map(|recipient| recipient.id.as_str().len()).max().unwrap_or(0);
@@ -259,6 +263,13 @@ fn shown(InForce { version, since, document }: &InForce) -> String {
         lines.push(format!("  {}: {} (see `tocsin policy show {0}`)", policy.id, policy.name));
     }
     lines.join("\n") + "\n"
+}
+
+fn scope(areas: &AreaScope) -> String {
+    match areas {
+        AreaScope::All => "all areas".to_owned(),
+        AreaScope::These(areas) => joined(areas),
+    }
 }
 
 fn key(key: Option<&str>) -> &'static str {

@@ -197,9 +197,10 @@ fn keys_of<'a>(
     }
     let publishers =
         document.publishers.iter_mut().filter(|one| one.id.as_str() == id).map(|one| &mut one.key);
+    let monitors = document.monitors.iter_mut().filter(|one| one.id.as_str() == id).map(|one| &mut one.key);
     let recipients =
         document.recipients.iter_mut().filter(|one| one.id.as_str() == id).map(|one| &mut one.key);
-    let all: Vec<_> = publishers.chain(recipients).collect();
+    let all: Vec<_> = publishers.chain(monitors).chain(recipients).collect();
     if all.is_empty() {
         return Err(Failure::wrong(format!(
             "the directory in force has no body called {id}: see `tocsin directory show`; our services' own keys are {}",

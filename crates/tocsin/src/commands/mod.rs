@@ -1,6 +1,7 @@
 //! The commands, one module each: its arguments, and `run`.
 
 // Those who tell.
+mod link;
 pub(crate) mod publish;
 pub(crate) mod spool;
 mod test_call;
@@ -8,11 +9,13 @@ mod test_call;
 // Those who are told.
 mod ack;
 mod desk;
+mod tell;
 
 // The record.
 mod audit;
 mod call_list;
 mod incidents;
+mod proposals;
 mod refusals;
 mod report;
 
@@ -51,15 +54,18 @@ pub(crate) enum Command {
     Publish(Box<publish::Args>),
     Spool(spool::Args),
     TestCall(test_call::Args),
+    Link(link::Args),
 
     // Those who are told.
     Desk(desk::Args),
     Ack(ack::Args),
+    Tell(tell::Args),
 
     // The record.
     Audit(audit::Args),
     CallList(call_list::Args),
     Incidents(incidents::Args),
+    Proposals(proposals::Args),
     Refusals(refusals::Args),
     Report(report::Args),
 
@@ -91,7 +97,10 @@ impl Command {
             Self::Publish(_)
             | Self::Spool(_)
             | Self::TestCall(_)
+            | Self::Link(_)
             | Self::Ack(_)
+            | Self::Tell(_)
+            | Self::Proposals(_)
             | Self::Audit(_)
             | Self::CallList(_)
             | Self::Incidents(_)
@@ -114,15 +123,18 @@ impl Command {
             Self::Publish(args) => publish::run(*args).await,
             Self::Spool(args) => spool::run(args).await,
             Self::TestCall(args) => test_call::run(args).await,
+            Self::Link(args) => link::run(args).await,
 
             // Those who are told.
             Self::Desk(args) => desk::run(args).await,
             Self::Ack(args) => ack::run(args).await,
+            Self::Tell(args) => tell::run(args).await,
 
             // The record.
             Self::Audit(args) => audit::run(args).await,
             Self::CallList(args) => call_list::run(args).await,
             Self::Incidents(args) => incidents::run(args).await,
+            Self::Proposals(args) => proposals::run(args).await,
             Self::Refusals(args) => refusals::run(args).await,
             Self::Report(args) => report::run(args).await,
 

@@ -11,7 +11,8 @@ use crate::{bus, failure::Failure, out};
   tocsin setup
   NATS_URL=nats://bus-1.example:4222 NATS_NKEY=admin.nk tocsin setup --replicas 3
 
-It changes nothing on streams that are there: where one differs from what Tocsin needs, it names the difference.
+Of streams that are there it changes one thing: to those that an older Tocsin made it adds the subjects that this one needs,
+and says so. Where one differs in anything else, it names the difference.
 The number of replicas is that of streams it makes; to change it later: nats stream edit TOCSIN_SAID --replicas 3.")]
 pub(crate) struct Args {
     /// On how many servers each stream is kept: 1, 3 or 5
@@ -36,7 +37,14 @@ pub(super) fn replicas(text: &str) -> Result<usize, String> {
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let ledger = bus::command("setup").await?;
-    ledger.set_up(&Shape { replicas: args.replicas, max_consumers: args.max_consumers }).await?;
+    let shape = Shape { replicas: args.replicas, max_consumers: args.max_consumers };
+    for widened in ledger.set_up(&shape).await? {
+        out::line(&format!(
+            "{} was made by an older Tocsin. It takes these subjects now too, and is unchanged otherwise: {}",
+            widened.stream,
+            widened.subjects.join(", ")
+        ))?;
+    }
     out::line("Both streams, TOCSIN_SAID and TOCSIN_LOG, are there as Tocsin needs them.")?;
     match directory::if_in_force(&ledger).await? {
         Some(document) => {

@@ -51,6 +51,7 @@ impl World {
                 within: None,
                 population: None,
             }],
+            monitors: Vec::new(),
             publishers: vec![Publisher {
                 id: self.operator.clone(),
                 name: "Operator".to_owned(),

@@ -72,6 +72,7 @@ pub fn pdf(report: &Report, view: &View) -> Result<Vec<u8>, Error> {
         paper.list([event.standing.clone()].into_iter().chain(event.notes.iter().cloned()));
         rows(&mut paper, "Every recipient of this event", &event.rows.iter().collect::<Vec<_>>());
     }
+    linked(&mut paper, &story);
     refusals(&mut paper, &story);
     paper.heading(2, "Problems of the record");
     if story.problems.is_empty() {
@@ -295,6 +296,33 @@ fn cells(row: &Row) -> Vec<String> {
         if row.by.is_empty() { "-".to_owned() } else { row.by.clone() },
         if mails.is_empty() { "-".to_owned() } else { mails.join(". ") },
     ]
+}
+
+fn linked(paper: &mut Paper, story: &Story) {
+    if story.linked.is_empty() {
+        return;
+    }
+    paper.heading(2, "Other trails of it");
+    let columns = [
+        words("trail", 1.8),
+        words("stood on the bus", 1.8),
+        words("seen, as its author says", 1.6),
+        words("what it says", 3.2),
+        words("link", 2.6),
+    ];
+    paper.table(
+        "Reports and incidents that a person has said are of the same outage, or are not; nothing was merged",
+        &columns,
+        story.linked.iter().map(|row| {
+            vec![
+                row.trail.clone(),
+                format!("{}, {}", row.said.both(), row.apart),
+                row.seen.as_ref().map_or_else(|| "-".to_owned(), super::story::Moment::both),
+                row.words.clone(),
+                row.link.clone(),
+            ]
+        }),
+    );
 }
 
 fn refusals(paper: &mut Paper, story: &Story) {

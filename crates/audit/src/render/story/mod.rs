@@ -45,6 +45,7 @@ pub(super) struct Story {
     pub(super) everyone: Vec<Row>,
     pub(super) comparison: Option<Comparison>,
     pub(super) problems: Vec<ProblemLine>,
+    pub(super) linked: Vec<LinkedLine>,
     pub(super) refusals: Vec<RefusalLine>,
     pub(super) sources: Vec<Line>,
 }
@@ -129,6 +130,21 @@ pub(super) struct RefusalLine {
     pub(super) at: Option<Moment>,
     pub(super) subject: String,
     pub(super) why: String,
+}
+
+/// A trail that was linked, or said not to be of the same outage.
+pub(super) struct LinkedLine {
+    pub(super) trail: String,
+    /// By the broker's clock.
+    pub(super) said: Moment,
+    /// By its author's.
+    pub(super) seen: Option<Moment>,
+    /// `13 min before the first event`.
+    pub(super) apart: String,
+    /// What it says, who says so, and what was added.
+    pub(super) words: String,
+    /// Who linked it, when and why.
+    pub(super) link: String,
 }
 
 /// A moment, as people read it.
@@ -244,6 +260,7 @@ impl Story {
                 .iter()
                 .map(|problem| ProblemLine { code: problem.code.words(), text: plain(&problem.text) })
                 .collect(),
+            linked: rows::linked(report, &clock),
             refusals: rows::refusals(report, &clock),
             sources: rows::sources(report),
         }

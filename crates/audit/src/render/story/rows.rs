@@ -2,10 +2,13 @@
 
 use std::fmt::Write;
 
-use tocsin_protocol::{EscalationReason, Outcome, ReceiptMethod, Requirement, Signer, Timestamp};
+use tocsin_protocol::{
+    EscalationReason, LinkAnswer, Outcome, ReceiptMethod, ReportSource, Requirement, Signer, Timestamp,
+};
 
-use super::{Clock, EventRow, Line, Mail, RefusalLine, Row, line};
+use super::{Clock, EventRow, Line, LinkedLine, Mail, RefusalLine, Row, line};
 use crate::{
+    linked::LinkedReport,
     report::{EscalationReport, EventReport, RecipientReport, Report, State, StreamRead},
     words::{kind, length, method as method_words, outcome, plain, share, utc},
 };
@@ -157,6 +160,48 @@ fn mail(clock: &Clock, owed: &EscalationReport) -> Mail {
         became,
         accepted: clock.act(owed.accepted_at),
         took: owed.accepted_at.map(|at| length(at.duration_since(owed.owed_at).as_secs_f64())),
+    }
+}
+
+pub(super) fn linked(report: &Report, clock: &Clock) -> Vec<LinkedLine> {
+    report.linked.iter().map(|linked| linked_line(linked, report, clock)).collect()
+}
+
+fn linked_line(linked: &LinkedReport, report: &Report, clock: &Clock) -> LinkedLine {
+    let apart = clock.view.between(linked.said_at, report.incident.published_at);
+    let side = if linked.before_seconds >= 0.0 { "before" } else { "after" };
+    let mut words =
+        linked.headline.as_deref().map_or_else(|| "its marking keeps its words".to_owned(), plain);
+    if let Some(by) = &linked.reported_by {
+        let _ = write!(words, ", said by {}, {}", plain(&by.name), plain(&by.role));
+    } else if linked.source == Some(ReportSource::Monitoring) {
+        words.push_str(", seen by a machine");
+    }
+    for added in &linked.added {
+        let _ = write!(words, "; {}: {}", clock.moment(added.said_at).local, plain(&added.headline));
+    }
+    let by = &linked.linked_by_person;
+    let mut link = format!(
+        "{} by {}, {}, of {}, {}",
+        match linked.answer {
+            LinkAnswer::Same => "linked",
+            LinkAnswer::NotTheSame => "NOT THE SAME, said",
+        },
+        plain(&by.name),
+        plain(&by.role),
+        linked.linked_by,
+        clock.moment(linked.linked_at).local
+    );
+    if let Some(note) = &linked.note {
+        let _ = write!(link, ": {}", plain(note));
+    }
+    LinkedLine {
+        trail: linked.trail.to_string(),
+        said: clock.moment(linked.said_at),
+        seen: linked.seen_at.map(|at| clock.moment(at)),
+        apart: format!("{} {side} the first event", length(apart.abs())),
+        words,
+        link,
     }
 }
 

@@ -44,6 +44,7 @@ impl Told {
             console_key: None,
             link_key: None,
             areas: Vec::new(),
+            monitors: Vec::new(),
             publishers: Vec::new(),
             recipients: vec![
                 recipient("ofcom", "Ofcom", "regulator"),

@@ -1,0 +1,51 @@
+//! What people have said of trails that may be one outage: the newest word on two of them holds.
+
+use std::collections::{HashMap, HashSet};
+
+use tocsin_protocol::{Candidate, LinkAnswer, Linking, Proposal, Trail};
+
+/// The newest word on each two trails.
+#[derive(Debug, Clone, Default)]
+pub struct Answers {
+    pairs: HashMap<(Trail, Trail), LinkAnswer>,
+    linked: HashSet<Trail>,
+}
+
+impl Answers {
+    /// Takes in a link that counts, in the order of `TOCSIN_SAID`.
+    pub fn take(&mut self, linking: &Linking) {
+        let own = Trail::incident(linking.publisher.clone(), linking.incident.clone());
+        if linking.answer == LinkAnswer::Same {
+            self.linked.insert(linking.with.clone());
+            self.linked.insert(own.clone());
+        }
+        self.pairs.insert(pair(&own, &linking.with), linking.answer);
+    }
+
+    /// Whether two trails are of the same outage, where somebody has said.
+    pub fn of(&self, one: &Trail, other: &Trail) -> Option<LinkAnswer> {
+        self.pairs.get(&pair(one, other)).copied()
+    }
+
+    /// What of a proposal still waits for a person: the candidates that a link can be made with and nobody has spoken
+    /// of. `None` when it waits no more. A report that fits nothing waits, with no candidate, until it is linked.
+    pub fn open<'p>(&self, proposal: &'p Proposal) -> Option<Vec<&'p Candidate>> {
+        let is_incident = |trail: &Trail| matches!(trail, Trail::Incident(_));
+        let can_be_linked =
+            |candidate: &&Candidate| is_incident(&proposal.of.trail) || is_incident(&candidate.seen.trail);
+        let fits: Vec<_> = proposal.candidates.iter().filter(can_be_linked).collect();
+        if fits.is_empty() {
+            return (!self.linked.contains(&proposal.of.trail)).then(Vec::new);
+        }
+        let left: Vec<_> = fits
+            .into_iter()
+            .filter(|candidate| self.of(&proposal.of.trail, &candidate.seen.trail).is_none())
+            .collect();
+        (!left.is_empty()).then_some(left)
+    }
+}
+
+/// Two trails, the lesser first.
+fn pair(one: &Trail, other: &Trail) -> (Trail, Trail) {
+    if one <= other { (one.clone(), other.clone()) } else { (other.clone(), one.clone()) }
+}
