@@ -85,6 +85,7 @@ async fn a_desk_written_in_python_takes_part_and_outlives_the_bus() {
 fn notice(event: &Event, body: &[u8], key: &SigningKey) -> Notice {
     let signed = key.sign(&event.subject().to_string(), body).unwrap();
     Notice {
+        recontact_here: None,
         incident: event.incident.clone(),
         event: event.sequence,
         recipient: "py".parse().unwrap(),

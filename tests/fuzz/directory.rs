@@ -73,7 +73,7 @@ fn a_directory_from_the_bus_is_built_or_refused() {
         let areas: Vec<_> = document.areas.iter().map(|area| area.id.clone()).collect();
         let Ok(directory) = Directory::build(1, document) else { return };
         for policy in directory.policies() {
-            let _ = directory.owed(policy, &areas);
+            let _ = directory.owed(policy, &areas, &areas);
         }
         for publisher in directory.document().publishers.iter().filter_map(|p| directory.publisher(&p.id)) {
             for area in &areas {

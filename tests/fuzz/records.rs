@@ -3,8 +3,8 @@
 use serde::{Serialize, de::DeserializeOwned};
 use tocsin_fuzz::{check, files};
 use tocsin_protocol::{
-    AttemptBegun, AttemptEnded, DirectoryDocument, Dispatch, Due, Escalation, Event, Finding, Linking,
-    Notice, Proposal, Receipt, Refusal, Report, from_body,
+    AttemptBegun, AttemptEnded, Call, DirectoryDocument, Dispatch, Due, Escalation, Event, Finding, Linking,
+    Notice, Overdue, Proposal, Receipt, Refusal, Report, from_body,
     schema::{self, Kind, MAX_PROBLEMS, Problem, check_event, check_receipt},
     to_body,
 };
@@ -95,6 +95,8 @@ fn what_passes_its_schema_is_a_fact() {
         }
         let known = match kind {
             Kind::Event => comes_back::<Event>("event", body).is_some(),
+            Kind::Call => comes_back::<Call>("call", body).is_some(),
+            Kind::Overdue => comes_back::<Overdue>("overdue", body).is_some(),
             Kind::Receipt => comes_back::<Receipt>("receipt", body).is_some(),
             Kind::Report => comes_back::<Report>("report", body).is_some(),
             Kind::Link => comes_back::<Linking>("link", body).is_some(),

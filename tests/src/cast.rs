@@ -55,8 +55,13 @@ impl Cast {
         let step = |(within, contact): (&SignedDuration, &str)| StepDocument {
             within: Window(*within),
             contact: contact.to_owned(),
+            reach: tocsin_protocol::Reach::Own,
         };
         let policy = PolicyDocument {
+            source: None,
+            in_force_from: None,
+            trigger: tocsin_protocol::Trigger::Failure,
+            duties: Vec::new(),
             id: "test".parse().unwrap(),
             name: "Windows of a test".to_owned(),
             basis: "none".to_owned(),
@@ -113,7 +118,13 @@ impl Cast {
     #[must_use]
     pub fn publisher(mut self, id: &str, areas: AreaScope) -> Self {
         let key = Some(self.new_key(id));
-        self.document.publishers.push(Publisher { id: id.parse().unwrap(), name: id.to_owned(), key, areas });
+        self.document.publishers.push(Publisher {
+            contacts: std::collections::BTreeMap::new(),
+            id: id.parse().unwrap(),
+            name: id.to_owned(),
+            key,
+            areas,
+        });
         self
     }
 
@@ -140,6 +151,9 @@ impl Cast {
             (word.to_owned(), contact)
         };
         self.document.recipients.push(Recipient {
+            buddy: None,
+            coordinating_body: None,
+            control_rooms: Vec::new(),
             id: id.parse().unwrap(),
             name: format!("Body {id}"),
             kind: kind.to_owned(),

@@ -99,7 +99,7 @@ impl Evidence {
             Verdict::Foreign => self.foreign(entry),
             Verdict::Report(report) => self.trails.report(entry.time, *report),
             Verdict::Link(linking) => self.trails.link(entry.time, *linking),
-            Verdict::Repeated | Verdict::Trusted => {}
+            Verdict::Call(_) | Verdict::Repeated | Verdict::Trusted => {}
         }
     }
 

@@ -232,6 +232,8 @@ impl Facts {
             }
             Subject::Window { .. }
             | Subject::Incident { .. }
+            | Subject::Called { .. }
+            | Subject::Overdue { .. }
             | Subject::Receipt { .. }
             | Subject::Report { .. }
             | Subject::Link { .. }

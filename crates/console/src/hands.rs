@@ -7,8 +7,8 @@ use futures_util::future::BoxFuture;
 use jiff::civil::Date;
 use tocsin_duty::Directory;
 use tocsin_protocol::{
-    AreaId, Category, DispatchStep, Event, EventContact, Impact, IncidentId, Platform, PublisherId,
-    RecipientId, Requirement, Service, Severity, Status, Timestamp,
+    AreaId, Category, DispatchStep, Event, EventContact, EventNumber, Impact, IncidentId, Platform,
+    PublisherId, RecipientId, Requirement, Service, Severity, Status, Timestamp,
 };
 
 use crate::session::Sees;
@@ -154,8 +154,12 @@ pub enum Says {
     Update(IncidentId),
     /// The service is restored.
     Resolved(IncidentId),
-    /// It was no incident, or was sent in error.
+    /// Something that this earlier event of it said was wrong.
+    Correction(IncidentId, EventNumber),
+    /// It was no incident.
     Cancelled(IncidentId),
+    /// It should not have been sent.
+    SentInError(IncidentId),
 }
 
 /// What may be known beyond the first minute's words; see [`Event`] for each.
@@ -179,6 +183,8 @@ pub struct More {
     pub restored_at: Option<Timestamp>,
     /// When restoration is expected.
     pub expected_restoration_at: Option<Timestamp>,
+    /// That it must be acknowledged anew, though no rule says so.
+    pub material: Option<bool>,
     /// When the publisher will have said more.
     pub next_update_by: Option<Timestamp>,
     /// How many calls were lost.

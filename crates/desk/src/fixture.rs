@@ -63,7 +63,7 @@ pub(crate) fn in_full(event: &mut Event) {
                 outstanding: Some(4_469),
                 handed_to_police: None,
             },
-            by_area: BTreeMap::new(),
+            ..Recontact::default()
         }),
         contact: Some(EventContact {
             role: "999 incident desk".to_owned(),
@@ -82,6 +82,7 @@ pub(crate) fn notice(event: &Event, key: &SigningKey) -> Notice {
     let body = to_body("event", event).unwrap();
     let signed = key.sign(&event.subject().to_string(), &body).unwrap();
     Notice {
+        recontact_here: None,
         incident: event.incident.clone(),
         event: event.sequence,
         recipient: RECIPIENT.parse().unwrap(),

@@ -80,7 +80,7 @@ fn open(
     let mut ended: BTreeMap<IncidentId, EventNumber> = BTreeMap::new();
     for read in notices {
         let (incident, event) = (read.notice.incident.clone(), read.notice.event);
-        if matches!(read.event.kind, EventKind::Resolved | EventKind::Cancelled) {
+        if read.event.kind.lifts_duties() {
             let known = ended.entry(incident.clone()).or_insert(event);
             *known = event.max(*known);
         }

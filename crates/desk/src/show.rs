@@ -82,7 +82,9 @@ fn kind(kind: EventKind) -> &'static str {
         EventKind::Initial => "NEW: ",
         EventKind::Update => "UPDATE: ",
         EventKind::Resolved => "RESOLVED: ",
+        EventKind::Correction => "CORRECTION: ",
         EventKind::Cancelled => "CANCELLED: ",
+        EventKind::SentInError => "SENT IN ERROR: ",
     }
 }
 

@@ -17,4 +17,4 @@ pub use answers::Answers;
 pub use directory::*;
 pub use doors::{Shut, check_link};
 pub use fold::{Batch, Fold, Trust, Verdict, serves};
-pub use worsening::worsening;
+pub use worsening::{handed_over, worsening};

@@ -3,7 +3,7 @@
 //! In September 2025 an operator's first mails on a Triple Zero failure spoke of about ten calls; the truth was over
 //! 600, and nobody was asked whether they had taken that in. So the rule is ours, not the publisher's.
 
-use tocsin_protocol::{Event, EventKind, Platform, Severity};
+use tocsin_protocol::{AreaId, Event, EventKind, Platform, Severity};
 
 /// Calls lost have to grow by this factor over the figure last acknowledged before the growth alone is a worsening.
 const CALLS_FACTOR: u64 = 2;
@@ -12,8 +12,11 @@ const CALLS_FACTOR: u64 = 2;
 /// (`baseline`): a creeping change is measured against what people were last asked to take in. Empty for none.
 pub fn worsening(event: &Event, previous: &Event, baseline: &Event) -> Vec<String> {
     let mut reasons = Vec::new();
-    if event.kind != EventKind::Update {
+    if !matches!(event.kind, EventKind::Update | EventKind::Correction) {
         return reasons;
+    }
+    if event.material == Some(true) {
+        reasons.push("the publisher calls it material".to_owned());
     }
     if previous.kind == EventKind::Resolved
         && event.platform.is_some_and(|platform| platform > Platform::Primary)
@@ -57,6 +60,29 @@ pub fn worsening(event: &Event, previous: &Event, baseline: &Event) -> Vec<Strin
         reasons.push(format!("calls unsuccessful went from {then} to {now}"));
     }
     reasons
+}
+
+/// The areas of whose lost callers more are handed to the police with this event than were before. Where a figure has no
+/// areas, those of the event.
+pub fn handed_over(event: &Event, previous: Option<&Event>) -> Vec<AreaId> {
+    let handed = |event: &Event| event.recontact.as_ref().and_then(|r| r.total.handed_to_police).unwrap_or(0);
+    let in_area =
+        |event: &Event, area: &AreaId| event.recontact.as_ref()?.by_area.get(area)?.handed_to_police;
+    let Some(recontact) = &event.recontact else { return Vec::new() };
+    let areas: Vec<_> = recontact
+        .by_area
+        .iter()
+        .filter(|(area, figures)| {
+            let before = previous.and_then(|previous| in_area(previous, area)).unwrap_or(0);
+            figures.handed_to_police.is_some_and(|now| now > before)
+        })
+        .map(|(area, _)| area.clone())
+        .collect();
+    let told_by_area = recontact.by_area.values().any(|figures| figures.handed_to_police.is_some());
+    if !told_by_area && handed(event) > previous.map_or(0, handed) {
+        return event.areas.clone();
+    }
+    areas
 }
 
 #[cfg(test)]

@@ -55,8 +55,11 @@ pub(crate) fn wanted(stream: Stream, shape: &Shape) -> Map<String, Value> {
         // Whoever may publish to a stream that allows schedules, roll-ups or TTLs can use those headers to delete or
         // forge what its subjects deny it. Strangers publish here, so nothing of the kind is allowed.
         Stream::Said => json!({
-            "description": "What others say: events, receipts, reports and links, each signed by its author",
-            "subjects": ["tocsin.incident.*.*.*", "tocsin.receipt.*.*.*.*", "tocsin.report.*.*", "tocsin.link.*.*"],
+            "description": "What others say: events, calls, receipts, reports and links, each signed by its author",
+            "subjects": [
+                "tocsin.incident.*.*.*", "tocsin.incident.*.*.*.called.*", "tocsin.receipt.*.*.*.*", "tocsin.report.*.*",
+                "tocsin.link.*.*",
+            ],
             "discard": "new",
             "max_msg_size": SAID_MESSAGE_MOST,
             "max_consumers": SAID_CONSUMERS,
@@ -71,6 +74,7 @@ pub(crate) fn wanted(stream: Stream, shape: &Shape) -> Map<String, Value> {
             "description": "What follows: dispatches, notices, windows, findings, escalations, attempts",
             "subjects": [
                 "tocsin.directory.*", "tocsin.refusal.*.*", "tocsin.dispatch.*.*.*", "tocsin.notice.*.*.*",
+                "tocsin.notice.*.*.*.overdue.*",
                 "tocsin.window.*.*.*", "tocsin.due.*.*.*", "tocsin.finding.*.*.*",
                 "tocsin.escalation.*.*.*.*", "tocsin.attempt.*.*.*.*.*.*", "tocsin.checkpoint.*",
                 "tocsin.proposal.*.*",

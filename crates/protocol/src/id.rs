@@ -107,6 +107,14 @@ id!(
     PolicyId, "policy", "uk-999"
 );
 id!(
+    /// Something that a publisher owes under a policy, by its name in that.
+    DutyId, "duty", "first-notice"
+);
+id!(
+    /// A control room of a body, by its name among that body's.
+    ControlRoomId, "control room", "hindlip"
+);
+id!(
     /// A place that an incident touches and that recipients serve.
     AreaId, "area", "west-mercia"
 );
@@ -140,6 +148,12 @@ impl BodyId {
 impl From<&PublisherId> for BodyId {
     fn from(publisher: &PublisherId) -> Self {
         Self(Arc::clone(&publisher.0))
+    }
+}
+
+impl From<&BodyId> for RecipientId {
+    fn from(body: &BodyId) -> Self {
+        Self(Arc::clone(&body.0))
     }
 }
 

@@ -27,7 +27,9 @@ pub use entry::{Entry, NewFact, Schedule, Stream};
 pub use error::Error;
 pub use fact::*;
 pub use header::*;
-pub use id::{AreaId, BodyId, IncidentId, LinkId, PolicyId, PublisherId, RecipientId, ReportId};
+pub use id::{
+    AreaId, BodyId, ControlRoomId, DutyId, IncidentId, LinkId, PolicyId, PublisherId, RecipientId, ReportId,
+};
 pub use leaf::{is_window, leaf};
 pub use link::{Link, MAX_LINK_BYTES, SignedLink};
 pub use sign::{AuthorKey, Signed, SigningKey};

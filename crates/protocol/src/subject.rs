@@ -132,6 +132,17 @@ pub enum Subject {
         /// Which event of it.
         event: EventNumber,
     },
+    /// `tocsin.incident.<publisher>.<incident>.<n>.called.<recipient>`: a telephone call, logged by a publisher.
+    Called {
+        /// Who called.
+        publisher: PublisherId,
+        /// Of which incident.
+        incident: IncidentId,
+        /// About which event.
+        event: EventNumber,
+        /// Who was called.
+        recipient: RecipientId,
+    },
     /// `tocsin.receipt.<recipient>.<incident>.<n>.<stage>`: said by a recipient.
     Receipt {
         /// Who says it.
@@ -193,6 +204,18 @@ pub enum Subject {
         incident: IncidentId,
         /// Of which event.
         event: EventNumber,
+    },
+    /// `tocsin.notice.<recipient>.<incident>.<n>.overdue.<step>`: that what event n promised did not come, told to one
+    /// who was owed that. It is among the notices, so that desks have it as they have those.
+    Overdue {
+        /// To whom.
+        recipient: RecipientId,
+        /// Of which incident.
+        incident: IncidentId,
+        /// Which event promised it.
+        event: EventNumber,
+        /// Of which window.
+        step: StepNumber,
     },
     /// `tocsin.window.<incident>.<n>.<step>`: a window, armed.
     Window {
@@ -281,9 +304,11 @@ impl Subject {
     /// The stream that holds the facts of this form.
     pub fn stream(&self) -> Stream {
         match self {
-            Self::Incident { .. } | Self::Receipt { .. } | Self::Report { .. } | Self::Link { .. } => {
-                Stream::Said
-            }
+            Self::Incident { .. }
+            | Self::Called { .. }
+            | Self::Receipt { .. }
+            | Self::Report { .. }
+            | Self::Link { .. } => Stream::Said,
             _ => Stream::Log,
         }
     }
@@ -297,9 +322,11 @@ impl Subject {
     pub fn about(&self) -> Option<(&IncidentId, EventNumber)> {
         match self {
             Self::Incident { incident, event, .. }
+            | Self::Called { incident, event, .. }
             | Self::Receipt { incident, event, .. }
             | Self::Dispatch { incident, event, .. }
             | Self::Notice { incident, event, .. }
+            | Self::Overdue { incident, event, .. }
             | Self::Window { incident, event, .. }
             | Self::Due { incident, event, .. }
             | Self::Finding { incident, event, .. }
@@ -321,6 +348,9 @@ impl fmt::Display for Subject {
             Self::Incident { publisher, incident, event } => {
                 write!(f, "tocsin.incident.{publisher}.{incident}.{event}")
             }
+            Self::Called { publisher, incident, event, recipient } => {
+                write!(f, "tocsin.incident.{publisher}.{incident}.{event}.called.{recipient}")
+            }
             Self::Receipt { recipient, incident, event, stage } => {
                 write!(f, "tocsin.receipt.{recipient}.{incident}.{event}.{}", stage.as_str())
             }
@@ -336,6 +366,9 @@ impl fmt::Display for Subject {
             }
             Self::Notice { recipient, incident, event } => {
                 write!(f, "tocsin.notice.{recipient}.{incident}.{event}")
+            }
+            Self::Overdue { recipient, incident, event, step } => {
+                write!(f, "tocsin.notice.{recipient}.{incident}.{event}.overdue.{step}")
             }
             Self::Window { incident, event, step } => write!(f, "tocsin.window.{incident}.{event}.{step}"),
             Self::Due { incident, event, step } => write!(f, "tocsin.due.{incident}.{event}.{step}"),
@@ -377,6 +410,12 @@ impl FromStr for Subject {
                 incident: incident.parse()?,
                 event: event.parse()?,
             },
+            ("incident", [publisher, incident, event, "called", recipient]) => Self::Called {
+                publisher: publisher.parse()?,
+                incident: incident.parse()?,
+                event: event.parse()?,
+                recipient: recipient.parse()?,
+            },
             ("incident", _) => return Err(unknown("tocsin.incident.<publisher>.<incident>.<n>")),
             ("receipt", [recipient, incident, event, stage]) => Self::Receipt {
                 recipient: recipient.parse()?,
@@ -416,6 +455,12 @@ impl FromStr for Subject {
                 recipient: recipient.parse()?,
                 incident: incident.parse()?,
                 event: event.parse()?,
+            },
+            ("notice", [recipient, incident, event, "overdue", step]) => Self::Overdue {
+                recipient: recipient.parse()?,
+                incident: incident.parse()?,
+                event: event.parse()?,
+                step: step.parse()?,
             },
             ("window", [incident, event, step]) => {
                 Self::Window { incident: incident.parse()?, event: event.parse()?, step: step.parse()? }
@@ -480,7 +525,7 @@ mod tests {
     }
 
     fn subject() -> impl Strategy<Value = Subject> {
-        (slug(), slug(), 1..=u32::MAX, 1..=u32::MAX, 1..=u64::MAX, 1..=u32::MAX, 0..17_usize).prop_map(
+        (slug(), slug(), 1..=u32::MAX, 1..=u32::MAX, 1..=u64::MAX, 1..=u32::MAX, 0..19_usize).prop_map(
             |(a, b, event, step, long, attempt, form)| {
                 let (recipient, publisher) = (RecipientId::new(&a).unwrap(), PublisherId::new(&a).unwrap());
                 let incident = IncidentId::new(&b).unwrap();
@@ -491,6 +536,8 @@ mod tests {
                     2 => Subject::Receipt { recipient, incident, event, stage: ReceiptStage::Acknowledged },
                     3 => Subject::Directory { version: long },
                     4 => Subject::Refusal { body: Some(BodyId::new(&a).unwrap()), said: long },
+                    17 => Subject::Called { publisher, incident, event, recipient },
+                    18 => Subject::Overdue { recipient, incident, event, step },
                     13 => Subject::Refusal { body: None, said: long },
                     14 => {
                         Subject::Report { body: BodyId::new(&a).unwrap(), report: ReportId::new(&b).unwrap() }
@@ -531,7 +578,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_parses_prints_as_it_was(text in "(tocsin|x)\\.(incident|receipt|report|link|proposal|directory|refusal|dispatch|due|window|notice|attempt|checkpoint)(\\.[a-z0-9*>_-]{1,4}){0,7}") {
+        fn whatever_parses_prints_as_it_was(text in "(tocsin|x)\\.(incident|receipt|report|link|proposal|directory|refusal|dispatch|due|window|notice|attempt|checkpoint)(\\.([a-z0-9*>_-]{1,4}|called|overdue)){0,7}") {
             if let Ok(subject) = text.parse::<Subject>() {
                 prop_assert_eq!(subject.to_string(), text);
             }

@@ -53,7 +53,9 @@ impl Imports {
         if body.publishes {
             rights.asked.extend([
                 format!("tocsin.incident.{id}.*.*"),
+                format!("tocsin.incident.{id}.*.*.called.*"),
                 read_back(SAID, &format!("tocsin.incident.{id}.*.*")),
+                read_back(SAID, &format!("tocsin.incident.{id}.*.*.called.*")),
                 read_back(LOG, "tocsin.directory.*"),
                 read_back(LOG, &format!("tocsin.dispatch.{id}.*.*")),
                 format!("tocsin.link.{id}.*"),

@@ -3,7 +3,7 @@
 use jiff::{Timestamp, tz::TimeZone};
 use tocsin_protocol::{
     AreaId, Category, Certainty, Event, EventContact, EventKind, EventNumber, Impact, IncidentId, Platform,
-    PublisherId, Recontact, Service, Severity, Status, Urgency,
+    PublisherId, Recontact, Service, Severity, Stage, Status, Urgency,
 };
 
 use crate::error::Error;
@@ -61,6 +61,10 @@ pub struct Details {
     pub expected_restoration_at: Option<Timestamp>,
     /// When the publisher will have said more.
     pub next_update_by: Option<Timestamp>,
+    /// How much of a report it is, where that is more than its kind says.
+    pub stage: Option<Stage>,
+    /// That it must be acknowledged anew, though no rule says so.
+    pub material: Option<bool>,
     /// What carries the service now.
     pub platform: Option<Platform>,
     /// How many calls were lost.
@@ -95,8 +99,12 @@ pub enum FollowUp {
     Update,
     /// The service is restored.
     Resolve,
-    /// It was no incident, or was sent in error.
+    /// Something that this earlier event said was wrong.
+    Correct(EventNumber),
+    /// It was no incident.
     Cancel,
+    /// It should not have been sent.
+    Withdraw,
 }
 
 impl FollowUp {
@@ -105,7 +113,9 @@ impl FollowUp {
         match self {
             Self::Update => EventKind::Update,
             Self::Resolve => EventKind::Resolved,
+            Self::Correct(_) => EventKind::Correction,
             Self::Cancel => EventKind::Cancelled,
+            Self::Withdraw => EventKind::SentInError,
         }
     }
 }
@@ -147,6 +157,9 @@ pub fn first_minute(known: FirstMinute, at: Timestamp, zone: &TimeZone) -> Resul
         restored_at: details.restored_at,
         expected_restoration_at: details.expected_restoration_at,
         next_update_by: details.next_update_by,
+        stage: details.stage,
+        material: details.material,
+        corrects: None,
         platform: details.platform,
         impact: details.impact,
         recontact: details.recontact,
@@ -170,21 +183,21 @@ fn incident_name(publisher: &PublisherId, at: Timestamp, zone: &TimeZone) -> Res
 /// Drafts the event after `previous`, with what changed.
 ///
 /// What is not changed is carried over, so that each event tells the whole by itself, except what would mislead:
-/// `next_update_by` is a promise of its own event alone; and with the end of an incident go the old instruction,
+/// `next_update_by`, `stage` and `material` are of their own event alone; and with the end of an incident go the old instruction,
 /// public advice, description, urgency, platform and expected restoration, while an unchanged headline is marked
 /// `Resolved:` or `Cancelled:`.
 ///
 /// The draft is not yet checked: [`crate::prepare`] does that.
 ///
 /// # Errors
-/// [`Error::Closed`] when the incident was cancelled: nothing follows that.
+/// [`Error::Closed`] when the incident was cancelled or sent in error: nothing follows that.
 pub fn follow_up(previous: &Event, follow_up: FollowUp, changes: Changes) -> Result<Event, Error> {
-    if previous.kind == EventKind::Cancelled {
+    if previous.kind.ends_incident() {
         return Err(Error::Closed { incident: previous.incident.clone(), event: previous.sequence });
     }
     let Changes { category, services, areas, headline, details } = changes;
     let before = previous.clone();
-    let going_on = follow_up == FollowUp::Update;
+    let going_on = !follow_up.kind().lifts_duties();
     let while_going_on = |value: Option<String>| value.filter(|_| going_on);
     Ok(Event {
         sequence: previous.sequence.next(),
@@ -209,6 +222,12 @@ pub fn follow_up(previous: &Event, follow_up: FollowUp, changes: Changes) -> Res
             .expected_restoration_at
             .or(before.expected_restoration_at.filter(|_| going_on)),
         next_update_by: details.next_update_by,
+        stage: details.stage,
+        material: details.material,
+        corrects: match follow_up {
+            FollowUp::Correct(wrong) => Some(wrong),
+            _ => None,
+        },
         platform: details.platform.or(before.platform.filter(|_| going_on)),
         impact: details.impact.or(before.impact),
         recontact: details.recontact.or(before.recontact),
@@ -226,12 +245,16 @@ const HEADLINE_MAX: usize = 160;
 /// The headline of the event before, marked when the incident is at its end: a bare "999 calls fail" in the notice
 /// that says it is over would send people the wrong way.
 fn carried_headline(before: &str, follow_up: FollowUp) -> String {
-    let (word, marks) = match follow_up {
-        FollowUp::Update => return before.to_owned(),
-        FollowUp::Resolve => ("Resolved: ", ["Resolved: ", "Cancelled: "]),
-        FollowUp::Cancel => ("Cancelled: ", ["Cancelled: ", "Resolved: "]),
+    let word = match follow_up {
+        FollowUp::Update | FollowUp::Correct(_) => return before.to_owned(),
+        FollowUp::Resolve => "Resolved: ",
+        FollowUp::Cancel => "Cancelled: ",
+        FollowUp::Withdraw => "Sent in error: ",
     };
-    let bare = marks.iter().find_map(|mark| before.strip_prefix(mark)).unwrap_or(before);
+    let bare = ["Resolved: ", "Cancelled: ", "Sent in error: "]
+        .iter()
+        .find_map(|mark| before.strip_prefix(mark))
+        .unwrap_or(before);
     let marked = format!("{word}{bare}");
     match marked.char_indices().nth(HEADLINE_MAX - 1) {
         Some((end, _)) if marked.chars().count() > HEADLINE_MAX => format!("{}\u{2026}", &marked[..end]),

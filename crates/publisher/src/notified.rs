@@ -7,7 +7,7 @@ use std::{
 
 use jiff::tz::TimeZone;
 use tocsin_duty::Directory;
-use tocsin_protocol::{Dispatch, DispatchStep, PolicyInForce, RecipientId, Requirement, Timestamp};
+use tocsin_protocol::{Dispatch, DispatchStep, PolicyInForce, Reach, RecipientId, Requirement, Timestamp};
 
 /// Whom a dispatch tells, and by when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,11 +105,16 @@ impl fmt::Display for Notified {
             write!(f, "\nno acknowledgement is needed")?;
         }
         for window in &self.windows {
-            let DispatchStep { step, policy, due_at, contact } = window;
+            let DispatchStep { step, policy, due_at, contact, reach } = window;
             let at = in_zone(*due_at, self.time_zone.as_deref());
+            let whose = match reach {
+                Reach::Own => "",
+                Reach::Buddy => " of its buddy",
+                Reach::CoordinatingBody => " of its coordinating body",
+            };
             write!(
                 f,
-                "\nacknowledge by {at}, or the {contact} contact is written to ({policy}, step {step}"
+                "\nacknowledge by {at}, or the {contact} contact{whose} is written to ({policy}, step {step}"
             )?;
             match self.policies.iter().find(|in_force| in_force.policy == *policy) {
                 Some(PolicyInForce { clock, clock_assumed: true, .. }) => {

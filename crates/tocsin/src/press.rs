@@ -169,6 +169,18 @@ impl Desk {
                 changes(category, services, areas, headline, more),
                 &known,
             )?,
+            Says::SentInError(incident) => self.follow(
+                FollowUp::Withdraw,
+                &incident,
+                changes(category, services, areas, headline, more),
+                &known,
+            )?,
+            Says::Correction(incident, wrong) => self.follow(
+                FollowUp::Correct(wrong),
+                &incident,
+                changes(category, services, areas, headline, more),
+                &known,
+            )?,
         };
         let prepared = prepare(&event, &self.key, &self.publisher).map_err(faults)?;
         let told = match &known.directory {
@@ -313,6 +325,7 @@ fn details(more: More) -> Details {
         restored_at: more.restored_at,
         expected_restoration_at: more.expected_restoration_at,
         next_update_by: more.next_update_by,
+        material: more.material,
         impact: more.impact,
         contact: more.contact,
         ..Details::default()

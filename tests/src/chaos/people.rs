@@ -62,6 +62,7 @@ fn owing(
     let step = |(within, contact): (f64, &str)| StepDocument {
         within: Window(seconds(within)),
         contact: contact.to_owned(),
+        reach: tocsin_protocol::Reach::Own,
     };
     PolicyDocument {
         id: id.parse().unwrap(),

@@ -128,7 +128,7 @@ impl Heard {
             Some(last) => {
                 last.fact.publisher == *publisher
                     && last.fact.status == event.status
-                    && last.fact.kind != EventKind::Cancelled
+                    && !last.fact.kind.ends_incident()
                     && event.kind != EventKind::Initial
                     && number.get() as usize == earlier.len() + 1
             }
@@ -322,7 +322,7 @@ impl Heard {
     ) -> Option<(EventNumber, &SaidEvent)> {
         let later = self.events.iter().filter(|((of, number), _)| of == incident && *number > event);
         later
-            .filter(|(_, said)| matches!(said.fact.kind, EventKind::Resolved | EventKind::Cancelled))
+            .filter(|(_, said)| said.fact.kind.lifts_duties())
             .find(|(_, said)| said.time <= by)
             .map(|((_, number), said)| (*number, said))
     }

@@ -54,12 +54,14 @@ fn all_as_promised() -> (Cast, Evidence) {
     let mut log = Log(Vec::new());
     log.write(0, "tocsin.directory.1", &cast.document);
     let steps = [(1_u32, 11, "duty"), (2, 21, "senior")].map(|(number, due, contact)| DispatchStep {
+        reach: tocsin_protocol::Reach::Own,
         step: number.to_string().parse().unwrap(),
         policy: "test".parse().unwrap(),
         due_at: at(due),
         contact: contact.to_owned(),
     });
     let dispatch = Dispatch {
+        duties: Vec::new(),
         incident: "x".parse().unwrap(),
         event: "1".parse().unwrap(),
         kind: EventKind::Initial,
@@ -96,6 +98,7 @@ fn all_as_promised() -> (Cast, Evidence) {
 fn notice(recipient: &str, said: &Entry, dispatch: &Dispatch) -> Notice {
     let signed = said.signed.clone().unwrap();
     Notice {
+        recontact_here: None,
         incident: dispatch.incident.clone(),
         event: dispatch.event,
         recipient: recipient.parse().unwrap(),
@@ -128,10 +131,11 @@ impl Log {
         let due = Due { incident, event, step: number, due_at: step.due_at };
         self.write(second, &format!("tocsin.due.x.1.{number}"), &due);
         let finding = Finding {
+            duty: None,
             incident: due.incident.clone(),
             event: due.event,
             step: number,
-            policy: step.policy.clone(),
+            policy: Some(step.policy.clone()),
             status: Status::Exercise,
             due_at: step.due_at,
             closed_at: step.due_at,
@@ -143,12 +147,13 @@ impl Log {
         };
         self.write(second, &format!("tocsin.finding.x.1.{number}"), &finding);
         let owed = Escalation {
+            via: None,
             incident: due.incident,
             event: due.event,
             step: number,
             recipient: "b".parse().unwrap(),
             recipient_name: "Body b".to_owned(),
-            policy: step.policy.clone(),
+            policy: Some(step.policy.clone()),
             status: Status::Exercise,
             said: 1,
             due_at: step.due_at,

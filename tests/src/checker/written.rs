@@ -113,8 +113,10 @@ impl Log {
                 }
                 self.proposals.push(proposal);
             }
-            Subject::Checkpoint { .. } => {}
+            // What the publisher owes is judged with the dispatch.
+            Subject::Checkpoint { .. } | Subject::Overdue { .. } => {}
             Subject::Incident { .. }
+            | Subject::Called { .. }
             | Subject::Receipt { .. }
             | Subject::Report { .. }
             | Subject::Link { .. } => return Err("it belongs in SAID".to_owned()),

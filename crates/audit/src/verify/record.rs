@@ -27,7 +27,7 @@ pub(super) fn judge(entries: &[&Entry], reports: &[Report], faults: &mut Faults,
             Verdict::Foreign => {
                 faults.of(FaultCode::Record, entry, "is nothing that a service of ours writes.");
             }
-            Verdict::Repeated | Verdict::Trusted | Verdict::Recorded(_) => {}
+            Verdict::Call(_) | Verdict::Repeated | Verdict::Trusted | Verdict::Recorded(_) => {}
         }
     }
     if events + receipts > 0 {

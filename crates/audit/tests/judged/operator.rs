@@ -146,7 +146,8 @@ fn the_figures_of_an_area_are_told_to_those_who_serve_it_alone() {
             ..Impact::default()
         });
         let own = RecontactFigures { reached: Some(4), outstanding: Some(5), ..RecontactFigures::default() };
-        event.recontact = Some(Recontact { total: own, by_area: [(area.clone(), own)].into() });
+        event.recontact =
+            Some(Recontact { total: own, by_area: [(area.clone(), own)].into(), ..Recontact::default() });
     });
     let whole = world.report();
     assert!(whole.figures.iter().all(|of| of.area.is_none()));

@@ -127,6 +127,7 @@ impl World {
             }],
             monitors: Vec::new(),
             publishers: vec![Publisher {
+                contacts: std::collections::BTreeMap::new(),
                 id: "bt-cha".parse().unwrap(),
                 name: "BT 999 call handling".to_owned(),
                 key: Some(publisher.public()),
@@ -135,6 +136,9 @@ impl World {
             recipients: recipients
                 .iter()
                 .map(|(id, name, kind)| Recipient {
+                    buddy: None,
+                    coordinating_body: None,
+                    control_rooms: Vec::new(),
                     id: id.parse().unwrap(),
                     name: (*name).to_owned(),
                     kind: (*kind).to_owned(),
@@ -152,6 +156,10 @@ impl World {
                 })
                 .collect(),
             policies: vec![PolicyDocument {
+                source: None,
+                in_force_from: None,
+                trigger: tocsin_protocol::Trigger::Failure,
+                duties: Vec::new(),
                 id: "uk-999".parse().unwrap(),
                 name: "999 notification protocol".to_owned(),
                 basis: "Our own windows".to_owned(),
@@ -175,8 +183,16 @@ impl World {
                     },
                 ],
                 steps: vec![
-                    StepDocument { within: Window(window), contact: "duty".to_owned() },
-                    StepDocument { within: Window(window * 2), contact: "senior".to_owned() },
+                    StepDocument {
+                        within: Window(window),
+                        contact: "duty".to_owned(),
+                        reach: tocsin_protocol::Reach::Own,
+                    },
+                    StepDocument {
+                        within: Window(window * 2),
+                        contact: "senior".to_owned(),
+                        reach: tocsin_protocol::Reach::Own,
+                    },
                 ],
             }],
         };

@@ -70,6 +70,8 @@ struct Wanted {
     restored_at: Option<Timestamp>,
     expected_restoration_at: Option<Timestamp>,
     next_update_by: Option<Timestamp>,
+    corrects: Option<EventNumber>,
+    material: Option<bool>,
     impact: Option<Impact>,
     contact: Option<EventContact>,
 }
@@ -91,7 +93,12 @@ impl Wanted {
             }
             (EventKind::Update, Some(incident), None) => Ok(Says::Update(incident)),
             (EventKind::Resolved, Some(incident), None) => Ok(Says::Resolved(incident)),
+            (EventKind::Correction, Some(incident), None) => match self.corrects {
+                Some(wrong) => Ok(Says::Correction(incident, wrong)),
+                None => Err(wrong("corrects: is missing: the number of the event that is corrected")),
+            },
             (EventKind::Cancelled, Some(incident), None) => Ok(Says::Cancelled(incident)),
+            (EventKind::SentInError, Some(incident), None) => Ok(Says::SentInError(incident)),
         }
     }
 }
@@ -148,6 +155,7 @@ pub(super) async fn draft(
         restored_at: wanted.restored_at,
         expected_restoration_at: wanted.expected_restoration_at,
         next_update_by: wanted.next_update_by,
+        material: wanted.material,
         impact: wanted.impact,
         contact: wanted.contact,
     };

@@ -108,7 +108,7 @@ pub(super) fn alerts(state: &State, incident: &Incident, domain: Option<&str>) -
             (None, Some(last)) => last.headline.clone(),
             (None, None) => String::new(),
         };
-        let over = matches!(event.kind, EventKind::Resolved | EventKind::Cancelled);
+        let over = event.kind.lifts_duties();
         let alert = Alert {
             identifier: event.subject().to_string(),
             sender: sender.clone(),
@@ -138,7 +138,9 @@ pub(super) fn alerts(state: &State, incident: &Incident, domain: Option<&str>) -
 /// What an event is to the public, if it is anything.
 fn kind(event: &Event, advised: bool, told: bool) -> Option<Kind> {
     match (event.kind, advised, told) {
-        (EventKind::Cancelled, _, true) | (EventKind::Resolved, false, true) => Some(Kind::Cancel),
+        (EventKind::Cancelled | EventKind::SentInError, _, true) | (EventKind::Resolved, false, true) => {
+            Some(Kind::Cancel)
+        }
         (_, true, true) => Some(Kind::Update),
         (_, true, false) => Some(Kind::Alert),
         (_, false, _) => None,

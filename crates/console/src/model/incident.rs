@@ -126,10 +126,7 @@ impl Incident {
     /// Whether it is not over: its newest event is neither resolved nor cancelled. A technical test is over as soon as it
     /// is said.
     pub fn is_open(&self) -> bool {
-        self.status != Status::Test
-            && self
-                .newest()
-                .is_some_and(|s| !matches!(s.event.kind, EventKind::Resolved | EventKind::Cancelled))
+        self.status != Status::Test && self.newest().is_some_and(|s| !s.event.kind.lifts_duties())
     }
 
     /// When its first event was stored.
@@ -154,9 +151,10 @@ impl Incident {
 
     /// The later event that ended the incident by then, and so lifted the duty to acknowledge an earlier one.
     pub fn lifted(&self, event: EventNumber, by: Timestamp) -> Option<&Said> {
-        self.events.get(event.get() as usize..)?.iter().find(|later| {
-            matches!(later.event.kind, EventKind::Resolved | EventKind::Cancelled) && later.published_at <= by
-        })
+        self.events
+            .get(event.get() as usize..)?
+            .iter()
+            .find(|later| later.event.kind.lifts_duties() && later.published_at <= by)
     }
 
     /// The windows that are armed and not closed, of every event that can still be acknowledged; the next to close

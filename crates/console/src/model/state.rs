@@ -113,7 +113,8 @@ impl State {
                     self.stale.insert(id);
                 }
             }
-            Verdict::Report(_)
+            Verdict::Call(_)
+            | Verdict::Report(_)
             | Verdict::Link(_)
             | Verdict::Repeated
             | Verdict::Trusted

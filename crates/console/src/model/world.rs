@@ -97,6 +97,7 @@ impl World {
         let step = |minutes_within, contact: &str| StepDocument {
             within: Window(minutes(minutes_within)),
             contact: contact.to_owned(),
+            reach: tocsin_protocol::Reach::Own,
         };
         DirectoryDocument {
             name: "A small picture".to_owned(),
@@ -113,6 +114,7 @@ impl World {
             publishers: ["bt-cha", "other-op"]
                 .into_iter()
                 .map(|id| Publisher {
+                    contacts: std::collections::BTreeMap::new(),
                     id: id.parse().unwrap(),
                     name: format!("Operator {id}"),
                     key: (id == "bt-cha").then(|| self.publisher.public()),
@@ -122,6 +124,9 @@ impl World {
             recipients: recipients
                 .iter()
                 .map(|(id, name, kind, nation)| Recipient {
+                    buddy: None,
+                    coordinating_body: None,
+                    control_rooms: Vec::new(),
                     id: id.parse().unwrap(),
                     name: (*name).to_owned(),
                     kind: (*kind).to_owned(),
@@ -143,6 +148,10 @@ impl World {
                 })
                 .collect(),
             policies: vec![PolicyDocument {
+                source: None,
+                in_force_from: None,
+                trigger: tocsin_protocol::Trigger::Failure,
+                duties: Vec::new(),
                 id: "uk-999".parse().unwrap(),
                 name: "999 notification".to_owned(),
                 basis: "Our own windows".to_owned(),

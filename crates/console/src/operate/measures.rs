@@ -44,6 +44,7 @@ impl Counted {
     pub(crate) fn of(verdict: &Verdict) -> Self {
         match verdict {
             Verdict::Event(_)
+            | Verdict::Call(_)
             | Verdict::Receipt(_)
             | Verdict::Report(_)
             | Verdict::Link(_)

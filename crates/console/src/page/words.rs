@@ -121,7 +121,9 @@ pub(crate) fn kind(kind: EventKind) -> &'static str {
         EventKind::Initial => "First notice",
         EventKind::Update => "Update",
         EventKind::Resolved => "Resolved",
+        EventKind::Correction => "Correction",
         EventKind::Cancelled => "Cancelled",
+        EventKind::SentInError => "Sent in error",
     }
 }
 

@@ -100,6 +100,7 @@ impl Bus {
         let signed_body = to_body("event", signed_words).unwrap();
         let signed = self.publisher.sign(&event.subject().to_string(), &signed_body).unwrap();
         Notice {
+            recontact_here: None,
             incident: event.incident.clone(),
             event: event.sequence,
             recipient: recipient(),

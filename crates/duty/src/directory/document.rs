@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use tocsin_protocol::{
-    Area, AreaScope, Contact, DirectoryDocument, Monitor, OwedRule, PolicyDocument, Publisher, Recipient,
-    StepDocument,
+    Area, AreaScope, Contact, ControlRoom, DirectoryDocument, DutyDocument, Monitor, OwedRule,
+    PolicyDocument, Publisher, Reach, Recipient, StepDocument, Trigger,
 };
 use toml::{Spanned, de::DeValue};
 
@@ -129,8 +129,9 @@ fn publisher(mut reader: Reader<'_, '_, '_>) -> Option<Publisher> {
     let name = reader.need("name", "\"The operator\"");
     let key = reader.may("key");
     let areas = scope(&mut reader);
+    let contacts = contacts(&mut reader);
     reader.finish()?;
-    Some(Publisher { id: id?, name: name?, key: key?, areas: areas? })
+    Some(Publisher { id: id?, name: name?, key: key?, areas: areas?, contacts: contacts? })
 }
 
 fn monitor(mut reader: Reader<'_, '_, '_>) -> Option<Monitor> {
@@ -157,6 +158,9 @@ fn recipient(mut reader: Reader<'_, '_, '_>) -> Option<Recipient> {
     let nation = reader.may("nation");
     let areas = reader.need_list("areas", "[\"west-mercia\"]");
     let neighbours = reader.list("neighbours");
+    let buddy = reader.may("buddy");
+    let coordinating_body = reader.may("coordinating_body");
+    let control_rooms = parts(&mut reader, "control_rooms", "control room", control_room);
     let key = reader.may("key");
     let console: Option<Option<bool>> = reader.may("console");
     let contacts = contacts(&mut reader);
@@ -171,6 +175,9 @@ fn recipient(mut reader: Reader<'_, '_, '_>) -> Option<Recipient> {
         nation: nation?,
         areas: areas?,
         neighbours: neighbours?,
+        buddy: buddy?,
+        coordinating_body: coordinating_body?,
+        control_rooms: control_rooms?,
         key: key?,
         console: console?.unwrap_or(true),
         contacts: contacts?,
@@ -252,24 +259,32 @@ fn policy(mut reader: Reader<'_, '_, '_>) -> Option<PolicyDocument> {
     let name = reader.need("name", "\"What it is called\"");
     let basis = reader.need("basis", "\"The paragraph that it rests on, or that there is none\"");
     let as_of = reader.day("as_of");
+    let source = reader.may("source");
+    let in_force_from = reader.day("in_force_from");
     let confidence = reader.need("confidence", "\"assumption\"");
     let clock = reader.need("clock", "\"published\"");
     let services = reader.list("services");
+    let trigger: Option<Option<Trigger>> = reader.may("trigger");
     let acknowledge = reader.need_list("acknowledge", "[\"initial\"]");
     let owed = parts(&mut reader, "owed", "rule", owed_rule);
     let steps = parts(&mut reader, "steps", "step", step);
+    let duties = parts(&mut reader, "duties", "duty", duty);
     reader.finish()?;
     Some(PolicyDocument {
         id: id?,
         name: name?,
         basis: basis?,
         as_of: as_of?,
+        source: source?,
+        in_force_from: in_force_from?,
         confidence: confidence?,
         clock: clock?,
         services: services?,
+        trigger: trigger?.unwrap_or_default(),
         acknowledge: acknowledge?,
         owed: owed?,
         steps: steps?,
+        duties: duties?,
     })
 }
 
@@ -303,8 +318,49 @@ fn owed_rule(mut reader: Reader<'_, '_, '_>) -> Option<OwedRule> {
 fn step(mut reader: Reader<'_, '_, '_>) -> Option<StepDocument> {
     let within = reader.need("within", "\"15m\"");
     let contact = reader.need("contact", "\"duty\"");
+    let reach: Option<Option<Reach>> = reader.may("reach");
     reader.finish()?;
-    Some(StepDocument { within: within?, contact: contact? })
+    Some(StepDocument { within: within?, contact: contact?, reach: reach?.unwrap_or_default() })
+}
+
+fn duty(mut reader: Reader<'_, '_, '_>) -> Option<DutyDocument> {
+    let id = reader.need("id", "\"first-notice\"");
+    let what = reader.need("what", "\"What is owed, for people\"");
+    let stage = reader.need("stage", "\"initial\"");
+    let from = reader.need("from", "\"aware\"");
+    let within = reader.may("within");
+    let target = reader.may("target");
+    let repeat = reader.may("repeat");
+    let lasting = reader.may("for");
+    let kinds = reader.list("kinds");
+    let channels = reader.list("channels");
+    reader.finish()?;
+    Some(DutyDocument {
+        id: id?,
+        what: what?,
+        stage: stage?,
+        from: from?,
+        within: within?,
+        target: target?,
+        repeat: repeat?,
+        lasting: lasting?,
+        kinds: kinds?,
+        channels: channels?,
+    })
+}
+
+fn control_room(mut reader: Reader<'_, '_, '_>) -> Option<ControlRoom> {
+    let id = reader.need("id", "\"north\"");
+    let name = reader.need("name", "\"North control room\"");
+    let critical_contact_number = reader.need("critical_contact_number", "\"+44 1632 960001\"");
+    let areas = reader.list("areas");
+    reader.finish()?;
+    Some(ControlRoom {
+        id: id?,
+        name: name?,
+        critical_contact_number: critical_contact_number?,
+        areas: areas?,
+    })
 }
 
 impl<'r> Read<'r, '_> {

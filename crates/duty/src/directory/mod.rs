@@ -14,10 +14,13 @@ mod structure;
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Date;
+use jiff::{
+    civil::Date,
+    tz::{TimeZone, TimeZoneDatabase},
+};
 use tocsin_protocol::{
-    Area, AreaId, AreaScope, AuthorKey, BodyId, DirectoryDocument, Monitor, PolicyDocument, PublisherId,
-    Recipient, RecipientId, Requirement, Service,
+    Area, AreaId, AreaScope, AuthorKey, BodyId, Contact, DirectoryDocument, Monitor, PolicyDocument,
+    PublisherId, Recipient, RecipientId, Requirement, Service,
 };
 
 use self::{
@@ -60,6 +63,8 @@ pub struct KnownPublisher {
     pub key: Option<AuthorKey>,
     /// The areas that it may speak of.
     pub areas: AreaScope,
+    /// Who is reminded when something that it owes is overdue.
+    pub contacts: BTreeMap<String, Contact>,
 }
 
 /// A monitor with its key, ready to verify with.
@@ -104,6 +109,7 @@ impl Directory {
                 name: publisher.name.clone(),
                 key: key(&publisher.key),
                 areas: publisher.areas.clone(),
+                contacts: publisher.contacts.clone(),
             };
             (publisher.id.clone(), known)
         });
@@ -159,6 +165,12 @@ impl Directory {
     /// The zone in which people read times.
     pub fn time_zone(&self) -> &str {
         &self.document.time_zone
+    }
+
+    /// The same, to reckon days and months in; UTC where there is no such zone, which `directory check` refuses. It is
+    /// the one that is built in, so that every replica reckons alike.
+    pub fn zone(&self) -> TimeZone {
+        TimeZoneDatabase::bundled().get(self.time_zone()).unwrap_or(TimeZone::UTC)
     }
 
     /// The key with which the router signs checkpoints; without one there are none.
@@ -239,10 +251,16 @@ impl Directory {
     }
 
     /// Who is owed an event in these areas under a policy, and whether they must acknowledge it: the first rule of the
-    /// policy that fits a recipient holds. In the order of the directory.
-    pub fn owed(&self, policy: &PolicyDocument, event_areas: &[AreaId]) -> Vec<(&Recipient, Requirement)> {
+    /// policy that fits a recipient holds. `handed_over` are the areas of whose lost callers more were handed to the police
+    /// with this event. In the order of the directory.
+    pub fn owed(
+        &self,
+        policy: &PolicyDocument,
+        event_areas: &[AreaId],
+        handed_over: &[AreaId],
+    ) -> Vec<(&Recipient, Requirement)> {
         let rules = Rules::new(policy, |id| self.recipient(id).map(|known| known.entry.kind.as_str()));
-        let standing = self.standing(event_areas);
+        let standing = self.standing(event_areas, handed_over);
         self.recipients
             .iter()
             .zip(standing)
@@ -251,14 +269,16 @@ impl Directory {
     }
 
     /// Where each recipient stands to an event in these areas.
-    fn standing(&self, event_areas: &[AreaId]) -> Vec<Standing> {
+    fn standing(&self, event_areas: &[AreaId], handed_over: &[AreaId]) -> Vec<Standing> {
         let extent = self.areas.extent(event_areas);
+        let handed = self.areas.extent(handed_over);
         let mut standing: Vec<_> = self
             .recipients
             .iter()
             .map(|known| Standing {
                 affected: known.entry.areas.iter().any(|area| extent.touches(&self.areas, area)),
                 neighbour: false,
+                handed_over: known.entry.areas.iter().any(|area| handed.touches(&self.areas, area)),
             })
             .collect();
         for (place, neighbours) in self.neighbours.iter().enumerate() {

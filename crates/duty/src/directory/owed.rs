@@ -11,6 +11,8 @@ pub(super) struct Standing {
     pub(super) affected: bool,
     /// It is the neighbour of somebody who does, or somebody who does is its neighbour.
     pub(super) neighbour: bool,
+    /// It serves an area of whose lost callers more were handed to the police.
+    pub(super) handed_over: bool,
 }
 
 impl Standing {
@@ -19,6 +21,7 @@ impl Standing {
             Where::Anywhere => true,
             Where::Affected => self.affected,
             Where::Neighbour => self.neighbour,
+            Where::HandedOver => self.handed_over,
         }
     }
 }
@@ -29,6 +32,7 @@ struct First {
     anywhere: Option<usize>,
     affected: Option<usize>,
     neighbour: Option<usize>,
+    handed_over: Option<usize>,
 }
 
 impl First {
@@ -37,16 +41,17 @@ impl First {
             Where::Anywhere => &mut self.anywhere,
             Where::Affected => &mut self.affected,
             Where::Neighbour => &mut self.neighbour,
+            Where::HandedOver => &mut self.handed_over,
         };
         first.get_or_insert(rule);
     }
 
     fn rules(self) -> impl Iterator<Item = usize> {
-        [self.anywhere, self.affected, self.neighbour].into_iter().flatten()
+        [self.anywhere, self.affected, self.neighbour, self.handed_over].into_iter().flatten()
     }
 }
 
-/// A policy's rules by whom they are about, so that a recipient is held against nine of them at most.
+/// A policy's rules by whom they are about, so that a recipient is held against twelve of them at most.
 pub(super) struct Rules<'a> {
     owed: &'a [OwedRule],
     about_all: First,

@@ -1,31 +1,42 @@
 //! Who is owed an event, by when: the dispatch, its windows and its notices.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use tocsin_protocol::{
-    AreaId, ClockStart, Dispatch, DispatchStep, Due, Error, Event, EventNumber, NewFact, Notice, Owed,
-    PolicyDocument, PolicyId, PolicyInForce, Recipient, RecipientId, Requirement, Schedule, Status,
-    StepNumber, Subject, Timestamp, to_body,
+    AreaId, ClockStart, Dispatch, DispatchStep, Due, Error, Event, EventKind, EventNumber, NewFact, Notice,
+    Owed, PolicyDocument, PolicyId, PolicyInForce, Recipient, RecipientId, RecontactFigures, Requirement,
+    Schedule, Status, StepDocument, StepNumber, Subject, Timestamp, Trigger, to_body,
 };
 
-use super::incident::{EventState, Open};
+use super::{
+    Fold, duties,
+    incident::{EventState, Incident, Open},
+};
 use crate::directory::{Directory, policy_applies};
 
-/// The policies that apply to an event need its acknowledgement: by its kind, or because it is a worsening.
-pub(super) fn needs_acknowledgement(directory: &Directory, event: &Event, worsened: &[String]) -> bool {
-    applying(directory, event).any(|policy| acknowledges(policy, event, worsened))
+/// Whether the policies ask for an event's acknowledgement of all whom they require: by its kind, or because it is a
+/// worsening. What is asked of single forces (a handover) is no measure for the others.
+pub(super) fn needs_acknowledgement(directory: &Directory, event: &Event, open: &Open) -> bool {
+    applying(directory, open)
+        .any(|policy| policy.trigger == Trigger::Failure && acknowledges(policy, event, &open.worsened))
 }
 
-fn applying<'d>(directory: &'d Directory, event: &'d Event) -> impl Iterator<Item = &'d PolicyDocument> {
-    directory.policies().iter().filter(|policy| policy_applies(policy, &event.services))
+fn applying<'d>(directory: &'d Directory, open: &Open) -> impl Iterator<Item = &'d PolicyDocument> {
+    directory.policies().iter().filter(|policy| {
+        policy_applies(policy, &open.services)
+            && (policy.trigger == Trigger::Failure || !open.handed_over.is_empty())
+    })
 }
 
 /// Nobody acknowledges a technical test, whatever the policy asks: it shows that notices reach every desk's system, by
 /// day and by night, and wakes no person. An exercise is for people.
 fn acknowledges(policy: &PolicyDocument, event: &Event, worsened: &[String]) -> bool {
-    event.status != Status::Test && (policy.acknowledge.contains(&event.kind) || !worsened.is_empty())
+    event.status != Status::Test
+        && (policy.trigger == Trigger::Handover
+            || policy.acknowledge.contains(&event.kind)
+            || !worsened.is_empty())
 }
 
 /// The moment from which a policy's windows run, and whether the broker's time of the event stands in for it.
@@ -42,17 +53,56 @@ fn clock(policy: &PolicyDocument, event: &Event, published_at: Timestamp) -> (Ti
     told.map_or((published_at, true), |at| (at, false))
 }
 
-/// The dispatch of an event: a function of the event, its broker time, and the directory then in force. Nothing else
-/// goes in, so that every router writes the same.
-pub(super) fn plan(directory: &Directory, state: &EventState, number: EventNumber, open: &Open) -> Dispatch {
+/// Whom an event goes to, of those whom the policies owe it: a correction to those who had what it corrects (and to
+/// those who have had nothing yet, whom its areas bring in); a cancellation, or that it was sent in error, to all who
+/// have had anything and to nobody else; whatever else there is to say, to all.
+fn is_for(event: &Event, earlier: &[Arc<Dispatch>], recipient: &RecipientId) -> bool {
+    let had = |dispatch: &Arc<Dispatch>| dispatch.owed.iter().any(|owed| owed.recipients.contains(recipient));
+    match event.kind {
+        EventKind::Correction => {
+            earlier.iter().any(|dispatch| Some(dispatch.event) == event.corrects && had(dispatch))
+                || !earlier.iter().any(had)
+        }
+        EventKind::Cancelled | EventKind::SentInError => earlier.iter().any(had),
+        EventKind::Initial | EventKind::Update | EventKind::Resolved => true,
+    }
+}
+
+/// The dispatches of an incident's events before one, as they are written or will be. Each rests on those before it, so
+/// that they are made in order.
+pub(super) fn before(fold: &Fold, incident: &Incident, number: EventNumber) -> Vec<Arc<Dispatch>> {
+    let mut earlier = Vec::new();
+    for (at, state) in incident.numbered().take_while(|(at, _)| *at < number) {
+        let written = state.dispatch.clone();
+        let dispatch = written.or_else(|| {
+            let directory = fold.directory_at(state.published_at)?;
+            Some(Arc::new(plan(directory, incident, at, state, state.open.as_ref()?, &earlier)))
+        });
+        earlier.extend(dispatch);
+    }
+    earlier
+}
+
+/// The dispatch of an event: a function of the incident's events up to it, their broker times, and the directories then
+/// in force. Nothing else goes in, so that every router writes the same.
+pub(super) fn plan(
+    directory: &Directory,
+    incident: &Incident,
+    number: EventNumber,
+    state: &EventState,
+    open: &Open,
+    earlier: &[Arc<Dispatch>],
+) -> Dispatch {
     let event = &open.event;
     let mut policies = Vec::new();
     let mut owed = Vec::new();
-    let mut windows: Vec<(Timestamp, PolicyId, String)> = Vec::new();
-    for policy in applying(directory, event) {
+    let mut windows: Vec<(Timestamp, PolicyId, &StepDocument)> = Vec::new();
+    for policy in applying(directory, open) {
         let mut by_requirement: BTreeMap<Requirement, Vec<RecipientId>> = BTreeMap::new();
-        for (recipient, requirement) in directory.owed(policy, &open.areas) {
-            by_requirement.entry(requirement).or_default().push(recipient.id.clone());
+        for (recipient, requirement) in directory.owed(policy, &open.areas, &open.handed_over) {
+            if is_for(event, earlier, &recipient.id) {
+                by_requirement.entry(requirement).or_default().push(recipient.id.clone());
+            }
         }
         if by_requirement.is_empty() {
             continue;
@@ -68,7 +118,7 @@ pub(super) fn plan(directory: &Directory, state: &EventState, number: EventNumbe
         {
             windows.extend(policy.steps.iter().map(|step| {
                 let due_at = clock_at.checked_add(step.within.0).unwrap_or(Timestamp::MAX);
-                (due_at, policy.id.clone(), step.contact.clone())
+                (due_at, policy.id.clone(), step)
             }));
         }
         owed.extend(by_requirement.into_iter().map(|(requirement, recipients)| Owed {
@@ -82,12 +132,16 @@ pub(super) fn plan(directory: &Directory, state: &EventState, number: EventNumbe
     let mut step = StepNumber::FIRST;
     let steps: Vec<_> = windows
         .into_iter()
-        .map(|(due_at, policy, contact)| {
-            let numbered = DispatchStep { step, policy, due_at, contact };
+        .map(|(due_at, policy, StepDocument { contact, reach, .. })| {
+            let numbered = DispatchStep { step, policy, due_at, contact: contact.clone(), reach: *reach };
             step = step.next();
             numbered
         })
         .collect();
+    let next_update_by = event.next_update_by;
+    let duties = duties::Plan { directory, incident, number, state, earlier, next_update_by };
+    let in_force = |policy: &&PolicyDocument| policies.iter().any(|one| one.policy == policy.id);
+    let duties = duties.duties(directory.policies().iter().filter(in_force), &owed, step);
     Dispatch {
         incident: event.incident.clone(),
         event: number,
@@ -102,6 +156,7 @@ pub(super) fn plan(directory: &Directory, state: &EventState, number: EventNumbe
         policies,
         steps,
         owed,
+        duties,
     }
 }
 
@@ -111,14 +166,16 @@ pub(super) fn facts(dispatch: &Dispatch, directory: &Directory, open: &Open) -> 
     let (incident, event) = (&dispatch.incident, dispatch.event);
     let mut facts =
         vec![NewFact { subject: dispatch.subject(), body: to_body("dispatch", dispatch)?, schedule: None }];
-    for step in &dispatch.steps {
-        let due = Due { incident: incident.clone(), event, step: step.step, due_at: step.due_at };
+    let steps = dispatch.steps.iter().map(|step| (step.step, step.due_at));
+    let duties = dispatch.duties.iter().filter_map(|duty| Some((duty.step?, duty.due_at)));
+    for (step, due_at) in steps.chain(duties) {
+        let due = Due { incident: incident.clone(), event, step, due_at };
         facts.push(NewFact {
-            subject: Subject::Window { incident: incident.clone(), event, step: step.step },
+            subject: Subject::Window { incident: incident.clone(), event, step },
             body: to_body("window", &due)?,
             schedule: Some(Schedule {
-                at: step.due_at,
-                target: Subject::Due { incident: incident.clone(), event, step: step.step },
+                at: due_at,
+                target: Subject::Due { incident: incident.clone(), event, step },
             }),
         });
     }
@@ -139,6 +196,7 @@ pub(super) fn notices(
         if !wanted(recipient) {
             continue;
         }
+        let known = directory.recipient(recipient).map(|known| &known.entry);
         let notice = Notice {
             incident: dispatch.incident.clone(),
             event: dispatch.event,
@@ -151,9 +209,8 @@ pub(super) fn notices(
             directory: dispatch.directory,
             said: dispatch.said,
             published_at: dispatch.published_at,
-            calls_unsuccessful_here: directory
-                .recipient(recipient)
-                .and_then(|known| calls_here(directory, &known.entry, &open.event)),
+            calls_unsuccessful_here: known.and_then(|known| calls_here(directory, known, &open.event)),
+            recontact_here: known.and_then(|known| recontact_here(directory, known, &open.event)),
             key: open.signed.key.clone(),
             signature: open.signed.signature.clone(),
             said_body: said_body.clone(),
@@ -212,6 +269,22 @@ fn calls_here(directory: &Directory, recipient: &Recipient, event: &Event) -> Op
         by_area.iter().filter(|(area, _)| serves(directory, recipient, area)).map(|(_, calls)| *calls);
     let first = here.next()?;
     Some(here.fold(first, u64::saturating_add))
+}
+
+/// What has become of the lost callers of the areas that a recipient serves.
+fn recontact_here(directory: &Directory, recipient: &Recipient, event: &Event) -> Option<RecontactFigures> {
+    let by_area = &event.recontact.as_ref()?.by_area;
+    let mut here = by_area.iter().filter(|(area, _)| serves(directory, recipient, area)).map(|(_, at)| *at);
+    let first = here.next()?;
+    let sum = |one: Option<u64>, other: Option<u64>| match (one, other) {
+        (Some(one), Some(other)) => Some(one.saturating_add(other)),
+        (one, other) => one.or(other),
+    };
+    Some(here.fold(first, |so_far, at| RecontactFigures {
+        reached: sum(so_far.reached, at.reached),
+        outstanding: sum(so_far.outstanding, at.outstanding),
+        handed_to_police: sum(so_far.handed_to_police, at.handed_to_police),
+    }))
 }
 
 /// Whether an area is one that a recipient serves, or within one.

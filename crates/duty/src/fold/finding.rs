@@ -1,12 +1,12 @@
 //! What follows when a window closes: who was silent, and the escalations owed to them.
 
 use tocsin_protocol::{
-    Contact, Dispatch, DispatchStep, Error, Escalation, EscalationReason, Finding, Late, NewFact,
-    RecipientId, StepNumber, Subject, Timestamp, to_body,
+    Contact, Dispatch, DispatchStep, Error, Escalation, EscalationReason, Finding, Late, NewFact, Reach,
+    RecipientId, StepNumber, Subject, Timestamp, Via, to_body,
 };
 
 use super::incident::Incident;
-use crate::directory::Directory;
+use crate::directory::{Directory, KnownRecipient};
 
 /// What a step's window found. In time is: the broker's time of the acknowledgement is not after `due_at`. So the
 /// finding is the same whenever it is worked out, once everything said by then has been folded.
@@ -33,7 +33,7 @@ pub(super) fn find(
         incident: dispatch.incident.clone(),
         event: dispatch.event,
         step: step.step,
-        policy: step.policy.clone(),
+        policy: Some(step.policy.clone()),
         status: dispatch.status,
         due_at: step.due_at,
         closed_at,
@@ -42,6 +42,7 @@ pub(super) fn find(
         silent,
         late,
         stopped_by: incident.stopped(dispatch.event, step.due_at),
+        duty: None,
     }
 }
 
@@ -73,7 +74,8 @@ pub(super) fn escalation(
     let Some(known) = directory.recipient(recipient) else {
         return Ok(None);
     };
-    let Some((contact, to)) = contact(known.entry.contacts.iter(), &step.contact) else {
+    let (reached, via) = reached(known, step.reach, directory);
+    let Some((contact, to)) = contact(reached.entry.contacts.iter(), &step.contact) else {
         return Ok(None);
     };
     let escalation = Escalation {
@@ -82,13 +84,14 @@ pub(super) fn escalation(
         step: step.step,
         recipient: recipient.clone(),
         recipient_name: known.entry.name.clone(),
-        policy: step.policy.clone(),
+        policy: Some(step.policy.clone()),
         status: dispatch.status,
         said: dispatch.said,
         due_at: step.due_at,
         reason,
         contact: contact.clone(),
         to: to.clone(),
+        via,
         time_zone: directory.document().time_zone.clone(),
     };
     Ok(Some(NewFact {
@@ -103,8 +106,29 @@ pub(super) fn escalation(
     }))
 }
 
+/// Whose contact is written to for a silent recipient. Better the right body itself again than nobody, where it has no
+/// buddy or coordinating body.
+fn reached<'d>(
+    silent: &'d KnownRecipient,
+    reach: Reach,
+    directory: &'d Directory,
+) -> (&'d KnownRecipient, Option<Via>) {
+    let other = match reach {
+        Reach::Own => None,
+        Reach::Buddy => silent.entry.buddy.as_ref(),
+        Reach::CoordinatingBody => silent.entry.coordinating_body.as_ref(),
+    };
+    match other.and_then(|id| directory.recipient(id)).filter(|other| !other.entry.contacts.is_empty()) {
+        Some(other) => {
+            let via = Via { recipient: other.entry.id.clone(), name: other.entry.name.clone(), reach };
+            (other, Some(via))
+        }
+        None => (silent, None),
+    }
+}
+
 /// The contact that the step names, else any: better the wrong desk of the right body than nobody.
-fn contact<'d>(
+pub(super) fn contact<'d>(
     mut contacts: impl Iterator<Item = (&'d String, &'d Contact)> + Clone,
     wanted: &str,
 ) -> Option<(&'d String, &'d Contact)> {

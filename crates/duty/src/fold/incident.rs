@@ -8,9 +8,11 @@ use std::{
 
 use bytes::Bytes;
 use tocsin_protocol::{
-    AreaId, Dispatch, Event, EventKind, EventNumber, PublisherId, ReceiptStage, RecipientId, Signed, Status,
-    StepNumber, StoppedBy, Timestamp,
+    AreaId, Dispatch, Event, EventKind, EventNumber, PublisherId, ReceiptStage, RecipientId, Service, Signed,
+    Stage, Status, StepNumber, StoppedBy, Timestamp,
 };
+
+use super::duties::Moments;
 
 /// One incident, from its first event to its last.
 #[derive(Debug)]
@@ -19,19 +21,24 @@ pub(super) struct Incident {
     pub(super) status: Status,
     /// Event `n` stands at `n - 1`.
     pub(super) events: Vec<EventState>,
-    /// Every area that any event so far has named: who was told stays told.
+    /// Every area and service that any event so far has named: who was told stays told.
     pub(super) areas: Vec<AreaId>,
+    pub(super) services: Vec<Service>,
     /// The newest event, and the newest that needed an acknowledgement: what a worsening is measured against.
     pub(super) newest: Arc<Event>,
     pub(super) baseline: Arc<Event>,
     roster: HashMap<RecipientId, u32>,
     standings: Vec<Standing>,
+    /// The telephone calls that the publisher logged.
+    calls: Vec<Called>,
 }
 
 /// One event of an incident.
 #[derive(Debug)]
 pub(super) struct EventState {
     pub(super) kind: EventKind,
+    pub(super) stage: Stage,
+    pub(super) moments: Moments,
     pub(super) said: u64,
     pub(super) published_at: Timestamp,
     pub(super) voice: u64,
@@ -52,8 +59,11 @@ pub(super) struct Open {
     pub(super) body: Bytes,
     pub(super) signed: Signed,
     pub(super) worsened: Vec<String>,
-    /// Every area named up to and with this event.
+    /// Every area and service named up to and with this event.
     pub(super) areas: Vec<AreaId>,
+    pub(super) services: Vec<Service>,
+    /// The areas of whose lost callers more were handed to the police with it.
+    pub(super) handed_over: Vec<AreaId>,
 }
 
 /// What became of one window.
@@ -62,6 +72,8 @@ pub(super) struct StepState {
     pub(super) found: bool,
     /// The escalations that stand in the log.
     pub(super) escalated: Bits,
+    /// Those who have been told in the log that what was promised did not come.
+    pub(super) told: Bits,
 }
 
 /// What one recipient has said in an incident.
@@ -75,6 +87,15 @@ struct Standing {
 struct Heard {
     event: EventNumber,
     stage: ReceiptStage,
+    time: Timestamp,
+    voice: u64,
+}
+
+/// One valid call, the first on its subject.
+#[derive(Debug, Clone, Copy)]
+struct Called {
+    recipient: u32,
+    event: EventNumber,
     time: Timestamp,
     voice: u64,
 }
@@ -104,11 +125,18 @@ impl Incident {
             status: event.status,
             events: Vec::new(),
             areas: Vec::new(),
+            services: Vec::new(),
             newest: Arc::clone(event),
             baseline: Arc::clone(event),
             roster: HashMap::new(),
             standings: Vec::new(),
+            calls: Vec::new(),
         }
+    }
+
+    /// The events with their numbers.
+    pub(super) fn numbered(&self) -> impl Iterator<Item = (EventNumber, &EventState)> {
+        (1..).filter_map(EventNumber::new).zip(&self.events)
     }
 
     pub(super) fn event(&self, number: EventNumber) -> Option<&EventState> {
@@ -124,10 +152,6 @@ impl Incident {
             .ok()
             .and_then(EventNumber::new)
             .map_or(EventNumber::FIRST, EventNumber::next)
-    }
-
-    pub(super) fn is_cancelled(&self) -> bool {
-        self.events.last().is_some_and(|event| event.kind == EventKind::Cancelled)
     }
 
     /// The recipient's place in this incident's bit sets.
@@ -172,6 +196,35 @@ impl Incident {
         }
     }
 
+    /// Takes in a call whose signature and words are in order.
+    pub(super) fn hear_call(
+        &mut self,
+        recipient: &RecipientId,
+        event: EventNumber,
+        time: Timestamp,
+        voice: u64,
+    ) -> Hearing {
+        let recipient = self.place(recipient);
+        match self.calls.iter().find(|call| call.event == event && call.recipient == recipient) {
+            Some(call) if call.voice == voice => Hearing::Again,
+            Some(call) => Hearing::Other(call.time),
+            None => {
+                self.calls.push(Called { recipient, event, time, voice });
+                Hearing::First
+            }
+        }
+    }
+
+    /// When a call to a recipient was first logged about an event, or about a later one.
+    pub(super) fn called(&self, recipient: &RecipientId, event: EventNumber) -> Option<Timestamp> {
+        let place = self.known_place(recipient)?;
+        self.calls
+            .iter()
+            .filter(|call| call.recipient == place && call.event >= event)
+            .map(|call| call.time)
+            .min()
+    }
+
     /// The earliest acknowledgement that covers an event: of it, or of a later one.
     pub(super) fn acknowledged(&self, recipient: &RecipientId, event: EventNumber) -> Option<Timestamp> {
         let standing = self.standings.get(*self.roster.get(recipient)? as usize)?;
@@ -183,13 +236,12 @@ impl Incident {
             .min()
     }
 
-    /// The event that makes escalation of an earlier one pointless: the first resolved or cancelled one after it that
-    /// the broker had by then.
+    /// The event that makes escalation of an earlier one pointless: the first after it that lifts duties and that the
+    /// broker had by then.
     pub(super) fn stopped(&self, event: EventNumber, by: Timestamp) -> Option<StoppedBy> {
         (event.get() as usize..self.events.len()).find_map(|at| {
             let later = self.events.get(at)?;
-            let ends =
-                matches!(later.kind, EventKind::Resolved | EventKind::Cancelled) && later.published_at <= by;
+            let ends = later.kind.lifts_duties() && later.published_at <= by;
             let number = EventNumber::new(u32::try_from(at).ok()?.checked_add(1)?)?;
             ends.then_some(StoppedBy { event: number, kind: later.kind, published_at: later.published_at })
         })

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use tocsin_protocol::{
-    AuthorKey, BodyId, Entry, Error, Event, EventKind, EventNumber, IncidentId, Linking, Receipt, Refusal,
-    RefusalCode, Report, ReportId, Signed, Signer, Status, Subject, Trail, schema,
+    AuthorKey, BodyId, Call, Entry, Error, Event, EventKind, EventNumber, IncidentId, Linking, Receipt,
+    Refusal, RefusalCode, Report, ReportId, Signed, Signer, Status, Subject, Trail, schema,
 };
 
-use super::{Fold, incident::Incident};
+use super::{Fold, dispatch, incident::Incident};
 use crate::{
     directory::{Directory, KnownRecipient},
     doors::{self, Shut},
@@ -20,6 +20,7 @@ const SUBJECT_SHOWN: usize = 200;
 /// incident to say.
 pub(super) enum Valid {
     Event(Box<Event>, Signed),
+    Call(Box<Call>, Signed),
     Receipt(Box<Receipt>, Signed),
     Report(Box<Report>, Signed),
     Link(Box<Linking>, Signed),
@@ -93,6 +94,26 @@ pub(super) fn valid(fold: &Fold, entry: &Entry) -> Result<Valid, Objection> {
             }
             Ok(Valid::Event(Box::new(event), signed.clone()))
         }
+        Subject::Called { publisher, recipient, .. } => {
+            let known = directory.publisher(publisher).ok_or_else(|| {
+                Objection::new(
+                    RefusalCode::UnknownPublisher,
+                    format!("publisher {publisher} is not in directory {}", directory.version()),
+                )
+            })?;
+            let signed = signed_by(known.key.as_ref(), &format!("publisher {publisher}"), entry)?;
+            let call = schema::check_call(&entry.body).map_err(|problems| unreadable(entry, &problems))?;
+            if call.subject() != subject {
+                return Err(mismatch(&call.subject(), entry));
+            }
+            if directory.recipient(recipient).is_none() {
+                return Err(Objection::new(
+                    RefusalCode::UnknownRecipient,
+                    format!("recipient {recipient} is not in directory {}", directory.version()),
+                ));
+            }
+            Ok(Valid::Call(Box::new(call), signed.clone()))
+        }
         Subject::Receipt { recipient, .. } => {
             let known = directory.recipient(recipient).ok_or_else(|| {
                 Objection::new(
@@ -126,7 +147,7 @@ pub(super) fn valid(fold: &Fold, entry: &Entry) -> Result<Valid, Objection> {
         }
         _ => Err(Objection::new(
             RefusalCode::UnknownSubject,
-            format!("{subject} is not for others to say: events, receipts, reports and links only"),
+            format!("{subject} is not for others to say: events, calls, receipts, reports and links only"),
         )),
     }
 }
@@ -262,10 +283,11 @@ pub(super) fn stands(
             ))
         };
     }
-    if incident.is_cancelled() {
+    if let Some(ended) = incident.events.last().filter(|last| last.kind.ends_incident()) {
+        let how = if ended.kind == EventKind::Cancelled { "was cancelled" } else { "was sent in error" };
         return Err(Objection::new(
             RefusalCode::IncidentClosed,
-            format!("incident {} was cancelled: begin a new one", event.incident),
+            format!("incident {} {how}: begin a new one", event.incident),
         ));
     }
     if incident.status != event.status {
@@ -294,28 +316,62 @@ pub(super) fn stands(
             format!("incident {} has begun: only its first event is of kind initial", event.incident),
         ));
     }
+    if event.corrects.is_some_and(|corrected| corrected >= event.sequence) {
+        return Err(Objection::new(
+            RefusalCode::WrongSequence,
+            format!(
+                "corrects: event {} of {} corrects an earlier one, not itself or a later one",
+                event.sequence, event.incident
+            ),
+        ));
+    }
     Ok(Some(()))
+}
+
+/// Whether a call is about an event of the caller's own.
+pub(super) fn callable(incident: Option<&Incident>, call: &Call) -> Result<(), Objection> {
+    let known = incident.filter(|incident| incident.event(call.event).is_some()).ok_or_else(|| {
+        Objection::new(
+            RefusalCode::UnknownEvent,
+            format!("incident {} has no event {}", call.incident, call.event),
+        )
+    })?;
+    if known.publisher == call.publisher {
+        Ok(())
+    } else {
+        Err(Objection::new(
+            RefusalCode::AnothersIncident,
+            format!(
+                "incident {} is publisher {}'s: its calls are its own to log",
+                call.incident, known.publisher
+            ),
+        ))
+    }
 }
 
 /// Whether a receipt is for an event that its recipient was owed.
 pub(super) fn owed(
-    incident: Option<&Incident>,
+    fold: &Fold,
     receipt: &Receipt,
     directory: Option<&Arc<Directory>>,
 ) -> Result<(), Objection> {
+    let incident = fold.incidents.get(&receipt.incident);
     let state = incident.and_then(|incident| incident.event(receipt.event)).ok_or_else(|| {
         Objection::new(
             RefusalCode::UnknownEvent,
             format!("incident {} has no event {}", receipt.incident, receipt.event),
         )
     })?;
-    let owed = match (&state.dispatch, &state.open, directory) {
-        (Some(_), _, _) => incident
-            .and_then(|i| i.known_place(&receipt.recipient))
-            .is_some_and(|place| state.owed.has(place)),
-        (None, Some(open), Some(directory)) => super::dispatch::plan(directory, state, receipt.event, open)
-            .recipients()
-            .contains_key(&receipt.recipient),
+    let owed = match (incident, &state.dispatch, &state.open, directory) {
+        (Some(incident), Some(_), _, _) => {
+            incident.known_place(&receipt.recipient).is_some_and(|place| state.owed.has(place))
+        }
+        (Some(incident), None, Some(open), Some(directory)) => {
+            let earlier = dispatch::before(fold, incident, receipt.event);
+            dispatch::plan(directory, incident, receipt.event, state, open, &earlier)
+                .recipients()
+                .contains_key(&receipt.recipient)
+        }
         _ => true,
     };
     if owed {

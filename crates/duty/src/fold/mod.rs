@@ -8,6 +8,7 @@
 //! own time, not by its place.
 
 mod dispatch;
+mod duties;
 mod finding;
 mod incident;
 mod judge;
@@ -20,17 +21,23 @@ use std::{
 };
 
 pub use dispatch::serves;
+use duties::Moments;
 use incident::{EventState, Hearing, Incident, Open, voice};
 use judge::{Objection, Valid};
 use owing::Owing;
 use tocsin_protocol::{
-    AttemptEnded, AttemptPhase, BodyId, DirectoryDocument, Dispatch, Entry, EscalationReason, Event,
-    EventNumber, Finding, IncidentId, Linking, NewFact, Outcome, Proposal, Receipt, RecipientId, Refusal,
-    RefusalCode, Report, ReportId, Signed, StepNumber, StoppedBy, Stream, Subject, Timestamp, from_body,
+    AttemptEnded, AttemptPhase, BodyId, Call, DirectoryDocument, Dispatch, DutyFinding, Entry,
+    EscalationReason, Event, EventNumber, Finding, IncidentId, Linking, NewFact, Outcome, Proposal, Receipt,
+    RecipientId, Refusal, RefusalCode, Report, ReportId, Signed, StepNumber, StoppedBy, Stream, Subject,
+    Timestamp, from_body,
 };
 use trails::{Standing, Trails};
 
-use crate::{answers::Answers, directory::Directory, worsening::worsening};
+use crate::{
+    answers::Answers,
+    directory::Directory,
+    worsening::{handed_over, worsening},
+};
 
 /// The state of both streams, folded.
 #[derive(Debug, Default)]
@@ -63,6 +70,8 @@ pub struct Trust {
 pub enum Verdict {
     /// A valid event, the first on its subject.
     Event(Box<Event>),
+    /// A valid call, the first on its subject.
+    Call(Box<Call>),
     /// A valid receipt, the first on its subject.
     Receipt(Box<Receipt>),
     /// A valid report, the first on its subject.
@@ -214,9 +223,26 @@ impl Fold {
                 self.admit((*event).clone(), signed, entry);
                 Ok(Verdict::Event(event))
             }
+            Valid::Call(call, signed) => {
+                judge::callable(self.incidents.get(&call.incident), &call)?;
+                let Some(incident) = self.incidents.get_mut(&call.incident) else {
+                    return Ok(Verdict::Repeated);
+                };
+                match incident.hear_call(&call.recipient, call.event, entry.time, voice(&signed)) {
+                    Hearing::First => Ok(Verdict::Call(call)),
+                    Hearing::Again => Ok(Verdict::Repeated),
+                    Hearing::Other(first) => Err(Objection::new(
+                        RefusalCode::AlreadySaid,
+                        format!(
+                            "a call to recipient {} about event {} was logged at {first}, in other words: the first counts",
+                            call.recipient, call.event
+                        ),
+                    )),
+                }
+            }
             Valid::Receipt(receipt, signed) => {
                 let directory = self.directory_at(entry.time).cloned();
-                judge::owed(self.incidents.get(&receipt.incident), &receipt, directory.as_ref())?;
+                judge::owed(self, &receipt, directory.as_ref())?;
                 let Some(incident) = self.incidents.get_mut(&receipt.incident) else {
                     return Ok(Verdict::Repeated);
                 };
@@ -303,6 +329,11 @@ impl Fold {
                     self.admit(event, signed.clone(), entry);
                 }
             }
+            Subject::Called { incident, event, recipient, .. } => {
+                if let Some(incident) = self.incidents.get_mut(&incident) {
+                    incident.hear_call(&recipient, event, entry.time, voice(signed));
+                }
+            }
             Subject::Receipt { recipient, incident, event, stage } => {
                 if let Some(incident) = self.incidents.get_mut(&incident) {
                     incident.hear(&recipient, event, stage, entry.time, voice(signed));
@@ -331,29 +362,48 @@ impl Fold {
         let directory = self.directory_at(entry.time).cloned();
         let incident = self.incidents.entry(event.incident.clone()).or_insert_with(|| Incident::new(&event));
         let worsened = worsening(&event, &incident.newest, &incident.baseline);
+        let handed_over = handed_over(&event, (!incident.events.is_empty()).then_some(&*incident.newest));
         for area in &event.areas {
             if !incident.areas.contains(area) {
                 incident.areas.push(area.clone());
             }
         }
-        if directory.as_ref().is_some_and(|d| dispatch::needs_acknowledgement(d, &event, &worsened)) {
+        for service in &event.services {
+            if !incident.services.contains(service) {
+                incident.services.push(*service);
+            }
+        }
+        let voice = voice(&signed);
+        let open = Open {
+            body: entry.body.clone(),
+            signed,
+            worsened,
+            areas: incident.areas.clone(),
+            services: incident.services.clone(),
+            handed_over,
+            event: Arc::clone(&event),
+        };
+        if directory.as_ref().is_some_and(|d| dispatch::needs_acknowledgement(d, &event, &open)) {
             incident.baseline = Arc::clone(&event);
         }
         incident.newest = Arc::clone(&event);
         let number = event.sequence;
         incident.events.push(EventState {
             kind: event.kind,
+            stage: event.report_stage(),
+            moments: Moments {
+                occurred: event.began_at,
+                detected: event.detected_at,
+                aware: event.aware_at,
+                discovered: event.discovered_at,
+                classified: event.classified_at,
+                restored: event.restored_at,
+            },
             said: entry.sequence,
             published_at: entry.time,
-            voice: voice(&signed),
+            voice,
             dispatch: None,
-            open: Some(Open {
-                body: entry.body.clone(),
-                signed,
-                worsened,
-                areas: incident.areas.clone(),
-                event: Arc::clone(&event),
-            }),
+            open: Some(open),
             owed: incident::Bits::default(),
             noticed: incident::Bits::default(),
             steps: std::collections::BTreeMap::new(),
@@ -379,6 +429,7 @@ impl Fold {
     fn record(&mut self, subject: &Subject, entry: &Entry) -> Option<()> {
         match subject {
             Subject::Incident { .. }
+            | Subject::Called { .. }
             | Subject::Receipt { .. }
             | Subject::Report { .. }
             | Subject::Link { .. } => return None,
@@ -406,6 +457,12 @@ impl Fold {
                 self.dispatched(&Arc::new(self.sharing_names(dispatch)));
             }
             Subject::Notice { recipient, incident, event } => self.noticed(recipient, incident, *event),
+            Subject::Overdue { recipient, incident, event, step } => {
+                self.owing.overdue_told(subject);
+                let incident = self.incidents.get_mut(incident)?;
+                let place = incident.place(recipient);
+                incident.event_mut(*event)?.steps.entry(*step).or_default().told.add(place);
+            }
             Subject::Due { incident, event, step } => self.closed(incident, *event, *step, entry.time)?,
             Subject::Finding { .. } => {
                 let finding: Finding = from_body("finding", &entry.body).ok()?;
@@ -488,7 +545,9 @@ impl Fold {
         at: Timestamp,
     ) -> Option<()> {
         let state = self.incidents.get(incident)?.event(event)?;
-        let due_at = state.dispatch.as_ref()?.steps.iter().find(|s| s.step == step)?.due_at;
+        let dispatch = state.dispatch.as_ref()?;
+        let of_duty = || duties::of_step(dispatch, step).map(|duty| duty.due_at);
+        let due_at = dispatch.steps.iter().find(|s| s.step == step).map(|s| s.due_at).or_else(of_duty)?;
         // The broker is never early. Whoever wrote this was not the broker, and the true one is still to come.
         if at < due_at {
             return None;
@@ -511,6 +570,12 @@ impl Fold {
         if finding.stopped_by.is_some() {
             return;
         }
+        if let Some(duty) = &finding.duty {
+            if duty.reminds() {
+                self.remind(finding, duty);
+            }
+            return;
+        }
         for recipient in &finding.silent {
             let place = incident.place(recipient);
             let stands = incident
@@ -521,6 +586,34 @@ impl Fold {
                 let incident = finding.incident.clone();
                 let subject = Subject::Escalation { recipient: recipient.clone(), incident, event, step };
                 self.owing.escalate(subject, EscalationReason::Silent);
+            }
+        }
+    }
+
+    /// A duty was found overdue: whoever was to be reminded or told of it, and is not in the log yet, is owed that.
+    fn remind(&mut self, finding: &Finding, duty: &DutyFinding) {
+        let (event, step) = (finding.event, finding.step);
+        let Some(known) = self.incidents.get(&finding.incident) else { return };
+        let Some(state) = known.event(event) else { return };
+        let Some(dispatch) = &state.dispatch else { return };
+        let Some(directory) = self.directory_version(dispatch.directory) else { return };
+        let has = |bits: fn(&incident::StepState) -> &incident::Bits, recipient: &RecipientId| {
+            known
+                .known_place(recipient)
+                .is_some_and(|at| state.steps.get(&step).is_some_and(|s| bits(s).has(at)))
+        };
+        let recipient = duties::publisher(dispatch);
+        if !has(|step| &step.escalated, &recipient)
+            && let Ok(Some(reminder)) = duties::reminder(dispatch, step, directory)
+        {
+            self.owing.escalate(reminder.subject, EscalationReason::Overdue);
+        }
+        if duty.met_by.is_none() {
+            for recipient in duties::told(dispatch, finding.policy.as_ref()) {
+                if !has(|step| &step.told, recipient) {
+                    let (recipient, incident) = (recipient.clone(), finding.incident.clone());
+                    self.owing.tell_overdue(Subject::Overdue { recipient, incident, event, step });
+                }
             }
         }
     }

@@ -1,14 +1,14 @@
 //! What is owed to the log and not there yet. Kept small (keys, not bodies), as a replay owes and settles everything
 //! that ever happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tocsin_protocol::{
     Error, EscalationReason, EventNumber, IncidentId, NewFact, Proposal, PublisherId, Refusal, StepNumber,
     Subject, Timestamp, to_body,
 };
 
-use super::{Batch, Fold, dispatch, finding};
+use super::{Batch, Fold, dispatch, duties, finding};
 
 /// Refusals in one append. They are small; a flood of them is written in pieces.
 const REFUSALS_AT_ONCE: usize = 500;
@@ -27,6 +27,8 @@ pub(super) struct Owing {
     findings: BTreeMap<(IncidentId, EventNumber, StepNumber), Timestamp>,
     escalations: BTreeMap<Subject, EscalationReason>,
     proposals: BTreeMap<(u64, PublisherId), Proposal>,
+    /// Who is to be told that what was promised did not come.
+    overdue: BTreeSet<Subject>,
 }
 
 impl Owing {
@@ -84,6 +86,14 @@ impl Owing {
         self.proposals.remove(&(said, publisher.clone()));
     }
 
+    pub(super) fn tell_overdue(&mut self, subject: Subject) {
+        self.overdue.insert(subject);
+    }
+
+    pub(super) fn overdue_told(&mut self, subject: &Subject) {
+        self.overdue.remove(subject);
+    }
+
     /// Everything owed, as facts. A fact that cannot be made (its parts are not in the state) is left owed: the state
     /// will tell when asked again.
     pub(super) fn batches(&self, fold: &Fold) -> Vec<Batch> {
@@ -101,6 +111,9 @@ impl Owing {
                 Subject::Escalation { recipient, incident, event, step } => {
                     let dispatch = fold.incidents.get(incident)?.event(*event)?.dispatch.as_ref()?;
                     let directory = fold.directory_version(dispatch.directory)?;
+                    if *reason == EscalationReason::Overdue {
+                        return duties::reminder(dispatch, *step, directory).ok()?;
+                    }
                     finding::escalation(dispatch, *step, recipient, *reason, directory).ok()?
                 }
                 _ => None,
@@ -109,11 +122,22 @@ impl Owing {
         let proposals: Vec<_> =
             self.proposals.values().filter_map(|proposal| proposal_fact(proposal).ok()).collect();
         let proposals = proposals.chunks(PROPOSALS_AT_ONCE).map(<[NewFact]>::to_vec);
+        let overdue: Vec<_> = self
+            .overdue
+            .iter()
+            .filter_map(|subject| match subject {
+                Subject::Overdue { recipient, incident, event, step } => {
+                    let dispatch = fold.incidents.get(incident)?.event(*event)?.dispatch.as_ref()?;
+                    duties::overdue(dispatch, *step, recipient).ok()?
+                }
+                _ => None,
+            })
+            .collect();
         refusals
             .chain(dispatches)
             .chain(notices)
             .chain(findings)
-            .chain(std::iter::once(escalations))
+            .chain([escalations, overdue])
             .chain(proposals)
             .filter(|facts| !facts.is_empty())
             .map(|facts| Batch { facts })
@@ -135,10 +159,12 @@ fn proposal_fact(proposal: &Proposal) -> Result<NewFact, Error> {
 }
 
 fn dispatch_facts(fold: &Fold, incident: &IncidentId, event: EventNumber) -> Option<Vec<NewFact>> {
-    let state = fold.incidents.get(incident)?.event(event)?;
+    let known = fold.incidents.get(incident)?;
+    let state = known.event(event)?;
     let open = state.open.as_ref()?;
     let directory = fold.directory_at(state.published_at)?;
-    let dispatch = dispatch::plan(directory, state, event, open);
+    let earlier = dispatch::before(fold, known, event);
+    let dispatch = dispatch::plan(directory, known, event, state, open, &earlier);
     dispatch::facts(&dispatch, directory, open).ok()
 }
 
@@ -161,8 +187,23 @@ fn finding_facts(
     let known = fold.incidents.get(incident)?;
     let state = known.event(event)?;
     let dispatch = state.dispatch.as_ref()?;
-    let window = dispatch.steps.iter().find(|s| s.step == step)?;
     let directory = fold.directory_version(dispatch.directory)?;
+    if let Some(duty) = duties::of_step(dispatch, step) {
+        let mut later = dispatch::before(fold, known, known.next_number());
+        later.retain(|other| other.event > event);
+        let finding = duties::find(known, dispatch, duty, step, &later, closed_at);
+        let mut facts = vec![finding::fact(&finding).ok()?];
+        if let Some(found) = finding.duty.filter(|found| found.reminds() && finding.stopped_by.is_none()) {
+            facts.extend(duties::reminder(dispatch, step, directory).ok()?);
+            if found.met_by.is_none() {
+                for recipient in duties::told(dispatch, duty.policy.as_ref()) {
+                    facts.extend(duties::overdue(dispatch, step, recipient).ok()?);
+                }
+            }
+        }
+        return Some(facts);
+    }
+    let window = dispatch.steps.iter().find(|s| s.step == step)?;
     let finding = finding::find(known, dispatch, window, closed_at);
     let mut facts = vec![finding::fact(&finding).ok()?];
     if finding.stopped_by.is_none() {

@@ -119,6 +119,8 @@ fn slot(subject: &Subject) -> Slot {
         | Subject::Link { .. }
         | Subject::Proposal { .. }
         | Subject::Refusal { .. }
+        | Subject::Called { .. }
+        | Subject::Overdue { .. }
         | Subject::Checkpoint { .. } => {
             panic!("{subject} has no place in this world")
         }
@@ -191,6 +193,9 @@ pub(crate) fn directory(recipients: u8) -> Fact {
         phone: None,
     };
     let recipients = (0..recipients).map(|n| Recipient {
+        buddy: None,
+        coordinating_body: None,
+        control_rooms: Vec::new(),
         id: recipient_id(n),
         name: format!("Force {n}"),
         kind: "police-territorial".into(),
@@ -207,6 +212,7 @@ pub(crate) fn directory(recipients: u8) -> Fact {
     let step = |seconds, contact: &str| StepDocument {
         within: Window(SignedDuration::from_secs(seconds)),
         contact: contact.to_owned(),
+        reach: tocsin_protocol::Reach::Own,
     };
     let document = DirectoryDocument {
         name: "a small world".into(),
@@ -217,6 +223,7 @@ pub(crate) fn directory(recipients: u8) -> Fact {
         areas: vec![Area { id: id("here"), name: "Here".into(), within: None, population: None }],
         monitors: Vec::new(),
         publishers: vec![Publisher {
+            contacts: std::collections::BTreeMap::new(),
             id: id("operator"),
             name: "Operator".into(),
             key: Some(KEYS.publisher.public()),
@@ -224,6 +231,10 @@ pub(crate) fn directory(recipients: u8) -> Fact {
         }],
         recipients: recipients.collect(),
         policies: vec![PolicyDocument {
+            source: None,
+            in_force_from: None,
+            trigger: tocsin_protocol::Trigger::Failure,
+            duties: Vec::new(),
             id: id("uk-999"),
             name: "policy".into(),
             basis: "none".into(),

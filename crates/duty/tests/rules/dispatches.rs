@@ -117,7 +117,7 @@ fn neighbours_help_in_both_directions_and_areas_touch_up_and_down() {
     let directory = directory();
     let policy = &directory.policies()[0];
     let owed = |area: &str| -> Vec<(String, Requirement)> {
-        let owed = directory.owed(policy, &[area.parse().unwrap()]);
+        let owed = directory.owed(policy, &[area.parse().unwrap()], &[]);
         owed.into_iter().map(|(recipient, requirement)| (recipient.id.to_string(), requirement)).collect()
     };
     let (required, informed) = (Requirement::Required, Requirement::Informed);

@@ -94,6 +94,7 @@ fn document(keys: &Keys) -> DirectoryDocument {
         }],
         monitors: Vec::new(),
         publishers: vec![Publisher {
+            contacts: std::collections::BTreeMap::new(),
             id: id::<PublisherId>("operator"),
             name: "Operator".into(),
             key: Some(keys.publisher.public()),
@@ -104,6 +105,9 @@ fn document(keys: &Keys) -> DirectoryDocument {
             .iter()
             .enumerate()
             .map(|(n, key)| Recipient {
+                buddy: None,
+                coordinating_body: None,
+                control_rooms: Vec::new(),
                 id: id::<RecipientId>(&format!("force-{n}")),
                 name: format!("Force {n}"),
                 kind: if n == 4 { "lrf".into() } else { "police-territorial".into() },
@@ -121,6 +125,10 @@ fn document(keys: &Keys) -> DirectoryDocument {
             })
             .collect(),
         policies: vec![PolicyDocument {
+            source: None,
+            in_force_from: None,
+            trigger: tocsin_protocol::Trigger::Failure,
+            duties: Vec::new(),
             id: id::<PolicyId>("uk-999"),
             name: "policy".into(),
             basis: "none".into(),
@@ -149,7 +157,11 @@ fn document(keys: &Keys) -> DirectoryDocument {
 }
 
 fn step(seconds: i64, contact: &str) -> StepDocument {
-    StepDocument { within: Window(SignedDuration::from_secs(seconds)), contact: contact.to_owned() }
+    StepDocument {
+        within: Window(SignedDuration::from_secs(seconds)),
+        contact: contact.to_owned(),
+        reach: tocsin_protocol::Reach::Own,
+    }
 }
 
 impl World {

@@ -150,7 +150,13 @@ fn notice(told: &Told<'_>, (place, of): (usize, usize), letterhead: &Letterhead)
     });
     rows.extend(told.published_at.map(|at| row("Published", zone.show(at))));
     rows.push(row(tense, zone.show(escalation.due_at)));
-    rows.push(row("Step", format!("{} under policy {}", escalation.step, escalation.policy)));
+    rows.push(row(
+        "Step",
+        match &escalation.policy {
+            Some(policy) => format!("{} under policy {policy}", escalation.step),
+            None => escalation.step.to_string(),
+        },
+    ));
     rows.push(row(
         "Command",
         format!(

@@ -137,7 +137,9 @@ fn subject(escalation: &Escalation, detail: &Detail<'_>, marking: Option<&str>, 
                 EventKind::Initial => "",
                 EventKind::Update => "Update: ",
                 EventKind::Resolved => "Resolved: ",
+                EventKind::Correction => "Correction: ",
                 EventKind::Cancelled => "Cancelled: ",
+                EventKind::SentInError => "Sent in error: ",
             };
             format!("{kind}{}", one_line(&event.headline, 120))
         }
@@ -354,9 +356,9 @@ fn contact_now(contact: &EventContact, withheld: bool) -> Section {
 
 fn why_you(told: &Told<'_>, name: &str) -> Section {
     let escalation = told.escalation;
-    let policy = told
-        .directory
-        .and_then(|directory| directory.policies().iter().find(|known| known.id == escalation.policy));
+    let policy = told.directory.and_then(|directory| {
+        directory.policies().iter().find(|known| Some(&known.id) == escalation.policy.as_ref())
+    });
     let known = policy.map(|policy| format!("{} ({})", one_line(&policy.name, VALUE), policy.id));
     let mut text = vec![
         WHAT_THIS_IS.to_owned(),
@@ -365,7 +367,7 @@ fn why_you(told: &Told<'_>, name: &str) -> Section {
             one_line(&escalation.contact, 64),
             one_line(&escalation.to.role, VALUE),
             escalation.step,
-            known.unwrap_or_else(|| escalation.policy.to_string())
+            known.or_else(|| escalation.policy.as_ref().map(ToString::to_string)).unwrap_or_default()
         ),
     ];
     if let Some(policy) = policy {

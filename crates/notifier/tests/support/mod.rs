@@ -73,6 +73,9 @@ impl Bus {
         directory.recipients = recipients
             .iter()
             .map(|id| Recipient {
+                buddy: None,
+                coordinating_body: None,
+                control_rooms: Vec::new(),
                 id: id.parse().unwrap(),
                 name: format!("Body {id}"),
                 kind: "police-territorial".to_owned(),
@@ -194,12 +197,13 @@ pub(crate) fn address(recipient: &str) -> String {
 
 pub(crate) fn escalation(said: u64, recipient: &str) -> Escalation {
     Escalation {
+        via: None,
         incident: event().incident,
         event: "1".parse().unwrap(),
         step: "1".parse().unwrap(),
         recipient: recipient.parse().unwrap(),
         recipient_name: format!("Body {recipient}"),
-        policy: "uk-999".parse().unwrap(),
+        policy: Some("uk-999".parse().unwrap()),
         status: Status::Exercise,
         said,
         due_at: Timestamp::UNIX_EPOCH,

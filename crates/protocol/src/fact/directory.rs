@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::words::{ClockStart, Confidence, EventKind, Requirement, Service};
-use crate::id::{AreaId, BodyId, PolicyId, PublisherId, RecipientId};
+use super::policy::PolicyDocument;
+use crate::id::{AreaId, BodyId, ControlRoomId, PublisherId, RecipientId};
 
 /// Who there is, how they are reached, and what they are owed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +87,9 @@ pub struct Publisher {
     pub key: Option<String>,
     /// The areas that it may speak of: these and all within them.
     pub areas: AreaScope,
+    /// Who is reminded when something that it owes is overdue, by the same words as a recipient's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub contacts: BTreeMap<String, Contact>,
 }
 
 /// A machine that reports what it sees. It publishes nothing, and is told nothing.
@@ -158,6 +161,16 @@ pub struct Recipient {
     /// Those who help it when it cannot cope (mutual aid, buddy authority).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub neighbours: Vec<RecipientId>,
+    /// The authority that takes its calls when it cannot (PECS Code 4.2, Buddy EA): written to in its stead by a policy's
+    /// step that says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buddy: Option<RecipientId>,
+    /// The body that coordinates those of its kind, for a last step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coordinating_body: Option<RecipientId>,
+    /// The control rooms in which its people answer: delivery is to a body, an answer comes from a room.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub control_rooms: Vec<ControlRoom>,
     /// Its public NKey.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
@@ -182,6 +195,21 @@ fn yes() -> bool {
     true
 }
 
+/// A control room of a body (in the field: EACR).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlRoom {
+    /// Its identifier among those of its body.
+    pub id: ControlRoomId,
+    /// Its name.
+    pub name: String,
+    /// The number by which the operator reaches it when the ordinary ways fail (PECS Code 4.1), as dialled.
+    pub critical_contact_number: String,
+    /// The areas that it answers for; empty for all of its body's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub areas: Vec<AreaId>,
+}
+
 /// How a role is reached. Roles over persons: a person's mailbox dies with the person's posting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -193,97 +221,4 @@ pub struct Contact {
     /// The critical contact number, as dialled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
-}
-
-/// A notification duty.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PolicyDocument {
-    /// Its identifier.
-    pub id: PolicyId,
-    /// Its name.
-    pub name: String,
-    /// The paragraph that it rests on, or that there is none.
-    pub basis: String,
-    /// The day on which the basis was looked up.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub as_of: Option<Date>,
-    /// How sure we are.
-    pub confidence: Confidence,
-    /// From which moment the windows run.
-    pub clock: ClockStart,
-    /// The services whose failure it is about; empty for all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub services: Vec<Service>,
-    /// The kinds of event that need an acknowledgement. A worsening always needs one anew.
-    pub acknowledge: Vec<EventKind>,
-    /// Who is owed a notice: the first rule that fits a recipient holds.
-    pub owed: Vec<OwedRule>,
-    /// What happens to a required recipient who stays silent, in order.
-    pub steps: Vec<StepDocument>,
-}
-
-/// Who is owed a notice, and whether it must be acknowledged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OwedRule {
-    /// The kinds of recipient that it is about; empty for every kind.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub kinds: Vec<String>,
-    /// The recipients that it is about, by name; empty for all of these kinds.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub recipients: Vec<RecipientId>,
-    /// Where they must stand to the incident.
-    #[serde(rename = "where")]
-    pub place: Where,
-    /// Required or informed.
-    pub requirement: Requirement,
-}
-
-/// Where a recipient stands to an incident.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Where {
-    /// Anywhere: it is owed every event.
-    Anywhere,
-    /// It serves an area that the incident touches.
-    Affected,
-    /// It is a neighbour of a body that serves such an area.
-    Neighbour,
-}
-
-/// A window and what follows when it closes on silence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StepDocument {
-    /// How long after the clock's start, such as `15m`.
-    pub within: Window,
-    /// The contact who is then written to, by the word in the recipient's `contacts`.
-    pub contact: String,
-}
-
-/// A length of time as people write it: `15m`, `2h`, `1h 30m`, `500ms`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Window(pub jiff::SignedDuration);
-
-impl Serialize for Window {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:#}", self.0))
-    }
-}
-
-impl<'de> Deserialize<'de> for Window {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let window: jiff::SignedDuration = text.parse().map_err(|_| {
-            serde::de::Error::custom(format!(
-                "expected a length of time such as \"15m\" or \"2h\", found {text:?}"
-            ))
-        })?;
-        if window.is_positive() {
-            Ok(Self(window))
-        } else {
-            Err(serde::de::Error::custom(format!("a window must be longer than nothing, found {text:?}")))
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{directory::Contact, words::Status};
+use super::{directory::Contact, policy::Reach, words::Status};
 use crate::{
     id::{IncidentId, PolicyId, RecipientId},
     subject::{EventNumber, StepNumber},
@@ -22,8 +22,9 @@ pub struct Escalation {
     pub recipient: RecipientId,
     /// The recipient's name.
     pub recipient_name: String,
-    /// Under which policy.
-    pub policy: PolicyId,
+    /// Under which policy; none where the publisher is reminded of what it promised itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyId>,
     /// Actual, exercise or test.
     pub status: Status,
     /// The event's sequence in `TOCSIN_SAID`.
@@ -36,8 +37,22 @@ pub struct Escalation {
     pub contact: String,
     /// How the contact is reached.
     pub to: Contact,
+    /// Whose contact it is, where not the recipient's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Via>,
     /// The zone in which the mail shows times beside UTC.
     pub time_zone: String,
+}
+
+/// A body that is written to for a silent one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Via {
+    /// Which.
+    pub recipient: RecipientId,
+    /// Its name.
+    pub name: String,
+    /// What it is to the silent one.
+    pub reach: Reach,
 }
 
 /// Why an e-mail is owed now.
@@ -48,6 +63,8 @@ pub enum EscalationReason {
     Silent,
     /// The contact of the step before cannot be reached by mail, for good: there is no use in waiting.
     Unreachable,
+    /// Something that the publisher owes is overdue: it is the publisher that is reminded.
+    Overdue,
 }
 
 /// Written before SMTP starts: whoever writes it may send, nobody else.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::words::{Category, Certainty, EventKind, Platform, Service, Severity, Status, Urgency};
+use super::words::{Category, Certainty, EventKind, Platform, Service, Severity, Stage, Status, Urgency};
 use crate::{
     id::{AreaId, IncidentId, PublisherId},
     subject::{EventNumber, Subject},
@@ -73,9 +73,18 @@ pub struct Event {
     /// When restoration is expected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_restoration_at: Option<Timestamp>,
-    /// When the publisher will have said more, if only that nothing has changed.
+    /// When the publisher will have said more, if only that nothing has changed. The broker holds it to that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_update_by: Option<Timestamp>,
+    /// How much of a report it is; see [`Event::report_stage`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
+    /// That it must be acknowledged anew, though nothing by which we know a worsening is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub material: Option<bool>,
+    /// Which earlier event it corrects: with kind correction, and with no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrects: Option<EventNumber>,
     /// What carries the service now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
@@ -128,6 +137,9 @@ impl Event {
             restored_at: None,
             expected_restoration_at: None,
             next_update_by: None,
+            stage: None,
+            material: None,
+            corrects: None,
             platform: None,
             impact: None,
             recontact: None,
@@ -143,6 +155,12 @@ impl Event {
             incident: self.incident.clone(),
             event: self.sequence,
         }
+    }
+
+    /// How much of a report it is: what it says, or else initial for the first event and update for the others.
+    pub fn report_stage(&self) -> Stage {
+        let by_kind = if self.kind == EventKind::Initial { Stage::Initial } else { Stage::Update };
+        self.stage.unwrap_or(by_kind)
     }
 
     /// Whether its marking forbids that its content leaves by mail, or by a page that asks nobody who they are.
@@ -187,6 +205,15 @@ pub struct Recontact {
     /// The same by area.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_area: BTreeMap<AreaId, RecontactFigures>,
+    /// When the figures were right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
+    /// Who says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Whether they may still change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisional: Option<bool>,
 }
 
 /// The state of a list of lost callers. No caller's data is on the bus: figures only.

@@ -3,30 +3,36 @@
 //! The schemas in `schemas/` are the public contract; these types are what our own code reads and writes of them,
 //! and a test holds the two against each other.
 
+mod call;
 mod directory;
 mod escalation;
 mod event;
 mod outcome;
+mod policy;
 mod receipt;
 mod report;
+mod term;
 mod trail;
 mod words;
 
+pub use call::Call;
 pub use directory::{
-    Area, AreaScope, Contact, DirectoryDocument, Monitor, OwedRule, PolicyDocument, Publisher, Recipient,
-    StepDocument, Where, Window,
+    Area, AreaScope, Contact, ControlRoom, DirectoryDocument, Monitor, Publisher, Recipient,
 };
-pub use escalation::{AttemptBegun, AttemptEnded, Digest, Escalation, EscalationReason, Outcome};
+pub use escalation::{AttemptBegun, AttemptEnded, Digest, Escalation, EscalationReason, Outcome, Via};
 pub use event::{Event, EventContact, Impact, Recontact, RecontactFigures};
 pub use outcome::{
-    Dispatch, DispatchStep, Due, Finding, Late, Notice, Owed, PolicyInForce, Refusal, RefusalCode, StoppedBy,
+    Dispatch, DispatchDuty, DispatchStep, Due, DutyFinding, Finding, Late, Notice, Overdue, Owed,
+    PolicyInForce, Refusal, RefusalCode, StoppedBy,
 };
+pub use policy::{DutyDocument, DutyStart, OwedRule, PolicyDocument, Reach, StepDocument, Where};
 pub use receipt::{Person, Receipt, ReceiptMethod, Signer};
 pub use report::{Report, ReportSays, ReportSource};
+pub use term::{Term, Window};
 pub use trail::{Candidate, IncidentTrail, LinkAnswer, Linking, Proposal, ReportTrail, Seen, Trail};
 pub use words::{
-    Category, Certainty, ClockStart, Confidence, EventKind, Platform, Requirement, Service, Severity, Status,
-    Urgency,
+    Category, Certainty, Channel, ClockStart, Confidence, EventKind, Platform, Requirement, Service,
+    Severity, Stage, Status, Trigger, Urgency,
 };
 
 use serde::{Serialize, de::DeserializeOwned};

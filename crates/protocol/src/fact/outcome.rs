@@ -4,9 +4,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::words::{ClockStart, EventKind, Requirement, Status};
+use super::{
+    event::RecontactFigures,
+    policy::{DutyStart, Reach},
+    words::{ClockStart, EventKind, Requirement, Stage, Status},
+};
 use crate::{
-    id::{IncidentId, PolicyId, PublisherId, RecipientId},
+    id::{DutyId, IncidentId, PolicyId, PublisherId, RecipientId},
     subject::{EventNumber, StepNumber, Subject},
 };
 
@@ -139,6 +143,9 @@ pub struct Dispatch {
     pub steps: Vec<DispatchStep>,
     /// Who is owed it, by policy and requirement.
     pub owed: Vec<Owed>,
+    /// What the publisher owes, as far as this event met it or made it due.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub duties: Vec<DispatchDuty>,
 }
 
 impl Dispatch {
@@ -193,8 +200,49 @@ pub struct DispatchStep {
     pub policy: PolicyId,
     /// The last moment that is in time.
     pub due_at: Timestamp,
-    /// Who is then written to, by the word in the recipient's contacts.
+    /// Who is then written to, by the word in the contacts of whoever is reached.
     pub contact: String,
+    /// Whose contact that is.
+    #[serde(default, skip_serializing_if = "Reach::is_own")]
+    pub reach: Reach,
+}
+
+/// Something that the publisher owes: met by this event, or due because of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DispatchDuty {
+    /// Which: the policy's name for it, or [`DispatchDuty::NEXT_UPDATE`].
+    pub duty: DutyId,
+    /// Under which policy; none for what the publisher itself promised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyId>,
+    /// The stage of the report that meets it.
+    pub stage: Stage,
+    /// From which moment it runs: a clock, or another duty of the policy.
+    pub from: DutyStart,
+    /// When that was.
+    pub clock_at: Timestamp,
+    /// True when no event tells that moment, and the broker's time of an event stands in for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clock_assumed: bool,
+    /// The last moment that is in time.
+    pub due_at: Timestamp,
+    /// True where that is an internal target, which is never a breach.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub target: bool,
+    /// Those who must be telephoned besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub telephone: Vec<RecipientId>,
+    /// The window that the broker holds, numbered on from the steps; none where nothing is left to wait for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepNumber>,
+    /// The broker's time of this event, where it is the report that meets the duty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub met_at: Option<Timestamp>,
+}
+
+impl DispatchDuty {
+    /// The duty of a publisher that said in an event by when it would say more.
+    pub const NEXT_UPDATE: &'static str = "next-update";
 }
 
 /// The recipients that one policy owes a notice with one requirement.
@@ -238,6 +286,9 @@ pub struct Notice {
     /// The calls lost in the areas that this recipient serves, when the event tells them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls_unsuccessful_here: Option<u64>,
+    /// What has become of the lost callers of those areas, when the event tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recontact_here: Option<RecontactFigures>,
     /// The author's public key.
     pub key: String,
     /// The author's signature over the event's subject, a newline and its exact bytes.
@@ -268,8 +319,9 @@ pub struct Finding {
     pub event: EventNumber,
     /// Of which step.
     pub step: StepNumber,
-    /// Under which policy.
-    pub policy: PolicyId,
+    /// Under which policy; none where it is about what the publisher itself promised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyId>,
     /// Actual, exercise or test.
     pub status: Status,
     /// The last moment that was in time.
@@ -288,6 +340,60 @@ pub struct Finding {
     /// The later event that makes escalation of this one pointless.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_by: Option<StoppedBy>,
+    /// What was found of something that the publisher owes. Such a finding is about no recipient's silence: nobody is
+    /// required or silent in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duty: Option<DutyFinding>,
+}
+
+/// What became of something that a publisher owes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DutyFinding {
+    /// Which, by the name in the dispatch.
+    pub duty: DutyId,
+    /// Whether it was not done in time. Of an internal target too, of which that is no breach.
+    pub overdue: bool,
+    /// True where the time is an internal target.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub target: bool,
+    /// The report that met it, in time or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub met_by: Option<EventNumber>,
+    /// The broker's time of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub met_at: Option<Timestamp>,
+    /// Those who were to be telephoned and of whom no call was logged in time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_called: Vec<RecipientId>,
+    /// The event that told another start of its clock, so that another window takes the place of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<EventNumber>,
+}
+
+impl DutyFinding {
+    /// Whether the publisher is to be reminded.
+    pub fn reminds(&self) -> bool {
+        self.overdue && self.superseded_by.is_none()
+    }
+}
+
+/// That the publisher promised more by a time, and nothing came: told to each who was owed the event that promised it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overdue {
+    /// Of which incident.
+    pub incident: IncidentId,
+    /// Which event promised it.
+    pub event: EventNumber,
+    /// By which window it was held to that.
+    pub step: StepNumber,
+    /// To whom this is told.
+    pub recipient: RecipientId,
+    /// Actual, exercise or test.
+    pub status: Status,
+    /// Who promised.
+    pub publisher: PublisherId,
+    /// By when.
+    pub promised_by: Timestamp,
 }
 
 /// An acknowledgement after the window.

@@ -49,8 +49,70 @@ words! {
         Update = "update",
         /// The service is restored.
         Resolved = "resolved",
-        /// It was no incident, or was sent in error. Nothing follows it.
+        /// Something that an earlier event said was wrong. It goes to those who had that.
+        Correction = "correction",
+        /// It was no incident. Nothing follows it.
         Cancelled = "cancelled",
+        /// It should not have been sent: to nobody, or not as what it was. Nothing follows it.
+        SentInError = "sent-in-error",
+    }
+}
+
+impl EventKind {
+    /// Whether nothing can follow it in its incident.
+    pub fn ends_incident(self) -> bool {
+        matches!(self, Self::Cancelled | Self::SentInError)
+    }
+
+    /// Whether there is no use any more in asking who has taken in what was said before.
+    pub fn lifts_duties(self) -> bool {
+        self == Self::Resolved || self.ends_incident()
+    }
+}
+
+words! {
+    /// How much of a report an event is, least first. NIS2 Art. 23(4) calls them early warning, notification and final
+    /// report; 47 CFR 4.9(e) notification, initial and final report; DORA Art. 19 initial, intermediate and final report.
+    Stage {
+        /// The first word.
+        Initial = "initial",
+        /// More is known, or nothing new is.
+        Update = "update",
+        /// The full notification: what is known of cause, extent and effect.
+        Full = "full",
+        /// The final report.
+        Final = "final",
+    }
+}
+words! {
+    /// A way in which somebody is told.
+    Channel {
+        /// By a telephone call that a person makes and logs.
+        Telephone = "telephone",
+        /// In writing: a notice on the bus is that.
+        Writing = "writing",
+    }
+}
+words! {
+    /// What brings a policy into play.
+    Trigger {
+        /// A failure of a service that it is about.
+        Failure = "failure",
+        /// That callers who were lost are handed to the police: an event by which more are than before.
+        Handover = "handover",
+    }
+}
+
+impl Default for Trigger {
+    fn default() -> Self {
+        Self::Failure
+    }
+}
+
+impl Trigger {
+    /// Whether it is a failure of a service.
+    pub fn is_failure(&self) -> bool {
+        *self == Self::Failure
     }
 }
 words! {

@@ -56,6 +56,8 @@ macro_rules! kinds {
 kinds! {
     /// What a publisher says of an incident.
     Event = "event", MAX_EVENT_BYTES;
+    /// A telephone call that a publisher logged.
+    Call = "call", MAX_RECEIPT_BYTES;
     /// What a recipient says of a notice.
     Receipt = "receipt", MAX_RECEIPT_BYTES;
     /// What a body sees.
@@ -72,6 +74,8 @@ kinds! {
     Dispatch = "dispatch", MAX_RECORD_BYTES;
     /// The notice owed to one recipient.
     Notice = "notice", MAX_RECORD_BYTES;
+    /// That what an event promised did not come, told to one recipient.
+    Overdue = "overdue", MAX_RECORD_BYTES;
     /// A window, armed or closed.
     Due = "due", MAX_RECORD_BYTES;
     /// What the router found when a window closed.
@@ -102,6 +106,7 @@ impl Kind {
     pub fn of(subject: &Subject) -> Option<Self> {
         Some(match subject {
             Subject::Incident { .. } => Self::Event,
+            Subject::Called { .. } => Self::Call,
             Subject::Receipt { .. } => Self::Receipt,
             Subject::Report { .. } => Self::Report,
             Subject::Link { .. } => Self::Link,
@@ -110,6 +115,7 @@ impl Kind {
             Subject::Refusal { .. } => Self::Refusal,
             Subject::Dispatch { .. } => Self::Dispatch,
             Subject::Notice { .. } => Self::Notice,
+            Subject::Overdue { .. } => Self::Overdue,
             Subject::Window { .. } | Subject::Due { .. } => Self::Due,
             Subject::Finding { .. } => Self::Finding,
             Subject::Escalation { .. } => Self::Escalation,

@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use crate::{
     error::shown,
-    fact::{Event, Linking, Receipt, Report},
+    fact::{Call, Event, Linking, Receipt, Report},
 };
 
 /// Reads an event that a publisher said.
@@ -56,6 +56,14 @@ pub fn check_report(body: &[u8]) -> Result<Report, Vec<Problem>> {
 /// Every problem of the body, at most [`MAX_PROBLEMS`] and one that says that there are others.
 pub fn check_link(body: &[u8]) -> Result<Linking, Vec<Problem>> {
     read(Kind::Link, body)
+}
+
+/// Reads a call that a publisher logged.
+///
+/// # Errors
+/// Every problem of the body, at most [`MAX_PROBLEMS`] and one that says that there are others.
+pub fn check_call(body: &[u8]) -> Result<Call, Vec<Problem>> {
+    read(Kind::Call, body)
 }
 
 /// Holds a body against the schema of its kind.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
 use tocsin_protocol::{
     from_body,
-    schema::{Kind, check, check_event, check_receipt},
+    schema::{Kind, check, check_call, check_event, check_receipt},
     to_body,
 };
 
@@ -25,6 +25,17 @@ proptest! {
     fn an_event_that_we_write_is_one_that_we_take(event in strategies::event()) {
         agrees(Kind::Event, &event)?;
         prop_assert_eq!(check_event(&to_body("event", &event).unwrap()), Ok(event));
+    }
+
+    #[test]
+    fn a_call_that_we_log_is_one_that_we_take(call in strategies::call()) {
+        agrees(Kind::Call, &call)?;
+        prop_assert_eq!(check_call(&to_body("call", &call).unwrap()), Ok(call));
+    }
+
+    #[test]
+    fn an_overdue_that_we_tell_is_as_its_schema_says(overdue in strategies::overdue()) {
+        agrees(Kind::Overdue, &overdue)?;
     }
 
     #[test]

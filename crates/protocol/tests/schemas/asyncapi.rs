@@ -23,6 +23,7 @@ fn object<'a>(value: &'a Value, pointer: &str) -> &'a serde_json::Map<String, Va
 fn forms() -> Vec<(&'static str, Subject)> {
     let samples = [
         "tocsin.incident.p.i.1",
+        "tocsin.incident.p.i.1.called.r",
         "tocsin.receipt.r.i.1.delivered",
         "tocsin.report.b.o",
         "tocsin.link.p.l",
@@ -31,6 +32,7 @@ fn forms() -> Vec<(&'static str, Subject)> {
         "tocsin.refusal.b.1",
         "tocsin.dispatch.p.i.1",
         "tocsin.notice.r.i.1",
+        "tocsin.notice.r.i.1.overdue.1",
         "tocsin.window.i.1.1",
         "tocsin.due.i.1.1",
         "tocsin.finding.i.1.1",
@@ -40,6 +42,7 @@ fn forms() -> Vec<(&'static str, Subject)> {
     ];
     let form = |subject: &Subject| match subject {
         Subject::Incident { .. } => "tocsin.incident.{publisher}.{incident}.{event}",
+        Subject::Called { .. } => "tocsin.incident.{publisher}.{incident}.{event}.called.{recipient}",
         Subject::Receipt { .. } => "tocsin.receipt.{recipient}.{incident}.{event}.{stage}",
         Subject::Report { .. } => "tocsin.report.{body}.{report}",
         Subject::Link { .. } => "tocsin.link.{publisher}.{link}",
@@ -48,6 +51,7 @@ fn forms() -> Vec<(&'static str, Subject)> {
         Subject::Refusal { .. } => "tocsin.refusal.{body}.{sequence}",
         Subject::Dispatch { .. } => "tocsin.dispatch.{publisher}.{incident}.{event}",
         Subject::Notice { .. } => "tocsin.notice.{recipient}.{incident}.{event}",
+        Subject::Overdue { .. } => "tocsin.notice.{recipient}.{incident}.{event}.overdue.{step}",
         Subject::Window { .. } => "tocsin.window.{incident}.{event}.{step}",
         Subject::Due { .. } => "tocsin.due.{incident}.{event}.{step}",
         Subject::Finding { .. } => "tocsin.finding.{incident}.{event}.{step}",
@@ -227,7 +231,7 @@ fn the_headers_of_a_fact_are_those_that_are_read() {
     assert_eq!(required, [tocsin_protocol::KEY_HEADER, tocsin_protocol::SIGNATURE_HEADER]);
     let through = object(&document, "/components/schemas/through/properties");
     assert!(through.contains_key(tocsin_protocol::SAID_THROUGH_HEADER));
-    for message in ["event", "receipt", "report", "link"] {
+    for message in ["event", "call", "receipt", "report", "link"] {
         assert_eq!(
             document["components"]["messages"][message]["headers"]["$ref"],
             "#/components/schemas/signed"

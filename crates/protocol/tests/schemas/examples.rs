@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, fs};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tocsin_protocol::{
-    AttemptBegun, AttemptEnded, AuthorKey, DirectoryDocument, Dispatch, Due, Escalation, Event, Finding,
-    Linking, Notice, Proposal, Receipt, Refusal, Report, Signed, Timestamp, from_body,
+    AttemptBegun, AttemptEnded, AuthorKey, Call, DirectoryDocument, Dispatch, Due, Escalation, Event,
+    Finding, Linking, Notice, Overdue, Proposal, Receipt, Refusal, Report, Signed, Timestamp, from_body,
     schema::{Kind, check, check_event, check_link, check_receipt, check_report},
 };
 
@@ -79,6 +79,8 @@ fn every_valid_example_is_the_same_after_our_types() {
     for (file, body) in folder("valid") {
         match kind(&file) {
             Kind::Event => same::<Event>(&file, &body),
+            Kind::Call => same::<Call>(&file, &body),
+            Kind::Overdue => same::<Overdue>(&file, &body),
             Kind::Receipt => same::<Receipt>(&file, &body),
             Kind::Report => same::<Report>(&file, &body),
             Kind::Link => same::<Linking>(&file, &body),

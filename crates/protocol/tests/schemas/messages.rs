@@ -13,7 +13,7 @@ fn a_badly_wrong_event_is_told_all_at_once_in_plain_words() {
     insta::assert_snapshot!(told(Kind::Event, body.as_bytes()), @r#"
     incident: "BT 999" is not an incident identifier: use 1 to 64 of a-z, 0-9 and inner hyphens, such as bt-999-2023-06-25
     sequence: "1" is text: expected a whole number
-    kind: "outage" is not a kind of event we know: use one of initial, update, resolved, cancelled
+    kind: "outage" is not a kind of event we know: use one of initial, update, resolved, correction, cancelled, sent-in-error
     status: "real" is not a status we know: use one of actual, exercise, test
     category: "total failure" is not a category we know: use one of outage, degradation, failover, cyber-attack, natural-hazard, call-surge, planned-work
     services: has "112-voice" twice: give each once

@@ -6,13 +6,14 @@ use jiff::civil::Date;
 use proptest::{collection, option, prelude::*, sample::select};
 use serde_json::value::RawValue;
 use tocsin_protocol::{
-    Area, AreaId, AreaScope, AttemptBegun, AttemptEnded, Category, Certainty, ClockStart, Confidence,
-    Contact, Digest, DirectoryDocument, Dispatch, DispatchStep, Due, Escalation, EscalationReason, Event,
-    EventContact, EventKind, EventNumber, Finding, Impact, IncidentId, Late, Monitor, Notice, Outcome, Owed,
-    OwedRule, Person, Platform, PolicyDocument, PolicyId, PolicyInForce, Publisher, PublisherId, Receipt,
-    ReceiptMethod, ReceiptStage, Recipient, RecipientId, Recontact, RecontactFigures, Refusal, RefusalCode,
-    Requirement, Service, Severity, SignedDuration, Status, StepDocument, StepNumber, StoppedBy, Timestamp,
-    Urgency, Where, Window, to_body,
+    Area, AreaId, AreaScope, AttemptBegun, AttemptEnded, Call, Category, Certainty, Channel, ClockStart,
+    Confidence, Contact, ControlRoom, ControlRoomId, Digest, DirectoryDocument, Dispatch, DispatchDuty,
+    DispatchStep, Due, DutyDocument, DutyFinding, DutyId, DutyStart, Escalation, EscalationReason, Event,
+    EventContact, EventKind, EventNumber, Finding, Impact, IncidentId, Late, Monitor, Notice, Outcome,
+    Overdue, Owed, OwedRule, Person, Platform, PolicyDocument, PolicyId, PolicyInForce, Publisher,
+    PublisherId, Reach, Receipt, ReceiptMethod, ReceiptStage, Recipient, RecipientId, Recontact,
+    RecontactFigures, Refusal, RefusalCode, Requirement, Service, Severity, SignedDuration, Stage, Status,
+    StepDocument, StepNumber, StoppedBy, Term, Timestamp, Trigger, Urgency, Via, Where, Window, to_body,
 };
 
 const SLUG: &str = "[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?";
@@ -31,6 +32,8 @@ ids!(
     publisher = PublisherId,
     recipient = RecipientId,
     policy = PolicyId,
+    duty = DutyId,
+    control_room_id = ControlRoomId,
     area = AreaId
 );
 
@@ -142,6 +145,18 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn recontact()(
+        total in figures(),
+        by_area in by_area(figures()),
+        as_of in option::of(time()),
+        source in option::of(line(200)),
+        provisional in option::of(any::<bool>()),
+    ) -> Recontact {
+        Recontact { total, by_area, as_of, source, provisional }
+    }
+}
+
+prop_compose! {
     pub(crate) fn event_contact()(
         role in line(120),
         name in option::of(line(120)),
@@ -158,7 +173,7 @@ prop_compose! {
         (incident, sequence, later, status, publisher) in (
             incident(),
             prop_oneof![Just(EventNumber::FIRST), event_number()],
-            select(&[EventKind::Update, EventKind::Resolved, EventKind::Cancelled][..]),
+            select(&EventKind::ALL[1..]),
             status(),
             publisher(),
         ),
@@ -172,16 +187,18 @@ prop_compose! {
             option::of(select(Platform::ALL)),
         ),
         times in collection::vec(option::of(time()), 8),
+        (stage, material, corrects) in (option::of(select(Stage::ALL)), option::of(any::<bool>()), event_number()),
         (impact, recontact, contact) in (
             option::of(impact()),
-            option::of((figures(), by_area(figures())).prop_map(|(total, by_area)| Recontact { total, by_area })),
+            option::of(recontact()),
             option::of(event_contact()),
         ),
     ) -> Event {
+        let kind = if sequence == EventNumber::FIRST { EventKind::Initial } else { later };
         Event {
             incident,
             sequence,
-            kind: if sequence == EventNumber::FIRST { EventKind::Initial } else { later },
+            kind,
             status,
             publisher,
             category,
@@ -202,6 +219,9 @@ prop_compose! {
             restored_at: times[5],
             expected_restoration_at: times[6],
             next_update_by: times[7],
+            stage,
+            material,
+            corrects: (kind == EventKind::Correction).then_some(corrects),
             platform,
             impact,
             recontact,
@@ -299,9 +319,64 @@ prop_compose! {
     }
 }
 
+fn reach() -> impl Strategy<Value = Reach> {
+    select(&[Reach::Own, Reach::Buddy, Reach::CoordinatingBody][..])
+}
+
+fn duty_start() -> impl Strategy<Value = DutyStart> {
+    prop_oneof![
+        select(ClockStart::ALL).prop_map(DutyStart::Clock),
+        duty()
+            .prop_filter("a clock's word is a clock", |id| id.as_str().parse::<ClockStart>().is_err())
+            .prop_map(DutyStart::Duty),
+    ]
+}
+
 prop_compose! {
-    fn dispatch_step()(step in step_number(), policy in policy(), due_at in time(), contact in word()) -> DispatchStep {
-        DispatchStep { step, policy, due_at, contact }
+    fn dispatch_duty()(
+        (duty, policy, stage, from) in (duty(), option::of(policy()), select(Stage::ALL), duty_start()),
+        (clock_at, due_at, met_at) in (time(), time(), option::of(time())),
+        (clock_assumed, target) in (any::<bool>(), any::<bool>()),
+        telephone in set(recipient(), 0),
+        step in option::of(step_number()),
+    ) -> DispatchDuty {
+        DispatchDuty { duty, policy, stage, from, clock_at, clock_assumed, due_at, target, telephone, step, met_at }
+    }
+}
+
+prop_compose! {
+    fn duty_finding()(
+        (duty, overdue, target) in (duty(), any::<bool>(), any::<bool>()),
+        (met_by, met_at) in (option::of(event_number()), option::of(time())),
+        not_called in set(recipient(), 0),
+        superseded_by in option::of(event_number()),
+    ) -> DutyFinding {
+        DutyFinding { duty, overdue, target, met_by, met_at, not_called, superseded_by }
+    }
+}
+
+prop_compose! {
+    pub(crate) fn overdue()(
+        (incident, event, step, recipient) in (incident(), event_number(), step_number(), recipient()),
+        (status, publisher, promised_by) in (status(), publisher(), time()),
+    ) -> Overdue {
+        Overdue { incident, event, step, recipient, status, publisher, promised_by }
+    }
+}
+
+prop_compose! {
+    pub(crate) fn call()(
+        (incident, event, publisher, recipient) in (incident(), event_number(), publisher(), recipient()),
+        (at, by, spoke_to) in (time(), person(), person()),
+        (number, control_room, note) in (option::of(phone()), option::of(line(120)), option::of(text())),
+    ) -> Call {
+        Call { incident, event, publisher, recipient, at, by, spoke_to, number, control_room, note }
+    }
+}
+
+prop_compose! {
+    fn dispatch_step()(step in step_number(), policy in policy(), due_at in time(), contact in word(), reach in reach()) -> DispatchStep {
+        DispatchStep { reach, step, policy, due_at, contact }
     }
 }
 
@@ -319,11 +394,12 @@ prop_compose! {
         policies in collection::vec(policy_in_force(), 0..4),
         steps in collection::vec(dispatch_step(), 0..4),
         owed in collection::vec(owed(), 0..4),
+        duties in collection::vec(dispatch_duty(), 0..4),
     ) -> Dispatch {
         let acknowledge = !steps.is_empty();
         Dispatch {
             incident, event, kind, status, publisher, said, published_at, directory, acknowledge, worsened, policies,
-            steps, owed,
+            steps, owed, duties,
         }
     }
 }
@@ -335,6 +411,7 @@ prop_compose! {
             (recipient(), requirement(), any::<bool>(), option::of(time())),
         (policies, directory, said, published_at) in (set(policy(), 0), sequence(), sequence(), time()),
         calls_unsuccessful_here in option::of(0..=SAFE),
+        recontact_here in option::of(figures()),
         key in key(),
         signature in "[A-Za-z0-9_-]{86}",
     ) -> Notice {
@@ -352,6 +429,7 @@ prop_compose! {
             said,
             published_at,
             calls_unsuccessful_here,
+            recontact_here,
             key,
             signature,
             said_body: RawValue::from_string(body).unwrap(),
@@ -367,7 +445,7 @@ prop_compose! {
 
 prop_compose! {
     pub(crate) fn finding()(
-        (incident, event, step, policy, status) in (incident(), event_number(), step_number(), policy(), status()),
+        (incident, event, step, policy, status) in (incident(), event_number(), step_number(), option::of(policy()), status()),
         (due_at, closed_at) in (time(), time()),
         (required, acknowledged) in (any::<u32>(), any::<u32>()),
         silent in set(recipient(), 0),
@@ -379,8 +457,10 @@ prop_compose! {
             (event_number(), kind(), time())
                 .prop_map(|(event, kind, published_at)| StoppedBy { event, kind, published_at }),
         ),
+        duty in option::of(duty_finding()),
     ) -> Finding {
         Finding {
+            duty,
             incident, event, step, policy, status, due_at, closed_at, required, acknowledged, silent, late, stopped_by,
         }
     }
@@ -394,12 +474,14 @@ prop_compose! {
     pub(crate) fn escalation()(
         (incident, event, step, recipient, recipient_name) in
             (incident(), event_number(), step_number(), recipient(), line(120)),
-        (policy, status, said, due_at) in (policy(), status(), sequence(), time()),
-        reason in select(&[EscalationReason::Silent, EscalationReason::Unreachable][..]),
+        (policy, status, said, due_at) in (option::of(policy()), status(), sequence(), time()),
+        reason in select(&[EscalationReason::Silent, EscalationReason::Unreachable, EscalationReason::Overdue][..]),
+        via in option::of((recipient(), line(120), reach()).prop_map(|(recipient, name, reach)| Via { recipient, name, reach })),
         (contact, to) in (word(), contact()),
         time_zone in select(&["Europe/London", "UTC", "America/Argentina/Buenos_Aires", "Etc/GMT+12"][..]),
     ) -> Escalation {
         Escalation {
+            via,
             incident, event, step, recipient, recipient_name, policy, status, said, due_at, reason, contact, to,
             time_zone: time_zone.to_owned(),
         }
@@ -471,8 +553,18 @@ prop_compose! {
         name in line(120),
         key in option::of(key()),
         areas in prop_oneof![Just(AreaScope::All), set(area(), 0).prop_map(AreaScope::These)],
+        contacts in collection::btree_map(word(), contact(), 0..3),
     ) -> Publisher {
-        Publisher { id, name, key, areas }
+        Publisher { contacts, id, name, key, areas }
+    }
+}
+
+prop_compose! {
+    fn control_room()(
+        (id, name, critical_contact_number) in (control_room_id(), line(120), phone()),
+        areas in set(area(), 0),
+    ) -> ControlRoom {
+        ControlRoom { id, name, critical_contact_number, areas }
     }
 }
 
@@ -483,8 +575,11 @@ prop_compose! {
         console in any::<bool>(),
         contacts in collection::btree_map(word(), contact(), 0..4),
         (valid_from, valid_to, last_verified_at) in (option::of(day()), option::of(day()), option::of(day())),
+        (buddy, coordinating_body) in (option::of(recipient()), option::of(recipient())),
+        control_rooms in collection::vec(control_room(), 0..3),
     ) -> Recipient {
         Recipient {
+            buddy, coordinating_body, control_rooms,
             id, name, kind, nation, areas, neighbours, key, console, contacts, valid_from, valid_to, last_verified_at,
         }
     }
@@ -494,7 +589,7 @@ prop_compose! {
     fn owed_rule()(
         kinds in set(word(), 0),
         recipients in set(recipient(), 0),
-        place in select(&[Where::Anywhere, Where::Affected, Where::Neighbour][..]),
+        place in select(&[Where::Anywhere, Where::Affected, Where::Neighbour, Where::HandedOver][..]),
         requirement in requirement(),
     ) -> OwedRule {
         OwedRule { kinds, recipients, place, requirement }
@@ -506,20 +601,45 @@ fn window() -> impl Strategy<Value = Window> {
     (0..3_155_760_000_i64, 1..1_000_000_000_i32).prop_map(|(s, ns)| Window(SignedDuration::new(s, ns)))
 }
 
+fn term() -> impl Strategy<Value = Term> {
+    prop_oneof![
+        window().prop_map(Term::Length),
+        (1..=9999_u16).prop_map(Term::Days),
+        (1..=9999_u16).prop_map(Term::Months)
+    ]
+}
+
+prop_compose! {
+    fn duty_document()(
+        (id, what, stage, from) in (duty(), line(200), select(Stage::ALL), duty_start()),
+        (within, target) in (option::of(term()), option::of(term())),
+        (repeat, lasting) in (option::of(term()), option::of(term())),
+        kinds in set(word(), 0),
+        channels in proptest::sample::subsequence(Channel::ALL, 0..=Channel::ALL.len()),
+    ) -> DutyDocument {
+        DutyDocument { id, what, stage, from, within, target, repeat, lasting, kinds, channels }
+    }
+}
+
 prop_compose! {
     fn policy_document()(
         (id, name, basis) in (policy(), line(200), text()),
         as_of in option::of(day()),
         (confidence, clock) in (select(Confidence::ALL), select(ClockStart::ALL)),
         services in services(0),
-        acknowledge in proptest::sample::subsequence(EventKind::ALL, 0..=4),
+        acknowledge in proptest::sample::subsequence(EventKind::ALL, 0..=EventKind::ALL.len()),
         owed in collection::vec(owed_rule(), 0..3),
         steps in collection::vec(
-            (window(), word()).prop_map(|(within, contact)| StepDocument { within, contact }),
+            (window(), word(), reach()).prop_map(|(within, contact, reach)| StepDocument { within, contact, reach }),
             0..3,
         ),
+        (source, in_force_from, trigger) in (option::of(line(300)), option::of(day()), select(Trigger::ALL)),
+        duties in collection::vec(duty_document(), 0..3),
     ) -> PolicyDocument {
-        PolicyDocument { id, name, basis, as_of, confidence, clock, services, acknowledge, owed, steps }
+        PolicyDocument {
+            id, name, basis, as_of, source, in_force_from, confidence, clock, services, trigger, acknowledge, owed, steps,
+            duties,
+        }
     }
 }
 

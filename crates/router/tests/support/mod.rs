@@ -136,12 +136,16 @@ impl Bus {
         let area =
             |id: &str| Area { id: id.parse().unwrap(), name: id.to_owned(), within: None, population: None };
         let publisher = |id: &str, key: &SigningKey, areas| Publisher {
+            contacts: std::collections::BTreeMap::new(),
             id: id.parse().unwrap(),
             name: id.to_owned(),
             key: Some(key.public()),
             areas,
         };
         let recipient = |(id, key): (&String, &SigningKey)| Recipient {
+            buddy: None,
+            coordinating_body: None,
+            control_rooms: Vec::new(),
             id: id.parse().unwrap(),
             name: id.clone(),
             kind: "police".to_owned(),
@@ -172,6 +176,10 @@ impl Bus {
             ],
             recipients: self.keys.iter().map(recipient).collect(),
             policies: vec![PolicyDocument {
+                source: None,
+                in_force_from: None,
+                trigger: tocsin_protocol::Trigger::Failure,
+                duties: Vec::new(),
                 id: "policy".parse().unwrap(),
                 name: "policy".to_owned(),
                 basis: "none".to_owned(),
@@ -186,7 +194,11 @@ impl Bus {
                     place: Where::Affected,
                     requirement: Requirement::Required,
                 }],
-                steps: vec![StepDocument { within: Window(window), contact: "duty".to_owned() }],
+                steps: vec![StepDocument {
+                    within: Window(window),
+                    contact: "duty".to_owned(),
+                    reach: tocsin_protocol::Reach::Own,
+                }],
             }],
         }
     }

@@ -1,7 +1,10 @@
 //! `tocsin policy`: shows the policies in force.
 
 use clap::Subcommand;
-use tocsin_protocol::{ClockStart, Confidence, OwedRule, PolicyDocument, Requirement, Where};
+use tocsin_protocol::{
+    Channel, ClockStart, Confidence, DutyDocument, DutyStart, OwedRule, PolicyDocument, Reach, Requirement,
+    Stage, Trigger, Where,
+};
 
 use crate::{bus, commands::directory, failure::Failure, out};
 
@@ -55,25 +58,40 @@ fn text(policy: &PolicyDocument) -> String {
     let kinds: Vec<_> = policy.acknowledge.iter().map(ToString::to_string).collect();
     let kinds =
         if kinds.is_empty() { String::new() } else { format!("{} events, and ", kinds.join(" and ")) };
+    let day = |day: Option<jiff::civil::Date>| {
+        day.map_or_else(|| "no date given".to_owned(), |day| day.to_string())
+    };
     let mut lines = vec![
         format!("{}: {}", policy.id, policy.name),
         format!("  basis        {}", policy.basis.trim().replace('\n', "\n               ")),
-        format!(
-            "  as of        {}",
-            policy.as_of.map_or_else(|| "no date given".to_owned(), |day| day.to_string())
-        ),
+        format!("  looked up    {}", day(policy.as_of)),
         format!("  confidence   {}", confidence(policy.confidence)),
         format!("  services     {services}"),
         format!("  clock        {}", clock(policy.clock)),
-        format!("  acknowledge  {kinds}whatever worsens"),
+        match policy.trigger {
+            Trigger::Failure => format!("  acknowledge  {kinds}whatever worsens"),
+            Trigger::Handover => {
+                "  acknowledge  each event by which more of the lost callers are handed to the police"
+                    .to_owned()
+            }
+        },
     ];
+    if let Some(source) = &policy.source {
+        lines.insert(2, format!("  source       {source}"));
+    }
+    if policy.in_force_from.is_some() {
+        lines.insert(3, format!("  in force     from {}", day(policy.in_force_from)));
+    }
     lines.extend(policy.steps.iter().enumerate().map(|(place, step)| {
         let (within, contact) = (step.within.0, &step.contact);
-        format!(
-            "  step {}       after {within:#}, e-mail to the {contact} contact of whoever is silent",
-            place + 1
-        )
+        let whose = match step.reach {
+            Reach::Own => "of whoever is silent",
+            Reach::Buddy => "of the buddy of whoever is silent",
+            Reach::CoordinatingBody => "of the body that coordinates whoever is silent",
+        };
+        format!("  step {}       after {within:#}, e-mail to the {contact} contact {whose}", place + 1)
     }));
+    lines.extend(policy.duties.iter().map(|owed| format!("  owes         {}", duty(owed))));
     lines.extend(policy.owed.iter().map(|rule| format!("  {}", owed(rule))));
     lines.join("\n") + "\n"
 }
@@ -92,8 +110,45 @@ fn owed(rule: &OwedRule) -> String {
         Where::Anywhere => "wherever it is",
         Where::Affected => "where their areas are affected",
         Where::Neighbour => "next to whoever is affected",
+        Where::HandedOver => "where lost callers of their areas are handed to the police",
     };
     format!("{requirement} {}, {place}", who.join(", "))
+}
+
+/// What the publisher owes, in one line.
+fn duty(duty: &DutyDocument) -> String {
+    let stage = match duty.stage {
+        Stage::Initial => "the first event",
+        Stage::Update => "an update",
+        Stage::Full => "the full report",
+        Stage::Final => "the final report",
+    };
+    let from = match &duty.from {
+        DutyStart::Clock(start) => clock(*start).to_owned(),
+        DutyStart::Duty(earlier) => format!("when {earlier} was met"),
+    };
+    let mut words = format!("{}: {}, by {stage}", duty.id, duty.what);
+    match (duty.within, duty.target) {
+        (Some(within), _) => words.push_str(&format!(" within {within} of {from}")),
+        (None, Some(_)) => words.push_str(&format!(", as soon as practicable after {from}")),
+        (None, None) => {}
+    }
+    if let Some(target) = duty.target {
+        words.push_str(&format!("; our own target, never a breach: {target}"));
+    }
+    if let Some(repeat) = duty.repeat {
+        words.push_str(&format!("; again {repeat} after each"));
+        words.push_str(
+            &duty.lasting.map_or_else(|| ", until restored".to_owned(), |lasting| format!(", for {lasting}")),
+        );
+    }
+    if duty.channels.contains(&Channel::Telephone) {
+        words.push_str("; by telephone too, logged by a person");
+    }
+    if !duty.kinds.is_empty() {
+        words.push_str(&format!("; to every {}", duty.kinds.join(", every ")));
+    }
+    words
 }
 
 fn confidence(confidence: Confidence) -> &'static str {

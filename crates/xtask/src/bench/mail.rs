@@ -150,12 +150,13 @@ impl Said {
     pub(super) fn escalations(&self, world: &World, status: Status) -> Result<Vec<Escalation>, Error> {
         let policy = PolicyId::new("bench").attempt("name the bench's policy")?;
         let escalation = |(id, _): &(tocsin_protocol::RecipientId, _)| Escalation {
+            via: None,
             incident: self.event.incident.clone(),
             event: EventNumber::FIRST,
             step: StepNumber::FIRST,
             recipient: id.clone(),
             recipient_name: format!("Police force {id}"),
-            policy: policy.clone(),
+            policy: Some(policy.clone()),
             status,
             said: self.sequence,
             due_at: self.at,

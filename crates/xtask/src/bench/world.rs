@@ -53,6 +53,7 @@ impl World {
             }],
             monitors: Vec::new(),
             publishers: vec![Publisher {
+                contacts: std::collections::BTreeMap::new(),
                 id: self.operator.clone(),
                 name: "Operator".to_owned(),
                 key: Some(self.key.public()),
@@ -65,6 +66,10 @@ impl World {
                 .map(|(id, key)| self.recipient(id, key))
                 .collect(),
             policies: vec![PolicyDocument {
+                source: None,
+                in_force_from: None,
+                trigger: tocsin_protocol::Trigger::Failure,
+                duties: Vec::new(),
                 id: self.policy.clone(),
                 name: "Bench".to_owned(),
                 basis: "None.".to_owned(),
@@ -79,7 +84,11 @@ impl World {
                     place: Where::Affected,
                     requirement: Requirement::Required,
                 }],
-                steps: vec![StepDocument { within: Window(window), contact: "duty".to_owned() }],
+                steps: vec![StepDocument {
+                    within: Window(window),
+                    contact: "duty".to_owned(),
+                    reach: tocsin_protocol::Reach::Own,
+                }],
             }],
         }
     }
@@ -91,6 +100,9 @@ impl World {
             phone: Some("0300 000 000".to_owned()),
         };
         Recipient {
+            buddy: None,
+            coordinating_body: None,
+            control_rooms: Vec::new(),
             id: id.clone(),
             name: format!("Police force {id}"),
             kind: "police-territorial".to_owned(),

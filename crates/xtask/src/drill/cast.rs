@@ -85,7 +85,7 @@ fn required(document: &DirectoryDocument) -> Result<Vec<(RecipientId, String)>, 
         .iter()
         .find(|policy| policy.id.as_str() == "uk-999")
         .ok_or_else(|| Error::told("the directory has no policy uk-999: the drill is about that one"))?;
-    let owed = directory.owed(policy, &[uk]);
+    let owed = directory.owed(policy, &[uk], &[]);
     Ok(owed
         .into_iter()
         .filter(|(_, requirement)| *requirement == Requirement::Required)

@@ -201,7 +201,7 @@ impl Happening {
             });
             details.recontact = Some(Recontact {
                 total: RecontactFigures { outstanding: Some(0), ..RecontactFigures::default() },
-                by_area: BTreeMap::new(),
+                ..Recontact::default()
             });
         }
         let changes = Changes { headline: Some(self.headline.to_owned()), details, ..Changes::default() };

@@ -112,6 +112,9 @@ impl World {
                 )
             };
             self.document.recipients.push(Recipient {
+                buddy: None,
+                coordinating_body: None,
+                control_rooms: Vec::new(),
                 name: format!("Synthetic control room {number}"),
                 kind: SYNTHETIC.to_owned(),
                 nation: None,
@@ -220,7 +223,7 @@ mod tests {
         let world = World::load(180, 3).unwrap();
         let directory = Directory::build(1, world.document.clone()).unwrap();
         let policy = directory.policies().iter().find(|policy| policy.id.as_str() == "uk-999").unwrap();
-        let owed = directory.owed(policy, &[AreaId::new("uk").unwrap()]);
+        let owed = directory.owed(policy, &[AreaId::new("uk").unwrap()], &[]);
         let synthetic: Vec<_> = owed.iter().filter(|(recipient, _)| recipient.kind == SYNTHETIC).collect();
         assert_eq!(synthetic.len(), 3);
         assert!(synthetic.iter().all(|(_, requirement)| *requirement == Requirement::Required));

@@ -169,7 +169,7 @@ fn page(state: &State, frame: Frame, sees: &Sees, id: &IncidentId, wanted: &Want
         headline,
         waiting: None,
         publishes: (matches!(sees, Sees::Publisher(_))
-            && view.incident.newest().is_some_and(|said| said.event.kind != EventKind::Cancelled))
+            && view.incident.newest().is_some_and(|said| !said.event.kind.ends_incident()))
         .then(|| Publishes { open: view.incident.is_open() }),
         title,
         own,

@@ -210,6 +210,7 @@ fn mail_line(view: &View<'_>, mail: &Mail) -> String {
     let why = match escalation.reason {
         EscalationReason::Silent => "silent",
         EscalationReason::Unreachable => "the contact before cannot be reached",
+        EscalationReason::Overdue => "what the publisher owes is overdue",
     };
     let mut words = vec![format!(
         "{} owed to {} ({}), event {} step {}: {why}.",

@@ -69,6 +69,7 @@ pub(crate) fn course(incident: &Incident) -> (&'static str, &'static str) {
     match incident.newest().map(|said| said.event.kind) {
         Some(EventKind::Resolved) => ("good", "Resolved"),
         Some(EventKind::Cancelled) => ("plain", "Cancelled"),
+        Some(EventKind::SentInError) => ("plain", "Sent in error"),
         _ if incident.status == Status::Test => ("plain", "Test call"),
         _ => ("bad", "Open"),
     }

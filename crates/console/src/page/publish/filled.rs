@@ -151,6 +151,7 @@ impl Filled {
             restored_at,
             expected_restoration_at,
             next_update_by,
+            material: None,
             impact,
             contact,
         };

@@ -178,7 +178,9 @@ fn title(event: &Event, may: bool) -> String {
         EventKind::Initial => "a new incident",
         EventKind::Update => "an update",
         EventKind::Resolved => "the end of an incident",
+        EventKind::Correction => "a correction",
         EventKind::Cancelled => "a cancellation",
+        EventKind::SentInError => "a withdrawal",
     };
     match (event.status, may) {
         (_, false) => format!("Not ready to send: {what}"),

@@ -30,7 +30,7 @@ impl Table {
     pub(super) fn arrived(&mut self, arrived: &Arrived) -> Option<String> {
         let (notice, kind) = (&arrived.read.notice, arrived.read.event.kind);
         let mut told = None;
-        if matches!(kind, EventKind::Resolved | EventKind::Cancelled) {
+        if kind.lifts_duties() {
             let before = self.open.len();
             self.open.retain(|lying| {
                 lying.read.notice.incident != notice.incident || lying.read.notice.event >= notice.event

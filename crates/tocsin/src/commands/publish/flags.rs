@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::{Timestamp, tz::TimeZone};
 use tocsin_protocol::{
     AreaId, Category, Certainty, EventContact, Impact, Platform, Recontact, RecontactFigures, Service,
-    Severity, Urgency,
+    Severity, Stage, Urgency,
 };
 use tocsin_publisher::{Changes, Details};
 
@@ -82,6 +82,12 @@ pub(super) struct More {
     /// By when you will have said more
     #[arg(long, value_name = "TIME")]
     next_update_by: Option<Moment>,
+    /// How much of a report it is, where that is more than an update: full (the full notification) or final
+    #[arg(long, value_name = "WORD")]
+    stage: Option<Stage>,
+    /// It must be acknowledged anew, though nothing in it is a worsening by rule
+    #[arg(long)]
+    material: bool,
     /// How many calls did not get through
     #[arg(long, value_name = "N")]
     calls_unsuccessful: Option<u64>,
@@ -106,6 +112,18 @@ pub(super) struct More {
     /// How many were handed to the police
     #[arg(long, value_name = "N")]
     recontact_handed_to_police: Option<u64>,
+    /// The same by area, so that each force gets the length of its own list: kent=31,essex=29
+    #[arg(long, value_name = "AREA=N", value_delimiter = ',', value_parser = area_figure)]
+    recontact_handed_by_area: Vec<(AreaId, u64)>,
+    /// When those figures were right
+    #[arg(long, value_name = "TIME")]
+    recontact_as_of: Option<Moment>,
+    /// Who says so
+    #[arg(long, value_name = "TEXT")]
+    recontact_source: Option<String>,
+    /// They may still change
+    #[arg(long)]
+    recontact_provisional: bool,
     /// Who answers questions now: the role or desk
     #[arg(long, value_name = "TEXT")]
     contact_role: Option<String>,
@@ -158,7 +176,19 @@ impl More {
             outstanding: self.recontact_outstanding,
             handed_to_police: self.recontact_handed_to_police,
         };
-        let recontact = Recontact { total, by_area: BTreeMap::new() };
+        let handed =
+            |calls| RecontactFigures { handed_to_police: Some(calls), ..RecontactFigures::default() };
+        let recontact = Recontact {
+            total,
+            by_area: self
+                .recontact_handed_by_area
+                .into_iter()
+                .map(|(area, calls)| (area, handed(calls)))
+                .collect(),
+            as_of: past("recontact-as-of", self.recontact_as_of)?,
+            source: self.recontact_source,
+            provisional: self.recontact_provisional.then_some(true),
+        };
         let (name, phone, email, bridge) =
             (self.contact_name, self.contact_phone, self.contact_email, self.contact_bridge);
         Ok(Details {
@@ -176,6 +206,8 @@ impl More {
             restored_at: past("restored-at", self.restored_at)?,
             expected_restoration_at: future("expected-restoration-at", self.expected_restoration_at)?,
             next_update_by: future("next-update-by", self.next_update_by)?,
+            stage: self.stage,
+            material: self.material.then_some(true),
             platform: self.platform,
             impact: (impact != Impact::default()).then_some(impact),
             recontact: (recontact != Recontact::default()).then_some(recontact),

@@ -14,7 +14,7 @@ use tocsin_desk::clean;
 use tocsin_duty::Directory;
 use tocsin_ledger::{Ledger, Wait};
 use tocsin_protocol::{
-    AreaId, AuthorKey, Category, Event, IncidentId, PublisherId, Service, SigningKey, Status,
+    AreaId, AuthorKey, Category, Event, EventNumber, IncidentId, PublisherId, Service, SigningKey, Status,
 };
 use tocsin_publisher::{
     Answer, Error, FirstMinute, FollowUp, Past, Prepared, Published, Spool, await_answer, begin, events_of,
@@ -62,9 +62,18 @@ pub(crate) struct Args {
     /// The service is restored
     #[arg(long, value_name = "INCIDENT", conflicts_with = "cancel")]
     resolve: Option<IncidentId>,
-    /// It was no incident, or was sent in error
+    /// It was no incident
     #[arg(long, value_name = "INCIDENT")]
     cancel: Option<IncidentId>,
+    /// Something that an earlier event said was wrong (which one: --event): goes to those who had that
+    #[arg(long, value_name = "INCIDENT", requires = "event", conflicts_with_all = ["update", "resolve", "cancel"])]
+    correct: Option<IncidentId>,
+    /// Which event is corrected
+    #[arg(long, value_name = "N", requires = "correct")]
+    event: Option<EventNumber>,
+    /// It should not have been sent: goes to those who had any of it, and ends it
+    #[arg(long, value_name = "INCIDENT", conflicts_with_all = ["update", "resolve", "cancel", "correct"])]
+    withdraw: Option<IncidentId>,
     /// Of a new incident: actual, exercise or test [default: actual]
     #[arg(long, value_name = "WORD")]
     status: Option<Status>,
@@ -149,6 +158,9 @@ pub(super) async fn test_call(call: TestCall) -> Result<(), Failure> {
         update: None,
         resolve: None,
         cancel: None,
+        correct: None,
+        event: None,
+        withdraw: None,
         status: Some(Status::Test),
         incident: None,
         first,
@@ -168,7 +180,11 @@ impl Args {
             (FollowUp::Update, &self.update),
             (FollowUp::Resolve, &self.resolve),
             (FollowUp::Cancel, &self.cancel),
+            (FollowUp::Withdraw, &self.withdraw),
         ];
+        if let (Some(wrong), Some(incident)) = (self.event, &self.correct) {
+            return Some((FollowUp::Correct(wrong), incident));
+        }
         kinds.into_iter().find_map(|(kind, incident)| Some((kind, incident.as_ref()?)))
     }
 }

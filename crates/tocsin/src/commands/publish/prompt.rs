@@ -232,7 +232,9 @@ pub(super) fn summary(event: &Event) -> String {
         EventKind::Initial => "A NEW INCIDENT",
         EventKind::Update => "AN UPDATE",
         EventKind::Resolved => "THE END: SERVICE RESTORED",
+        EventKind::Correction => "A CORRECTION",
         EventKind::Cancelled => "A CANCELLATION",
+        EventKind::SentInError => "A WITHDRAWAL: SENT IN ERROR",
     };
     let status = match event.status {
         Status::Actual => "ACTUAL",

@@ -24,6 +24,9 @@ impl Told {
                 .into()
         };
         let recipient = |id: &str, name: &str, kind: &str| Recipient {
+            buddy: None,
+            coordinating_body: None,
+            control_rooms: Vec::new(),
             id: id.parse().unwrap(),
             name: name.to_owned(),
             kind: kind.to_owned(),
