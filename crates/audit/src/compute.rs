@@ -228,6 +228,7 @@ fn recipient(
         _ => SignedDuration::ZERO,
     };
     let (escalations, mails) = escalations(facts, id, dispatch.event);
+    let signed_in = acknowledged.and_then(|at| at.fact.receipt.signed_in.as_ref());
     let row = RecipientReport {
         id: id.clone(),
         name: who.map_or_else(|| id.to_string(), |who| who.name.clone()),
@@ -245,6 +246,8 @@ fn recipient(
         acknowledged_on_behalf_of: acknowledged.and_then(|at| at.fact.receipt.on_behalf_of.clone()),
         acknowledged_signer: acknowledged.and_then(|at| at.fact.signer),
         acknowledged_key: acknowledged.and_then(|at| at.fact.key.clone()),
+        acknowledged_account: signed_in.map(|by| by.account.clone()),
+        acknowledged_session: signed_in.map(|by| by.session.clone()),
         acknowledged_step: acknowledged.and_then(|at| at.fact.step),
         acknowledged_claimed_at: acknowledged.map(|at| at.fact.receipt.at),
         due_at: asked.map(|step| step.due_at),

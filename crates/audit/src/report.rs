@@ -302,6 +302,12 @@ pub struct RecipientReport {
     /// The public key that did.
     #[serde(default)]
     pub acknowledged_key: Option<String>,
+    /// Which account was signed in, where the console vouches for it.
+    #[serde(default)]
+    pub acknowledged_account: Option<String>,
+    /// Which session or API token of that account, as the console's log has it.
+    #[serde(default)]
+    pub acknowledged_session: Option<String>,
     /// By the link of which step's mail it came, when it carries the proof of that.
     #[serde(default)]
     pub acknowledged_step: Option<StepNumber>,

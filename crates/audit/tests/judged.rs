@@ -246,7 +246,7 @@ fn through_which_door_and_with_whose_key_each_acknowledgement_came_is_told() {
     let page = tocsin_audit::render::html(&report, &tocsin_audit::render::View::default()).unwrap();
     for told in [
         "at its desk",
-        "on the console&#39;s page, signed by the console",
+        "on the console&#39;s page, signed by the console for account pol-gwent.control, session 01234567",
         "by the link in the mail of step 1",
     ] {
         assert!(page.contains(told), "{told}");

@@ -13,6 +13,11 @@ use super::{
     table::Table,
 };
 
+/// Why the console's key may do what it may.
+const CONSOLE_VOUCHES: &str = "the console vouches for who was signed in: that is what its key is for. \
+    Each such receipt says that the console signed it and not the body, and for which of its accounts and sessions, which the console's own log must have. \
+    A body that wants its own key alone to count has `console = false` in the directory, and `tocsin keys revoke console_key` ends it for all";
+
 /// What it has no right to: what, the subject and the request.
 const AT_THE_DOOR: &[(&str, &str, &str)] = &[
     ("say that a desk holds a notice", "tocsin.receipt.a.x.1.delivered", "{}"),
@@ -135,15 +140,12 @@ async fn said(table: &mut Table, fort: &Fort, thief: &Attacker) {
     fort.refusal(after).await;
     let subject = Subject::refusal(&own.subject().to_string(), sequence);
     let counts = fort.ledger.last(&subject).await.unwrap().is_none();
-    table.add(
-        CONSOLE_STOLEN,
-        "acknowledge on the page for who lets it, with nobody at the page",
-        if counts {
-            Err("by decision: the console vouches for who was signed in. Each such receipt says that the console signed it and not the body, a body that does not want that has `console = false` in the directory, and `tocsin keys revoke console_key` ends it".to_owned())
-        } else {
-            Ok("refused".to_owned())
-        },
-    );
+    let attack = "acknowledge on the page for who lets it, with nobody at the page";
+    if counts {
+        table.allowed(CONSOLE_STOLEN, attack, CONSOLE_VOUCHES);
+    } else {
+        table.add(CONSOLE_STOLEN, attack, Ok("refused".to_owned()));
+    }
 }
 
 /// Says a receipt, signed with the console's key, and gives its place.

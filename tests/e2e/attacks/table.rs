@@ -6,8 +6,27 @@ use std::{fmt::Write as _, fs, path::Path};
 struct Row {
     who: String,
     attack: String,
-    stopped: bool,
+    result: Result,
     why: String,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Result {
+    Stopped,
+    NotStopped,
+    /// It is what that key is for, in whosever hands it is.
+    Allowed,
+}
+
+impl Result {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::NotStopped => "**not stopped**",
+            Self::Allowed => "**allowed, by decision**",
+        }
+    }
 }
 
 /// All of them.
@@ -57,13 +76,19 @@ impl Table {
         &mut self,
         who: impl Into<String>,
         attack: impl Into<String>,
-        outcome: Result<String, String>,
+        outcome: std::result::Result<String, String>,
     ) {
-        let (stopped, why) = match outcome {
-            Ok(why) => (true, why),
-            Err(why) => (false, why),
+        let (result, why) = match outcome {
+            Ok(why) => (Result::Stopped, why),
+            Err(why) => (Result::NotStopped, why),
         };
-        self.rows.push(Row { who: who.into(), attack: attack.into(), stopped, why });
+        self.rows.push(Row { who: who.into(), attack: attack.into(), result, why });
+    }
+
+    /// What may be done by decision: why, how it is told afterwards, and who can have it otherwise.
+    pub(super) fn allowed(&mut self, who: &str, attack: &str, why: &str) {
+        let (who, attack, why) = (who.to_owned(), attack.to_owned(), why.to_owned());
+        self.rows.push(Row { who, attack, result: Result::Allowed, why });
     }
 
     /// What a stolen key of a service could do.
@@ -78,7 +103,11 @@ impl Table {
 
     /// What is not stopped.
     pub(super) fn open(&self) -> Vec<&str> {
-        self.rows.iter().filter(|row| !row.stopped).map(|row| row.attack.as_str()).collect()
+        self.rows
+            .iter()
+            .filter(|row| row.result == Result::NotStopped)
+            .map(|row| row.attack.as_str())
+            .collect()
     }
 
     fn text(&self) -> String {
@@ -93,14 +122,13 @@ impl Table {
             }
         }
         let rows = whose.iter().flat_map(|who| self.rows.iter().filter(move |row| row.who == **who));
-        for Row { who, attack, stopped, why } in rows {
+        for Row { who, attack, result, why } in rows {
             if *who != last {
                 let _ =
                     write!(text, "\n## {who}\n\n| attack | result | by what, or why not |\n|---|---|---|\n");
                 last = who;
             }
-            let result = if *stopped { "stopped" } else { "**not stopped**" };
-            let _ = writeln!(text, "| {} | {result} | {} |", cell(attack), cell(why));
+            let _ = writeln!(text, "| {} | {} | {} |", cell(attack), result.words(), cell(why));
         }
         for (head, rows) in [(DETOURS, &self.detours), (SHARED, &self.shared)] {
             text.push_str(head);

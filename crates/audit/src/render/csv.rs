@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The names of the columns. Times are the broker's, in RFC 3339 and UTC; seconds are unrounded.
-const COLUMNS: [&str; 37] = [
+const COLUMNS: [&str; 39] = [
     "incident",
     "status",
     "event",
@@ -46,6 +46,8 @@ const COLUMNS: [&str; 37] = [
     "escalation_unknown",
     "acknowledged_control_room",
     "acknowledged_on_behalf_of",
+    "acknowledged_account",
+    "acknowledged_session",
 ];
 
 /// The report as CSV: one row for each event and recipient; a recipient that was owed several mails of one event has
@@ -122,6 +124,8 @@ fn row(
         of(&|mail| mail.unknown.to_string()),
         recipient.acknowledged_control_room.clone().unwrap_or_default(),
         recipient.acknowledged_on_behalf_of.clone().unwrap_or_default(),
+        recipient.acknowledged_account.clone().unwrap_or_default(),
+        recipient.acknowledged_session.clone().unwrap_or_default(),
     ]
 }
 

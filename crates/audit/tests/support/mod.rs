@@ -12,8 +12,8 @@ use tocsin_protocol::{
     Area, AreaId, AreaScope, AttemptBegun, AttemptEnded, AttemptPhase, Category, Checkpoint, ClockStart,
     Confidence, Contact, DirectoryDocument, Entry, Event, EventKind, EventNumber, IncidentId, Link, Outcome,
     OwedRule, Person, Platform, PolicyDocument, Publisher, Receipt, ReceiptMethod, ReceiptStage, Recipient,
-    RecipientId, Requirement, Service, Signed, SignedDuration, SigningKey, Status, StepDocument, StepNumber,
-    Stream, Subject, Timestamp, Where, Window, leaf, to_body, tree::Frontier,
+    RecipientId, Requirement, Service, Signed, SignedDuration, SignedIn, SigningKey, Status, StepDocument,
+    StepNumber, Stream, Subject, Timestamp, Where, Window, leaf, to_body, tree::Frontier,
 };
 
 pub(crate) const INCIDENT: &str = "bt-999-2023-06-25";
@@ -358,8 +358,13 @@ impl World {
     /// Somebody signed in for a recipient acknowledges on the console's page.
     pub(crate) fn on_the_page(&mut self, who: &str, event: u32) -> &mut Self {
         let method = Some(ReceiptMethod::Page);
-        let receipt =
-            Receipt { method, checkpoint: None, ..self.receipt(who, event, ReceiptStage::Acknowledged) };
+        let signed_in = SignedIn { account: format!("{who}.control"), session: "0123456789abcdef".repeat(2) };
+        let receipt = Receipt {
+            method,
+            checkpoint: None,
+            signed_in: Some(signed_in),
+            ..self.receipt(who, event, ReceiptStage::Acknowledged)
+        };
         self.sign_with(&console_key(), &receipt)
     }
 

@@ -65,6 +65,7 @@ pub(super) async fn acknowledge(
         control_room: given.control_room,
         on_behalf_of: given.on_behalf_of,
         note: given.note,
+        signed_in: Some(visitor.signed_in()),
         ..Receipt::acknowledged(
             recipient.clone(),
             incident.clone(),

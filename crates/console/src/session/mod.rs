@@ -33,9 +33,9 @@ use axum::{
     middleware,
     routing::{get, post},
 };
-use tocsin_protocol::{Person, PublisherId, RecipientId};
+use tocsin_protocol::{Person, PublisherId, RecipientId, SignedIn};
 
-use self::ticket::Ticket;
+use self::ticket::{Ticket, mark};
 pub use self::{
     accounts::{Account, AccountName, Accounts},
     password::{PASSWORD_MIN, generated_password},
@@ -100,6 +100,15 @@ impl Visitor {
             Pass::Session(ticket) => ticket.csrf(),
             Pass::Token(_) => String::new(),
         }
+    }
+
+    /// Who this is, as a receipt and the log say it: so that what the console vouches for can be traced.
+    pub(crate) fn signed_in(&self) -> SignedIn {
+        let session = match &self.pass {
+            Pass::Session(ticket) => ticket.mark(),
+            Pass::Token(hash) => mark("tocsin token", hash),
+        };
+        SignedIn { account: self.account.clone(), session }
     }
 
     /// Whether they may still be served as they are, for what stays open, such as an event stream: asking counts as using

@@ -156,20 +156,21 @@ impl Sessions {
         Some(visitor(&ticket.account, account, Pass::Session(ticket.clone())))
     }
 
-    /// Begins a session: the cookies to be set.
+    /// Begins a session: its mark, and the cookies to be set.
     pub(super) fn begin(
         &self,
         name: &AccountName,
         account: &Account,
         known: Option<Browser>,
-    ) -> [HeaderValue; 2] {
+    ) -> (String, [HeaderValue; 2]) {
         let ticket = Ticket::new(name.clone(), account.fingerprint(), Timestamp::now().as_second());
         let browser = known.unwrap_or_else(|| Browser::new(name.clone(), account.fingerprint()));
         let max = cookie::time::Duration::try_from(self.max).unwrap_or(cookie::time::Duration::DAY);
-        [
+        let cookies = [
             self.sealed(&self.session_cookie, ticket.write(), max),
             self.sealed(&self.browser_cookie, browser.write(), BROWSER_KNOWN),
-        ]
+        ];
+        (ticket.mark(), cookies)
     }
 
     /// Ends a session: no copy of its cookie is taken any more.

@@ -117,9 +117,10 @@ pub(super) async fn sign_in(State(app): State<App>, request: Request) -> Result<
     if browser.is_none() {
         sessions.by_address.give_back(&address);
     }
-    tracing::info!(%address, account = %name, "signed in");
+    let (session, cookies) = sessions.begin(name, account, browser);
+    tracing::info!(%address, account = %name, session, "signed in");
     let mut response = Redirect::to(&to).into_response();
-    set(response.headers_mut(), sessions.begin(name, account, browser));
+    set(response.headers_mut(), cookies);
     Ok(response)
 }
 

@@ -92,7 +92,7 @@ async fn a_cookie_is_hidden_strict_and_for_this_console_alone() {
     Accounts::change(&site.app.config().accounts, |accounts| accounts.add(&account, kent(), None, PASSWORD))
         .unwrap();
     let accounts = Accounts::read(&site.app.config().accounts).unwrap().unwrap();
-    for cookie in site.app.sessions().begin(&account, accounts.get(&account).unwrap(), None) {
+    for cookie in site.app.sessions().begin(&account, accounts.get(&account).unwrap(), None).1 {
         let cookie = cookie.to_str().unwrap().to_owned();
         assert!(cookie.starts_with("__Host-tocsin-") && cookie.contains("; Secure"), "{cookie}");
     }

@@ -42,11 +42,21 @@ impl Ticket {
         parts.next().is_none().then_some(Self { account, issued, id, fingerprint })
     }
 
+    /// What tells this session from others, in receipts and in the log. It cannot be had back from this.
+    pub(super) fn mark(&self) -> String {
+        mark("tocsin session", &self.id)
+    }
+
     /// What a form of this session must bring along. The identifier is in no page, and cannot be had back from this.
     pub(super) fn csrf(&self) -> String {
-        let digest = Sha256::digest(["tocsin form", &self.id].join("\n"));
-        HEXLOWER.encode(digest.get(..16).unwrap_or_default())
+        mark("tocsin form", &self.id)
     }
+}
+
+/// What tells one secret from another and gives neither away.
+pub(super) fn mark(of: &str, secret: &str) -> String {
+    let digest = Sha256::digest([of, secret].join("\n"));
+    HEXLOWER.encode(digest.get(..16).unwrap_or_default())
 }
 
 /// A browser in which somebody has signed in to this account before. Guesses made elsewhere do not lock it out.
@@ -83,7 +93,8 @@ mod tests {
     fn a_ticket_is_read_back_as_it_was_written_and_nothing_else_is_one() {
         let ticket = Ticket::new("pol-kent.control".parse().unwrap(), "f".to_owned(), 1_700_000_000);
         assert_eq!(Ticket::read(&ticket.write()), Some(ticket.clone()));
-        assert!(!ticket.csrf().contains(&ticket.id));
+        assert!(!ticket.csrf().contains(&ticket.id) && !ticket.mark().contains(&ticket.id));
+        assert_ne!(ticket.csrf(), ticket.mark(), "what the log has opens no form");
         let browser = Browser::new("pol-kent.control".parse().unwrap(), "f".to_owned());
         assert_eq!(Browser::read(&browser.write()), Some(browser.clone()));
         for bad in

@@ -26,7 +26,7 @@ pub use outcome::{
     PolicyInForce, Refusal, RefusalCode, StoppedBy,
 };
 pub use policy::{DutyDocument, DutyStart, OwedRule, PolicyDocument, Reach, StepDocument, Where};
-pub use receipt::{Person, Receipt, ReceiptMethod, Signer};
+pub use receipt::{Person, Receipt, ReceiptMethod, SignedIn, Signer};
 pub use report::{Report, ReportSays, ReportSource};
 pub use term::{Term, Window};
 pub use trail::{Candidate, IncidentTrail, LinkAnswer, Linking, Proposal, ReportTrail, Seen, Trail};

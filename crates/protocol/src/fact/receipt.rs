@@ -43,6 +43,9 @@ pub struct Receipt {
     /// The token of the mail's link by which it came, the whole of it: the proof that belongs to the method `link`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
+    /// Who was signed in at the console that vouches for it: only with the methods `page` and `program`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_in: Option<SignedIn>,
 }
 
 impl Receipt {
@@ -66,6 +69,7 @@ impl Receipt {
             note: None,
             checkpoint: None,
             link: None,
+            signed_in: None,
         }
     }
 
@@ -104,6 +108,17 @@ pub struct Person {
     pub name: String,
     /// The role in which they act, such as control room supervisor.
     pub role: String,
+}
+
+/// Who was signed in at a console, by what its own accounts and log tell further: it names no person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedIn {
+    /// The console's account, such as `pol-kent.control`.
+    pub account: String,
+    /// Which session, or which API token, of that account: 32 hexadecimal digits of a SHA-256, from which neither can be had
+    /// back.
+    pub session: String,
 }
 
 /// Whose key signed a receipt.

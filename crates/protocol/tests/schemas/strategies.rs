@@ -12,8 +12,9 @@ use tocsin_protocol::{
     EventContact, EventKind, EventNumber, Finding, Impact, IncidentId, Late, Monitor, Notice, Outcome,
     Overdue, Owed, OwedRule, Person, Platform, PolicyDocument, PolicyId, PolicyInForce, Publisher,
     PublisherId, Reach, Receipt, ReceiptMethod, ReceiptStage, Recipient, RecipientId, Recontact,
-    RecontactFigures, Refusal, RefusalCode, Requirement, Service, Severity, SignedDuration, Stage, Status,
-    StepDocument, StepNumber, StoppedBy, Term, Timestamp, Trigger, Urgency, Via, Where, Window, to_body,
+    RecontactFigures, Refusal, RefusalCode, Requirement, Service, Severity, SignedDuration, SignedIn, Stage,
+    Status, StepDocument, StepNumber, StoppedBy, Term, Timestamp, Trigger, Urgency, Via, Where, Window,
+    to_body,
 };
 
 const SLUG: &str = "[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?";
@@ -249,6 +250,7 @@ prop_compose! {
         on_behalf_of in option::of(line(120)),
         (note, checkpoint) in (option::of(text()), option::of(text())),
         link in option::of("[A-Za-z0-9._-]{1,300}"),
+        signed_in in option::of(("[a-z0-9][a-z0-9._-]{0,63}", "[0-9a-f]{32}")),
     ) -> Receipt {
         let stage = if by.is_some() { ReceiptStage::Acknowledged } else { ReceiptStage::Delivered };
         Receipt {
@@ -264,6 +266,9 @@ prop_compose! {
             note,
             checkpoint,
             link: link.filter(|_| method == Some(ReceiptMethod::Link)),
+            signed_in: signed_in
+                .filter(|_| matches!(method, Some(ReceiptMethod::Page | ReceiptMethod::Program)))
+                .map(|(account, session)| SignedIn { account, session }),
         }
     }
 }

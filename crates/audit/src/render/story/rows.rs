@@ -104,7 +104,13 @@ fn door(row: &RecipientReport) -> String {
         (Some(method), _) => format!(", {}", method_words(method)),
     };
     match (row.acknowledged_method, row.acknowledged_signer) {
-        (_, Some(Signer::Console)) => door.push_str(", signed by the console"),
+        (_, Some(Signer::Console)) => {
+            door.push_str(", signed by the console");
+            if let (Some(account), Some(session)) = (&row.acknowledged_account, &row.acknowledged_session) {
+                let session: String = session.chars().take(8).collect();
+                let _ = write!(door, " for account {}, session {}", plain(account), plain(&session));
+            }
+        }
         // Its own key may name any door; that it is the console's is then its own word.
         (Some(ReceiptMethod::Page | ReceiptMethod::Link), Some(Signer::Recipient)) => {
             door.push_str(", signed with its own key");

@@ -69,6 +69,7 @@ async fn posted(app: &App, token: String, fields: Fields) -> Response {
         by,
         method: ReceiptMethod::Link,
         link: Some(token.clone()),
+        signed_in: None,
     };
     let became = say(app, given).await;
     if became == Fate::Counts {

@@ -58,6 +58,7 @@ pub(super) async fn post(
         by,
         method: ReceiptMethod::Page,
         link: None,
+        signed_in: Some(visitor.signed_in()),
     };
     let became = say(&app, given).await;
     if became == Fate::Counts {

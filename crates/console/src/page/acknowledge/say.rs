@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tocsin_ledger::{Error as LedgerError, Position};
 use tocsin_protocol::{
-    EventNumber, IncidentId, Person, Receipt, ReceiptMethod, RecipientId, Timestamp, schema, to_body,
+    EventNumber, IncidentId, Person, Receipt, ReceiptMethod, RecipientId, SignedIn, Timestamp, schema,
+    to_body,
 };
 
 use crate::{
@@ -30,6 +31,8 @@ pub(super) struct Given {
     pub(super) method: ReceiptMethod,
     /// The token of the link by which it came.
     pub(super) link: Option<String>,
+    /// Who was signed in.
+    pub(super) signed_in: Option<SignedIn>,
 }
 
 /// What became of it.
@@ -51,6 +54,7 @@ pub(crate) enum Fate {
 pub(super) async fn say(app: &App, given: Given) -> Fate {
     let receipt = Receipt {
         link: given.link,
+        signed_in: given.signed_in,
         ..Receipt::acknowledged(
             given.recipient,
             given.incident,

@@ -202,6 +202,9 @@ async fn an_agency_acknowledges_in_two_clicks_and_is_told_what_stands() {
     let receipt: Receipt = from_body("receipt", &receipts[0].body).unwrap();
     assert_eq!((receipts.len(), receipt.method), (1, Some(ReceiptMethod::Page)));
     assert_eq!(receipts[0].signed.as_ref().unwrap().key, day.keys[CONSOLE].public());
+    // What the console vouches for can be traced to the account and the session, and to no cookie.
+    let by = receipt.signed_in.unwrap();
+    assert_eq!((by.account.as_str(), by.session.len()), ("pol-kent", 32));
 
     // A colleague who pressed a moment later is told who was first, and no second word is said.
     let late =
