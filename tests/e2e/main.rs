@@ -11,6 +11,7 @@ mod cluster;
 mod crowds;
 mod desks;
 mod duties;
+mod exchange;
 mod killed;
 mod python;
 mod relays;

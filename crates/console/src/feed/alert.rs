@@ -5,43 +5,21 @@
 //! from.
 
 use jiff::tz::TimeZone;
-use tocsin_protocol::{
-    Certainty, Event, EventKind, EventNumber, IncidentId, Severity, Status, Timestamp, Urgency,
-};
+use tocsin_exchange::cap::{self, CapTime, LANGUAGE, MessageType, Scope};
+use tocsin_protocol::{Event, EventKind, EventNumber, IncidentId, Status, Timestamp};
 
 use crate::{
     model::{Incident, State},
     page::names::Names,
 };
 
-/// The longest headline, in characters, that CAP 1.2 recommends.
-const HEADLINE: usize = 160;
 /// The most earlier alerts that one refers to, the newest ones: each supersedes those before it.
 const REFERENCES: usize = 50;
 
-/// What a CAP message does to those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// The first words about an incident.
-    Alert,
-    /// Words that take the place of the earlier ones.
-    Update,
-    /// The earlier words no longer apply.
-    Cancel,
-}
+/// What is said where the earlier words are withdrawn without any.
+pub(super) const WITHDRAWN: &str = "The earlier advice about this incident no longer applies.";
 
-impl Kind {
-    /// CAP's word.
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Alert => "Alert",
-            Self::Update => "Update",
-            Self::Cancel => "Cancel",
-        }
-    }
-}
-
-/// One CAP message to the public. Every text is fit for XML once it is escaped.
+/// One message to the public. Every text is fit for XML once it is escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Alert {
     /// The event's own subject, which is its identity.
@@ -50,11 +28,11 @@ pub(super) struct Alert {
     pub(super) sender_name: String,
     /// When the broker had it.
     pub(super) at: Timestamp,
-    /// The same, as CAP writes it: whole seconds with an offset in figures.
-    pub(super) sent: String,
-    pub(super) kind: Kind,
+    sent: CapTime,
+    /// An alert, an update, or that the earlier words no longer apply.
+    pub(super) kind: MessageType,
     /// Those that it supersedes or cancels, as CAP writes them.
-    pub(super) references: String,
+    references: Vec<String>,
     pub(super) incident: IncidentId,
     pub(super) number: EventNumber,
     /// The agreed words. None where the earlier ones are withdrawn without any.
@@ -74,8 +52,42 @@ impl Alert {
     /// A line for a list.
     pub(super) fn title(&self) -> String {
         match (self.kind, &self.advice) {
-            (Kind::Cancel, _) => format!("No longer applies: {}", self.headline),
+            (MessageType::Cancel, _) => format!("No longer applies: {}", self.headline),
             _ => self.headline.clone(),
+        }
+    }
+
+    /// As CAP says it.
+    pub(super) fn cap(&self) -> cap::Alert {
+        let info = self.advice.as_ref().map(|advice| cap::Info {
+            language: LANGUAGE.to_owned(),
+            categories: vec!["Infra"],
+            event: "Emergency service communications".to_owned(),
+            responses: if self.over { vec!["AllClear"] } else { Vec::new() },
+            urgency: self.urgency,
+            severity: self.severity,
+            certainty: self.certainty,
+            sender_name: Some(self.sender_name.clone()),
+            headline: Some(self.headline.clone()),
+            description: Some(advice.clone()),
+            areas: self
+                .areas
+                .iter()
+                .map(|name| cap::Area { name: name.clone(), geocodes: Vec::new() })
+                .collect(),
+            ..cap::Info::default()
+        });
+        cap::Alert {
+            identifier: self.identifier.clone(),
+            sender: self.sender.clone(),
+            sent: self.sent.clone(),
+            status: cap::CapStatus::Actual,
+            message_type: self.kind,
+            scope: Scope::Public,
+            note: self.advice.is_none().then(|| WITHDRAWN.to_owned()),
+            references: self.references.clone(),
+            incidents: vec![self.incident.to_string()],
+            info: info.into_iter().collect(),
         }
     }
 }
@@ -101,8 +113,10 @@ pub(super) fn alerts(state: &State, incident: &Incident, domain: Option<&str>) -
         let earlier = &all[since..];
         let Some(kind) = kind(event, advice.is_some(), !earlier.is_empty()) else { continue };
         let from = earlier.len().saturating_sub(REFERENCES);
-        let references: Vec<String> =
-            earlier[from..].iter().map(|it| format!("{},{},{}", it.sender, it.identifier, it.sent)).collect();
+        let references: Vec<String> = earlier[from..]
+            .iter()
+            .map(|it| format!("{},{},{}", it.sender, it.identifier, it.sent.as_str()))
+            .collect();
         let headline = match (&advice, earlier.last()) {
             (Some(words), _) => headline(words),
             (None, Some(last)) => last.headline.clone(),
@@ -114,21 +128,21 @@ pub(super) fn alerts(state: &State, incident: &Incident, domain: Option<&str>) -
             sender: sender.clone(),
             sender_name: fit(&names.publisher(&incident.publisher)),
             at: said.published_at,
-            sent: sent(said.published_at, &zone),
+            sent: CapTime::of(said.published_at, &zone),
             kind,
-            references: references.join(" "),
+            references,
             incident: incident.id.clone(),
             number: event.sequence,
             advice,
             headline,
             over,
-            urgency: if over { "Past" } else { urgency(event.urgency) },
-            severity: severity(event.severity),
-            certainty: certainty(event.certainty),
+            urgency: if over { "Past" } else { cap::urgency(event.urgency, over) },
+            severity: cap::severity(event.severity),
+            certainty: cap::certainty(event.certainty),
             areas: event.areas.iter().map(|area| fit(&names.area(area))).collect(),
         };
         all.push(alert);
-        if kind == Kind::Cancel {
+        if kind == MessageType::Cancel {
             since = all.len();
         }
     }
@@ -136,27 +150,21 @@ pub(super) fn alerts(state: &State, incident: &Incident, domain: Option<&str>) -
 }
 
 /// What an event is to the public, if it is anything.
-fn kind(event: &Event, advised: bool, told: bool) -> Option<Kind> {
+fn kind(event: &Event, advised: bool, told: bool) -> Option<MessageType> {
     match (event.kind, advised, told) {
         (EventKind::Cancelled | EventKind::SentInError, _, true) | (EventKind::Resolved, false, true) => {
-            Some(Kind::Cancel)
+            Some(MessageType::Cancel)
         }
-        (_, true, true) => Some(Kind::Update),
-        (_, true, false) => Some(Kind::Alert),
+        (_, true, true) => Some(MessageType::Update),
+        (_, true, false) => Some(MessageType::Alert),
         (_, false, _) => None,
     }
-}
-
-/// CAP 1.2, 3.2.1: no fraction, and -00:00 for UTC.
-fn sent(at: Timestamp, zone: &TimeZone) -> String {
-    let text = at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
-    if *zone == TimeZone::UTC { text.replace("+00:00", "-00:00") } else { text }
 }
 
 /// The first line, cut at a word where it is long.
 fn headline(words: &str) -> String {
     let line = words.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    let Some((end, _)) = line.char_indices().nth(HEADLINE) else { return line.to_owned() };
+    let Some((end, _)) = line.char_indices().nth(cap::HEADLINE_MAX) else { return line.to_owned() };
     let room = line[..end].char_indices().next_back().map_or(0, |(last, _)| last);
     let cut = line[..room].rfind(char::is_whitespace).unwrap_or(room);
     format!("{}\u{2026}", line[..cut].trim_end())
@@ -168,36 +176,6 @@ fn fit(text: &str) -> String {
     text.chars().filter(may).collect()
 }
 
-fn urgency(urgency: Option<Urgency>) -> &'static str {
-    match urgency {
-        Some(Urgency::Immediate) => "Immediate",
-        Some(Urgency::Expected) => "Expected",
-        Some(Urgency::Future) => "Future",
-        Some(Urgency::Past) => "Past",
-        Some(Urgency::Unknown) | None => "Unknown",
-    }
-}
-
-fn severity(severity: Option<Severity>) -> &'static str {
-    match severity {
-        Some(Severity::Extreme) => "Extreme",
-        Some(Severity::Severe) => "Severe",
-        Some(Severity::Moderate) => "Moderate",
-        Some(Severity::Minor) => "Minor",
-        Some(Severity::Unknown) | None => "Unknown",
-    }
-}
-
-fn certainty(certainty: Option<Certainty>) -> &'static str {
-    match certainty {
-        Some(Certainty::Observed) => "Observed",
-        Some(Certainty::Likely) => "Likely",
-        Some(Certainty::Possible) => "Possible",
-        Some(Certainty::Unlikely) => "Unlikely",
-        Some(Certainty::Unknown) | None => "Unknown",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,22 +185,13 @@ mod tests {
         assert_eq!(headline("\n  Call 112. \nOr 101."), "Call 112.");
         let long = "word ".repeat(60);
         let cut = headline(&long);
-        assert!(cut.chars().count() <= HEADLINE && cut.ends_with("word\u{2026}"), "{cut}");
+        assert!(cut.chars().count() <= cap::HEADLINE_MAX && cut.ends_with("word\u{2026}"), "{cut}");
         let unbroken = headline(&"\u{1f514}".repeat(300));
-        assert_eq!(unbroken.chars().count(), HEADLINE);
+        assert_eq!(unbroken.chars().count(), cap::HEADLINE_MAX);
     }
 
     #[test]
     fn what_xml_cannot_write_is_left_out() {
         assert_eq!(fit("a\u{0}b\u{b}c\u{ffff}d\te\nf\u{1f514}"), "abcd\te\nf\u{1f514}");
-    }
-
-    #[test]
-    fn the_time_is_written_as_cap_asks() {
-        let at: Timestamp = "2023-06-25T05:24:00.987Z".parse().unwrap();
-        assert_eq!(sent(at, &TimeZone::get("Europe/London").unwrap()), "2023-06-25T06:24:00+01:00");
-        assert_eq!(sent(at, &TimeZone::UTC), "2023-06-25T05:24:00-00:00");
-        let winter: Timestamp = "2023-12-25T05:24:00Z".parse().unwrap();
-        assert_eq!(sent(winter, &TimeZone::get("Europe/London").unwrap()), "2023-12-25T05:24:00+00:00");
     }
 }

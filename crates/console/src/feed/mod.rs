@@ -28,7 +28,7 @@ use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest as _, Sha256};
 use tocsin_protocol::{EventNumber, IncidentId, Timestamp};
 
-use self::alert::{Alert, alerts};
+use self::alert::{Alert, WITHDRAWN, alerts};
 use crate::{app::App, model::Hearing};
 
 /// The most entries of the feed, the newest: those and no more are made anew when something changes.
@@ -61,34 +61,20 @@ struct File {
 }
 
 #[derive(Template)]
-#[template(path = "feed/cap.xml")]
-struct Cap {
-    alert: Alert,
-}
-
-#[derive(Template)]
 #[template(path = "feed/atom.xml")]
 struct Atom<'a> {
     here: &'a str,
     subtitle: &'a str,
+    withdrawn: &'a str,
     updated: Timestamp,
     alerts: Vec<Alert>,
 }
 
 impl File {
-    fn new(
-        page: &impl Template,
-        changed: Option<Timestamp>,
-        media_type: &'static str,
-        kept: &'static str,
-    ) -> Result<Self, StatusCode> {
-        let body = page.render().map_err(|why| {
-            tracing::error!(error = %why, "a public file could not be written");
-            StatusCode::INTERNAL_SERVER_ERROR
-        })?;
+    fn new(body: String, changed: Option<Timestamp>, media_type: &'static str, kept: &'static str) -> Self {
         let hash = Sha256::digest(&body);
         let etag = format!("\"{}\"", BASE64URL_NOPAD.encode(&hash[..12]));
-        Ok(Self { body: body.into(), etag, changed, media_type, kept })
+        Self { body: body.into(), etag, changed, media_type, kept }
     }
 
     /// The file, or that it is as they have it.
@@ -181,10 +167,14 @@ fn feed(kept: &Kept, app: &App, hearing: Hearing) -> Result<File, StatusCode> {
         }
     };
     let updated = alerts.first().map_or(Timestamp::UNIX_EPOCH, |alert| alert.at);
-    let page = Atom { here, subtitle: &subtitle, updated, alerts };
+    let page = Atom { here, subtitle: &subtitle, withdrawn: WITHDRAWN, updated, alerts };
     // That the bus is not heard, and that it is again, is no later than what was said.
     let changed = hearing.is_well().then_some(updated);
-    let file = File::new(&page, changed, "application/atom+xml; charset=utf-8", FEED_SECONDS)?;
+    let body = page.render().map_err(|why| {
+        tracing::error!(error = %why, "the public feed could not be written");
+        StatusCode::INTERNAL_SERVER_ERROR
+    })?;
+    let file = File::new(body, changed, "application/atom+xml; charset=utf-8", FEED_SECONDS);
     *kept = Some((of, file.clone()));
     Ok(file)
 }
@@ -206,8 +196,5 @@ async fn cap(app: State<App>, Path((incident, file)): Path<(String, String)>, as
     };
     let Some(alert) = found else { return absent() };
     let changed = Some(alert.at);
-    match File::new(&Cap { alert }, changed, "application/cap+xml; charset=utf-8", CAP_SECONDS) {
-        Ok(file) => file.answer(&asked),
-        Err(status) => status.into_response(),
-    }
+    File::new(alert.cap().to_xml(), changed, "application/cap+xml; charset=utf-8", CAP_SECONDS).answer(&asked)
 }

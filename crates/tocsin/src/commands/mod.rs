@@ -14,6 +14,7 @@ mod tell;
 // The record.
 mod audit;
 mod call_list;
+mod cap;
 mod incidents;
 mod proposals;
 mod refusals;
@@ -64,6 +65,7 @@ pub(crate) enum Command {
     // The record.
     Audit(audit::Args),
     CallList(call_list::Args),
+    Cap(cap::Args),
     Incidents(incidents::Args),
     Proposals(proposals::Args),
     Refusals(refusals::Args),
@@ -103,6 +105,7 @@ impl Command {
             | Self::Proposals(_)
             | Self::Audit(_)
             | Self::CallList(_)
+            | Self::Cap(_)
             | Self::Incidents(_)
             | Self::Refusals(_)
             | Self::Report(_)
@@ -133,6 +136,7 @@ impl Command {
             // The record.
             Self::Audit(args) => audit::run(args).await,
             Self::CallList(args) => call_list::run(args).await,
+            Self::Cap(args) => cap::run(args).await,
             Self::Incidents(args) => incidents::run(args).await,
             Self::Proposals(args) => proposals::run(args).await,
             Self::Refusals(args) => refusals::run(args).await,

@@ -145,6 +145,7 @@ impl Step {
                     ("NATS_SERVER", nats::server()?),
                     ("TOCSIN", tocsin()?),
                     ("TOCSIN_DESK_PYTHONPATH", python::desk_libraries()?),
+                    ("TOCSIN_FORMS_PYTHONPATH", python::form_libraries()?),
                 ];
                 programs::run(&told, counts)
             }
