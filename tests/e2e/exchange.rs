@@ -13,8 +13,9 @@ async fn an_event_goes_out_as_cap_and_comes_back_as_a_draft_that_nobody_publishe
     let second =
         Event { description: Some("a < b & \"c\"\nd".to_owned()), ..event("x", 2, EventKind::Update) };
     world.publish(&first).await;
+    world.entry("tocsin.receipt.alpha.x.1.acknowledged").await;
     world.publish(&second).await;
-    world.entry("tocsin.receipt.alpha.x.2.acknowledged").await;
+    world.entry("tocsin.dispatch.operator.x.2").await;
     let file = |name: &str| world.home().join(name).to_str().unwrap().to_owned();
     let run = async |arguments: &[&str]| {
         let (code, printed) = world.command(&[&["cap"], arguments].concat()).await;
@@ -38,13 +39,13 @@ async fn an_event_goes_out_as_cap_and_comes_back_as_a_draft_that_nobody_publishe
     run(&["export", "x/1", &xml, "--edxl"]).await;
     let message = std::fs::read_to_string(&xml).unwrap();
     assert!(message.contains("<distributionID>tocsin.incident.operator.x.1</distributionID>"), "{message}");
-    run(&["export", "x/2", &xml, "--acknowledged-by", "alpha"]).await;
+    run(&["export", "x/1", &xml, "--acknowledged-by", "alpha"]).await;
     let message = std::fs::read_to_string(&xml).unwrap();
     assert!(message.contains("<msgType>Ack</msgType>"), "{message}");
     for (arguments, code, words) in [
         (&["cap", "export", "x/9"][..], 1, "no such event has been dispatched"),
         (&["cap", "export", "y"], 1, "no such event has been dispatched"),
-        (&["cap", "export", "x/2", "--acknowledged-by", "bravo"], 1, "has not acknowledged"),
+        (&["cap", "export", "x/1", "--acknowledged-by", "bravo"], 1, "has not acknowledged"),
         (&["cap", "import", &xml], 2, "acknowledges another message"),
     ] {
         let (ended, printed) = world.command(arguments).await;

@@ -36,7 +36,11 @@ impl Files {
 
     /// Reads and checks them.
     pub(crate) fn check(&self) -> Result<Checked, Failure> {
-        let directory = read(&self.directory, "directory")?;
+        self.check_as(read(&self.directory, "directory")?)
+    }
+
+    /// Checks them as if this were the directory file.
+    pub(crate) fn check_as(&self, directory: Text) -> Result<Checked, Failure> {
         let beside = self.directory.parent().unwrap_or(Path::new(""));
         let mut policies = BTreeMap::new();
         for named in policy_files(&directory) {
@@ -52,6 +56,11 @@ impl Files {
         let today = Some(jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date());
         let (document, faults) = tocsin_duty::check(&Texts { directory, policies, keys, today });
         Ok(Checked { document, faults })
+    }
+
+    /// Where the directory file is.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// The directory file, as it was named.

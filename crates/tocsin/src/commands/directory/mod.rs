@@ -1,6 +1,8 @@
-//! `tocsin directory`: checks, applies and shows the directory.
+//! `tocsin directory`: checks, applies and shows the directory, and turns it into a table and back.
 
-use std::collections::BTreeMap;
+mod table;
+
+use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::Subcommand;
 use tocsin_duty::Directory;
@@ -47,6 +49,27 @@ Exit code 2 when there are faults; warnings alone are none.")]
         #[command(flatten)]
         files: Files,
     },
+    /// Write the recipients of a directory file as a table (CSV) for a spreadsheet
+    #[command(after_help = "Example:
+  tocsin directory csv deploy/directory/example.toml > recipients.csv
+
+Control rooms, areas, publishers and policies are not in the table: they stay in the file. What a spreadsheet would take
+for a formula, such as a number that begins with +, has an apostrophe before it, which `from-csv` takes away again.")]
+    Csv {
+        /// The directory file
+        file: PathBuf,
+    },
+    /// Show what an edited table would change in a directory file, and with --write change it
+    ///
+    /// Every fault of the table is told with its row and column. Comments, order and all that the table does not show stay
+    /// as they are; a column that is left out leaves its field as it is.
+    #[command(after_help = "Examples:
+  tocsin directory from-csv recipients.csv deploy/directory/example.toml
+  tocsin directory from-csv recipients.csv deploy/directory/example.toml --write
+
+The file is changed, not the directory in force: that is what `tocsin directory apply` does. Exit code 2 when the table has
+faults, or the file would have ones that it has not now; nothing is written then.")]
+    FromCsv(table::Args),
     /// Show the directory in force, or an earlier version
     #[command(after_help = "Examples:
   tocsin directory show
@@ -65,6 +88,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     match args.what {
         What::Check { files, json } => check(&files, json),
         What::Apply { files } => apply(&files).await,
+        What::Csv { file } => table::write(&file),
+        What::FromCsv(args) => table::read(&args),
         What::Show { version, json } => show(version, json).await,
     }
 }
