@@ -210,3 +210,52 @@ fn a_bus_that_is_not_there_is_told_as_such_with_exit_code_1() {
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(told.contains("check that nats-server runs there") && told.lines().count() == 1, "{told}");
 }
+
+/// The table of a directory out and in by the program: what it would do is told, and only what is wanted is done.
+#[test]
+fn a_table_changes_the_directory_file_only_when_it_is_told_to_and_nothing_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("example.toml");
+    let shipped = deploy("");
+    let toml = fs::read_to_string(shipped.join("directory/example.toml"))
+        .unwrap()
+        .replace("../policy/", &format!("{}/policy/", shipped.display()));
+    fs::write(&file, &toml).unwrap();
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_tocsin")).args(arguments).output().unwrap();
+        let told = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (output.status.code().unwrap(), told.concat())
+    };
+    let (file, table) = (file.to_str().unwrap(), dir.path().join("r.csv"));
+    let put = |text: &str| fs::write(&table, text).unwrap();
+    let read = [&["directory", "from-csv", table.to_str().unwrap(), file][..], &["--write"]].concat();
+    let (code, csv) = run(&["directory", "csv", file]);
+    assert_eq!(code, 0, "{csv}");
+    put(&csv);
+    assert!(run(&read).1.starts_with("Nothing differs"));
+
+    put(&csv.replace("gold@police-north.example", "silver@police-north.example"));
+    let (code, told) = run(&read[..4]);
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("senior email: was \"gold@police-north.example\", now"), "{told}");
+    assert_eq!(fs::read_to_string(file).unwrap(), toml, "nothing is written unasked");
+
+    put(&csv.replace("gold@police-north.example", "gold"));
+    let (code, told) = run(&read);
+    assert_eq!(code, 2, "{told}");
+    assert!(told.contains("row 3, column \"senior email\""), "{told}");
+    let without: Vec<&str> = csv.lines().filter(|line| !line.starts_with("fire,")).collect();
+    put(&without.join("\n"));
+    let (code, told) = run(&read);
+    assert_eq!(code, 2, "{told}");
+    assert!(told.contains("--remove"), "{told}");
+    assert_eq!(fs::read_to_string(file).unwrap(), toml);
+
+    let (code, told) = run(&[&read[..], &["--remove"]].concat());
+    assert_eq!(code, 0, "{told}");
+    let written = fs::read_to_string(file).unwrap();
+    assert!(
+        !written.contains("id = \"fire\"") && written.contains("# when somebody there last said"),
+        "{written}"
+    );
+}

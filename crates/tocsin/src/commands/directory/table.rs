@@ -55,7 +55,10 @@ pub(super) fn read(args: &Args) -> Result<(), Failure> {
         return out::line(&format!("Nothing differs: {named} says what the table says."));
     }
     out::text(&told(&edited))?;
-    let new = new_faults(args, before, &edited)?;
+    // Keys are made from the file, so a recipient stands in it before it can have one.
+    let is_key = |fault: &Fault| fault.what.contains("`tocsin keys new ");
+    let (keys, new): (Vec<Fault>, Vec<Fault>) =
+        new_faults(args, before, &edited)?.into_iter().partition(is_key);
     if !new.is_empty() {
         out::note("\nWith that the directory would have these faults, which it has not now:");
         for fault in &new {
@@ -63,6 +66,9 @@ pub(super) fn read(args: &Args) -> Result<(), Failure> {
         }
         out::note("Nothing was written: mend the table first.");
         return Err(Failure::told(Exit::Input));
+    }
+    for fault in keys.iter().filter(|_| !edited.added.is_empty()) {
+        out::note(&clean::line(&fault.what, 400));
     }
     if !args.write {
         out::note(&format!("\nNothing was written. With --write these changes are made in {named}."));
