@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use tocsin_protocol::{
-    DispatchStep, EventNumber, IncidentId, Outcome, RecipientId, Requirement, SignedDuration, StepNumber,
-    Subject, Timestamp,
+    AttemptEnded, DispatchStep, Escalation, EscalationReason, EventNumber, IncidentId, Outcome, RecipientId,
+    Requirement, SignedDuration, StepNumber, Subject, Timestamp,
 };
 
 use crate::{
+    duties,
     evidence::Request,
     facts::{At, Attempt, Dispatched, Facts, Refused, SaidEvent},
     judge::{self, Window},
@@ -15,8 +16,8 @@ use crate::{
     moved, operator,
     problem::{self, Problem},
     report::{
-        EscalationReport, EventReport, IncidentReport, OperatorDelay, OperatorTimeliness, Provenance,
-        RecipientReport, RefusalReport, Report, SCHEMA_VERSION, State, StepReport, Totals,
+        DutyReport, EscalationReport, EventReport, IncidentReport, OperatorDelay, OperatorTimeliness,
+        Provenance, RecipientReport, RefusalReport, Report, SCHEMA_VERSION, State, StepReport, Totals,
     },
     timeliness,
 };
@@ -63,6 +64,7 @@ pub(crate) struct JudgedEvent {
 pub(crate) struct JudgedIncident {
     pub(crate) incident: IncidentReport,
     pub(crate) operator: OperatorTimeliness,
+    pub(crate) duties: Vec<DutyReport>,
     pub(crate) events: Vec<JudgedEvent>,
     pub(crate) whole: Vec<Judged>,
     pub(crate) problems: Vec<Problem>,
@@ -85,9 +87,10 @@ pub(crate) fn judge(
     }
     let incident = incident(id, facts, first, only);
     let operator = operator::of(facts, first, &events, &whole);
+    let duties = duties::duties(facts, as_of, only);
     let mut problems = problem::find(facts, &operator, &events, &whole, as_of);
     problems.retain(|problem| only.is_none_or(|only| problem.is_for(only)));
-    Some(JudgedIncident { incident, operator, events, whole, problems })
+    Some(JudgedIncident { incident, operator, duties, events, whole, problems })
 }
 
 /// Makes the report of an incident; none when no event of it counts.
@@ -99,7 +102,7 @@ pub(crate) fn report(
     request: Request,
 ) -> Option<Report> {
     let only = request.only.as_ref();
-    let JudgedIncident { incident, operator, events, whole, problems } =
+    let JudgedIncident { incident, operator, duties, events, whole, problems } =
         judge(id, facts, provenance.as_of, only)?;
     let refusals = refusals(facts, only);
     let timeliness = timeliness::of(&events, &whole);
@@ -110,6 +113,10 @@ pub(crate) fn report(
         totals,
         operator: Some(operator),
         timeliness,
+        duty_totals: duties::totals(&duties),
+        duties,
+        calls: duties::calls(facts, only),
+        handovers: duties::handovers(facts, &events, provenance.as_of),
         figures: moved::figures(facts, only),
         anew: moved::anew(facts, &events),
         recipients: whole.into_iter().map(|judged| judged.row).collect(),
@@ -167,6 +174,9 @@ fn event(facts: &Facts, said: &At<SaidEvent>, as_of: Timestamp, only: Option<&Re
     let report = EventReport {
         event: number,
         kind: said.fact.event.kind,
+        stage: Some(said.fact.event.report_stage()),
+        corrects: said.fact.event.corrects,
+        next_update_by: said.fact.event.next_update_by,
         headline: said.fact.event.headline.clone(),
         published_at: said.time,
         dispatched_at: dispatched.map(|at| at.time),
@@ -189,6 +199,7 @@ fn step(facts: &Facts, event: EventNumber, step: &DispatchStep, counted: bool) -
         step: step.step,
         policy: step.policy.clone(),
         contact: step.contact.clone(),
+        reach: step.reach,
         due_at: step.due_at,
         closed_at: facts.dues.get(&(event, step.step)).copied(),
         found_at: finding.map(|f| f.time),
@@ -275,45 +286,63 @@ pub(crate) fn mails(facts: &Facts, recipient: &RecipientId, event: EventNumber) 
     escalations(facts, recipient, event).0
 }
 
+/// The mails by which a publisher is reminded of what it owes are none of a recipient's, whoever that is besides.
 fn escalations(facts: &Facts, recipient: &RecipientId, event: EventNumber) -> (Vec<EscalationReport>, Mails) {
     let mut mails = Mails::default();
     let owed = facts
         .escalations
         .range((recipient.clone(), event, StepNumber::FIRST)..)
-        .take_while(|((who, number, _), _)| who == recipient && *number == event);
+        .take_while(|((who, number, _), _)| who == recipient && *number == event)
+        .filter(|(_, owed)| owed.fact.reason != EscalationReason::Overdue);
     let rows = owed.map(|(key, owed)| {
-        let attempts: Vec<&Attempt> =
-            facts.attempts.get(key).into_iter().flat_map(BTreeMap::values).collect();
-        let ended = || attempts.iter().filter_map(|attempt| attempt.ended.as_ref());
-        let accepted = ended().filter(|end| end.fact.outcome == Outcome::Accepted).count();
-        let unknown = attempts.iter().filter(|attempt| is_unknown(attempt)).count();
+        let row = mail_of(facts, key, owed);
+        let attempts = facts.attempts.get(key).into_iter().flat_map(BTreeMap::values);
+        let is_accepted = |end: &At<AttemptEnded>| end.fact.outcome == Outcome::Accepted;
+        let accepted = attempts.filter(|attempt| attempt.ended.as_ref().is_some_and(is_accepted)).count();
         mails.accepted += count(accepted);
-        mails.unknown += count(unknown);
-        mails.repeated += count((accepted + unknown).saturating_sub(1));
-        let first_accepted = ended().find(|end| end.fact.outcome == Outcome::Accepted);
-        let last_tried = ended().rfind(|end| !end.fact.relay.is_empty());
-        EscalationReport {
-            event,
-            step: key.2,
-            contact: owed.fact.contact.clone(),
-            address: owed.fact.to.email.clone(),
-            reason: owed.fact.reason,
-            due_at: owed.fact.due_at,
-            closed_at: facts.dues.get(&(event, key.2)).copied(),
-            owed_at: owed.time,
-            accepted_at: first_accepted.map(|end| end.time),
-            relay: first_accepted.or(last_tried).map(|end| end.fact.relay.clone()),
-            attempts: count(attempts.iter().filter(|attempt| attempt.begun.is_some()).count()),
-            outcome: first_accepted.or_else(|| ended().next_back()).map(|end| end.fact.outcome),
-            unknown: count(unknown),
-            digest: attempts
-                .iter()
-                .rev()
-                .find_map(|attempt| attempt.begun.as_ref()?.fact.digest.as_ref())
-                .map(|digest| digest.of),
-        }
+        mails.unknown += row.unknown;
+        mails.repeated += (count(accepted) + row.unknown).saturating_sub(1);
+        row
     });
     (rows.collect(), mails)
+}
+
+/// An e-mail, by whom it was owed to, because of which event, at which step.
+pub(crate) fn mail(facts: &Facts, key: &(RecipientId, EventNumber, StepNumber)) -> Option<EscalationReport> {
+    facts.escalations.get(key).map(|owed| mail_of(facts, key, owed))
+}
+
+fn mail_of(
+    facts: &Facts,
+    key: &(RecipientId, EventNumber, StepNumber),
+    owed: &At<Escalation>,
+) -> EscalationReport {
+    let (_, event, step) = key;
+    let attempts: Vec<&Attempt> = facts.attempts.get(key).into_iter().flat_map(BTreeMap::values).collect();
+    let ended = || attempts.iter().filter_map(|attempt| attempt.ended.as_ref());
+    let first_accepted = ended().find(|end| end.fact.outcome == Outcome::Accepted);
+    let last_tried = ended().rfind(|end| !end.fact.relay.is_empty());
+    EscalationReport {
+        event: *event,
+        step: *step,
+        contact: owed.fact.contact.clone(),
+        address: owed.fact.to.email.clone(),
+        via: owed.fact.via.clone(),
+        reason: owed.fact.reason,
+        due_at: owed.fact.due_at,
+        closed_at: facts.dues.get(&(*event, *step)).copied(),
+        owed_at: owed.time,
+        accepted_at: first_accepted.map(|end| end.time),
+        relay: first_accepted.or(last_tried).map(|end| end.fact.relay.clone()),
+        attempts: count(attempts.iter().filter(|attempt| attempt.begun.is_some()).count()),
+        outcome: first_accepted.or_else(|| ended().next_back()).map(|end| end.fact.outcome),
+        unknown: count(attempts.iter().filter(|attempt| is_unknown(attempt)).count()),
+        digest: attempts
+            .iter()
+            .rev()
+            .find_map(|attempt| attempt.begun.as_ref()?.fact.digest.as_ref())
+            .map(|digest| digest.of),
+    }
 }
 
 /// Nobody knows whether a relay took it: the end says so, or there is none.

@@ -99,7 +99,12 @@ impl Evidence {
             Verdict::Foreign => self.foreign(entry),
             Verdict::Report(report) => self.trails.report(entry.time, *report),
             Verdict::Link(linking) => self.trails.link(entry.time, *linking),
-            Verdict::Call(_) | Verdict::Repeated | Verdict::Trusted => {}
+            Verdict::Call(call) => {
+                if let Some(facts) = self.facts(&call.incident) {
+                    facts.call(entry, *call);
+                }
+            }
+            Verdict::Repeated | Verdict::Trusted => {}
         }
     }
 

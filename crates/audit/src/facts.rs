@@ -9,8 +9,8 @@ use std::{
 };
 
 use tocsin_protocol::{
-    AttemptBegun, AttemptEnded, AttemptPhase, Dispatch, Entry, Error as Unreadable, Escalation, Event,
-    EventNumber, Finding, Notice, Receipt, ReceiptStage, RecipientId, Refusal, SignedLink, Signer,
+    AttemptBegun, AttemptEnded, AttemptPhase, Call, Dispatch, Entry, Error as Unreadable, Escalation, Event,
+    EventNumber, Finding, Notice, Overdue, Receipt, ReceiptStage, RecipientId, Refusal, SignedLink, Signer,
     StepNumber, Subject, Timestamp, from_body,
 };
 
@@ -84,6 +84,10 @@ pub(crate) struct Facts {
     carried: BTreeMap<EventNumber, Carried>,
     pub(crate) delivered: BTreeMap<(RecipientId, EventNumber), Timestamp>,
     pub(crate) acknowledged: BTreeMap<(RecipientId, EventNumber), At<Acknowledged>>,
+    /// The first call that was logged about an event to a recipient.
+    pub(crate) calls: BTreeMap<(RecipientId, EventNumber), At<Call>>,
+    /// Who was told that what an event promised did not come.
+    pub(crate) overdue: BTreeMap<(RecipientId, EventNumber, StepNumber), Timestamp>,
     pub(crate) dues: BTreeMap<Step, Timestamp>,
     pub(crate) findings: BTreeMap<Step, At<Finding>>,
     pub(crate) escalations: BTreeMap<(RecipientId, EventNumber, StepNumber), At<Escalation>>,
@@ -108,6 +112,18 @@ impl Facts {
     pub(crate) fn event(&mut self, entry: &Entry, event: Event) {
         let said = SaidEvent { body: entry.body.clone(), event };
         self.events.entry(said.event.sequence).or_insert(At { time: entry.time, fact: said });
+    }
+
+    /// A call that counts.
+    pub(crate) fn call(&mut self, entry: &Entry, call: Call) {
+        let key = (call.recipient.clone(), call.event);
+        self.calls.entry(key).or_insert(At { time: entry.time, fact: call });
+    }
+
+    /// When a call to a recipient was first logged about an event, or about a later one.
+    pub(crate) fn called(&self, recipient: &RecipientId, event: EventNumber) -> Option<Timestamp> {
+        let about = self.calls.range((recipient.clone(), event)..);
+        about.take_while(|((who, _), _)| who == recipient).map(|(_, at)| at.time).min()
     }
 
     /// A receipt that counts.
@@ -230,10 +246,13 @@ impl Facts {
                     }
                 }
             }
+            Subject::Overdue { recipient, event, step, .. } => {
+                let _: Overdue = from_body("overdue", body)?;
+                put(&mut self.overdue, (recipient, event, step), time)
+            }
             Subject::Window { .. }
             | Subject::Incident { .. }
             | Subject::Called { .. }
-            | Subject::Overdue { .. }
             | Subject::Receipt { .. }
             | Subject::Report { .. }
             | Subject::Link { .. }

@@ -17,6 +17,7 @@
 mod bundle;
 mod calls;
 mod compute;
+mod duties;
 mod error;
 mod evidence;
 mod facts;

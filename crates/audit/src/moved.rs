@@ -80,7 +80,8 @@ fn stated<'a>(event: &'a Event, here: impl Fn(&AreaId) -> bool) -> Vec<Stated<'a
         );
     }
     if let Some(recontact) = &event.recontact {
-        let source = Source::of(&event.publisher, None, None, None);
+        let source =
+            Source::of(&event.publisher, recontact.source.as_deref(), recontact.as_of, recontact.provisional);
         let by_area = recontact.by_area.iter().filter(|(area, _)| here(area));
         let areas = by_area.map(|(area, figures)| (Some(area.clone()), figures));
         for (area, figures) in [(None, &recontact.total)].into_iter().chain(areas) {

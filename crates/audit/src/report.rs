@@ -3,15 +3,18 @@
 //! Times are the broker's unless a field says otherwise. Seconds are plain numbers, never rounded; whether something
 //! was in time is decided on the broker's timestamps, never on these numbers.
 
+mod duty;
 mod operator;
 
 use serde::{Deserialize, Serialize};
 use tocsin_protocol::{
-    EscalationReason, EventKind, EventNumber, IncidentId, Outcome, Person, PolicyId, PublisherId,
-    ReceiptMethod, RecipientId, RefusalCode, Requirement, Signer, Status, StepNumber, StoppedBy, Timestamp,
+    EscalationReason, EventKind, EventNumber, IncidentId, Outcome, Person, PolicyId, PublisherId, Reach,
+    ReceiptMethod, RecipientId, RefusalCode, Requirement, Signer, Stage, Status, StepNumber, StoppedBy,
+    Timestamp, Via,
 };
 
 use crate::{linked::LinkedReport, problem::Problem};
+pub use duty::*;
 pub use operator::*;
 
 /// The version of the report's form, as `schema_version` has it.
@@ -31,6 +34,18 @@ pub struct Report {
     pub operator: Option<OperatorTimeliness>,
     /// How timely the recipients were.
     pub timeliness: Timeliness,
+    /// What the publisher owed, counted.
+    #[serde(default)]
+    pub duty_totals: DutyTotals,
+    /// What the publisher owed, each time that it did, in the order in which it was due.
+    #[serde(default)]
+    pub duties: Vec<DutyReport>,
+    /// The telephone calls that its people logged.
+    #[serde(default)]
+    pub calls: Vec<CallReport>,
+    /// The lists of lost callers that were handed to forces.
+    #[serde(default)]
+    pub handovers: Vec<HandoverReport>,
     /// How the figures moved: of the whole, and for a recipient of the areas that it serves.
     #[serde(default)]
     pub figures: Vec<FigureReport>,
@@ -186,8 +201,17 @@ pub struct KindReport {
 pub struct EventReport {
     /// Its number.
     pub event: EventNumber,
-    /// Initial, update, resolved or cancelled.
+    /// Initial, update, correction, resolved, cancelled or sent in error.
     pub kind: EventKind,
+    /// How much of a report it is.
+    #[serde(default)]
+    pub stage: Option<Stage>,
+    /// Which earlier event it corrects.
+    #[serde(default)]
+    pub corrects: Option<EventNumber>,
+    /// By when the publisher said in it that it would say more.
+    #[serde(default)]
+    pub next_update_by: Option<Timestamp>,
     /// What it said.
     pub headline: String,
     /// When it was stored.
@@ -217,6 +241,9 @@ pub struct StepReport {
     pub policy: PolicyId,
     /// Who is written to when it closes on silence, by the word in the recipient's contacts.
     pub contact: String,
+    /// Whose contact that is.
+    #[serde(default, skip_serializing_if = "Reach::is_own")]
+    pub reach: Reach,
     /// The last moment that is in time.
     pub due_at: Timestamp,
     /// When the broker closed it.
@@ -334,6 +361,9 @@ pub struct EscalationReport {
     pub contact: String,
     /// The address.
     pub address: String,
+    /// Whose contact that is, where it is not the recipient's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<Via>,
     /// Why it was owed.
     pub reason: EscalationReason,
     /// The last moment that would have been in time.

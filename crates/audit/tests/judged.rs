@@ -4,6 +4,8 @@
 
 #[path = "calls/mod.rs"]
 mod calls;
+#[path = "judged/duties.rs"]
+mod duties;
 #[path = "kept/mod.rs"]
 mod kept;
 #[path = "judged/operator.rs"]

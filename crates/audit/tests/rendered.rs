@@ -7,13 +7,18 @@ mod support;
 use std::num::NonZeroU32;
 
 use proptest::prelude::*;
-use support::{SMALL, World, minutes, seconds, start};
+use support::{
+    SMALL, World, minutes, number,
+    owing::{aware, duty, handover, owing, term},
+    seconds, start,
+};
 use tocsin_audit::{
     Comparison, ComparisonRow, Report, Request,
     render::{Anchor, Replay, View, csv, html, json, table},
 };
 use tocsin_protocol::{
-    EventKind, Impact, Outcome, Platform, Status,
+    AreaId, Channel, DutyDocument, EventKind, Impact, Outcome, Platform, Reach, Recontact, RecontactFigures,
+    Stage, Status,
     schema::{Kind, check},
 };
 
@@ -56,6 +61,45 @@ fn full() -> Report {
     world.report_with(Request { comparison: Some(then()), ..Request::default() })
 }
 
+/// A publisher that kept some of what it owed: a promise broken, a force not telephoned, a list handed over, a first word
+/// that was wrong, a silent body whose buddy was written to.
+fn owed() -> Report {
+    let by_telephone = DutyDocument {
+        channels: vec![Channel::Telephone, Channel::Writing],
+        kinds: vec!["police-territorial".into()],
+        ..duty("first", Stage::Initial, Some("30m"))
+    };
+    let target = DutyDocument { target: Some(term("10m")), ..duty("early", Stage::Update, None) };
+    let mut world = owing(vec![
+        by_telephone,
+        target,
+        duty("full", Stage::Full, Some("1h")),
+        duty("final", Stage::Final, Some("1 month")),
+    ]);
+    world.change_directory(3, |document| {
+        handover(document);
+        document.recipients[3].buddy = Some(document.recipients[2].id.clone());
+        document.policies[0].steps[1].reach = Reach::Buddy;
+    });
+    world.at(seconds(2)).say(EventKind::Initial, |event| {
+        aware(event);
+        event.next_update_by = Some(start() + minutes(20));
+    });
+    world.at(minutes(1)).all_but(&["pol-gwent"], 1).at(minutes(10)).called("pol-gwent", 1).at(minutes(40));
+    world.say(EventKind::Correction, |event| {
+        event.corrects = Some(number(1));
+        event.headline = "999 calls are failing in the south alone".into();
+    });
+    world.at(minutes(50)).say(EventKind::Update, |event| {
+        let handed = RecontactFigures { handed_to_police: Some(7), outstanding: Some(3), reached: None };
+        let by_area = [(AreaId::new("uk").unwrap(), handed)].into();
+        event.recontact = Some(Recontact { total: handed, by_area, ..Recontact::default() });
+        event.stage = Some(Stage::Full);
+    });
+    world.at(minutes(55)).acknowledged("pol-west-mercia", 3).at(minutes(90));
+    world.report()
+}
+
 fn calls(calls: u64, source: Option<&str>) -> Impact {
     let source = source.map(str::to_owned);
     let (as_of, provisional) = (Some(start()), Some(true));
@@ -91,6 +135,18 @@ fn the_table_tells_everything_in_100_columns() {
     assert!(text.lines().next().unwrap().starts_with("EXERCISE"), "the first line says what it is");
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn what_was_owed_is_told_apart_from_targets_and_promises() {
+    let report = owed();
+    let text = table(&report, &View::default());
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    insta::assert_snapshot!(text);
+    let page = html(&report, &View::default()).unwrap();
+    sound(&page);
+    let place = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(place.join("owed.html"), &page).unwrap();
 }
 
 #[test]
@@ -137,7 +193,7 @@ fn the_csv_has_a_row_for_each_event_and_recipient_and_mail() {
 
 #[test]
 fn the_json_is_as_its_schema_says() {
-    for report in [full(), large(), World::small().say(EventKind::Initial, NONE).report()] {
+    for report in [full(), owed(), large(), World::small().say(EventKind::Initial, NONE).report()] {
         let text = json(&report).unwrap();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         check(Kind::TimelinessReport, text.as_bytes()).unwrap();

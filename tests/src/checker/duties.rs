@@ -8,6 +8,7 @@ use tocsin_protocol::{
 };
 
 use super::{
+    owed,
     said::Heard,
     written::{At, Log, MailKey},
 };
@@ -54,6 +55,11 @@ pub(super) fn judge(log: &Log, heard: &Heard, faults: &mut Vec<String>) -> BTree
     for at in log.dispatches.values() {
         for step in &at.fact.steps {
             allowed.extend(window(log, heard, &at.fact, step, faults));
+        }
+        for duty in &at.fact.duties {
+            let Some(step) = duty.step else { continue };
+            let reminder = owed::window(log, heard, (&at.fact, duty, step), faults);
+            allowed.extend(reminder);
         }
         rows.entry(at.fact.incident.clone()).or_default().extend(rows_of(log, heard, &at.fact));
     }

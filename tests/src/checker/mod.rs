@@ -6,6 +6,7 @@
 
 mod duties;
 mod mails;
+mod owed;
 mod said;
 mod written;
 
@@ -47,6 +48,7 @@ pub fn check(evidence: &Evidence) -> Opinion {
     written::whole(&log, &heard, &mut faults);
     written::proposed(&log, &heard, &mut faults);
     let rows = duties::judge(&log, &heard, &mut faults);
+    owed::told(&log, &mut faults);
     let repeated = mails::judge(&log, &heard, &evidence.mails, &mut faults);
     Opinion { faults, rows, repeated }
 }

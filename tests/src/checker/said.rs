@@ -39,6 +39,7 @@ pub(super) struct Heard {
     pub(super) events: BTreeMap<EventKey, SaidEvent>,
     pub(super) acknowledged: BTreeMap<(IncidentId, RecipientId), Vec<Acknowledged>>,
     pub(super) delivered: BTreeMap<(IncidentId, EventNumber, RecipientId), Timestamp>,
+    pub(super) calls: Vec<Called>,
     receipts: BTreeMap<String, String>,
     /// By subject: the signature, and what it says.
     pub(super) reports: BTreeMap<String, (String, SaidReport)>,
@@ -51,6 +52,16 @@ pub(super) struct SaidReport {
     pub(super) fact: Report,
     pub(super) sequence: u64,
     pub(super) time: Timestamp,
+}
+
+/// A telephone call that counts.
+#[derive(Debug)]
+pub(super) struct Called {
+    pub(super) incident: IncidentId,
+    pub(super) event: EventNumber,
+    pub(super) recipient: RecipientId,
+    pub(super) time: Timestamp,
+    signature: String,
 }
 
 enum Judged {
@@ -95,6 +106,7 @@ impl Heard {
             Subject::Receipt { .. } => self.receipt(entry, &subject, log, directory),
             Subject::Report { .. } => self.report(entry, &subject, directory),
             Subject::Link { .. } => self.link(entry, &subject, directory),
+            Subject::Called { .. } => self.call(entry, &subject, directory),
             _ => Judged::Refused("subject"),
         }
     }
@@ -289,6 +301,46 @@ impl Heard {
             _ => return Judged::Refused("trail"),
         }
         self.links.insert(entry.subject.clone(), signature);
+        Judged::Counts
+    }
+
+    fn call(&mut self, entry: &Entry, subject: &Subject, directory: &DirectoryDocument) -> Judged {
+        let Subject::Called { publisher, incident, event, recipient } = subject else {
+            return Judged::Refused("subject");
+        };
+        let Some(known) = directory.publishers.iter().find(|known| known.id == *publisher) else {
+            return Judged::Refused("publisher");
+        };
+        let Some(signature) = signed(entry, known.key.as_deref()) else {
+            return Judged::Refused("signature");
+        };
+        let Ok(call) = schema::check_call(&entry.body) else { return Judged::Refused("schema") };
+        if call.subject() != *subject {
+            return Judged::Refused("mismatch");
+        }
+        if !directory.recipients.iter().any(|known| known.id == *recipient) {
+            return Judged::Refused("recipient");
+        }
+        let about = self.events.get(&(incident.clone(), *event));
+        if !about.is_some_and(|said| said.fact.publisher == *publisher) {
+            return Judged::Refused("event");
+        }
+        let same =
+            |one: &&Called| one.incident == *incident && one.event == *event && one.recipient == *recipient;
+        if let Some(there) = self.calls.iter().find(same) {
+            return if there.signature == signature {
+                Judged::Repeats
+            } else {
+                Judged::Refused("said already")
+            };
+        }
+        self.calls.push(Called {
+            incident: incident.clone(),
+            event: *event,
+            recipient: recipient.clone(),
+            time: entry.time,
+            signature,
+        });
         Judged::Counts
     }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tocsin_protocol::{
     AttemptBegun, AttemptEnded, AttemptPhase, ClockStart, DirectoryDocument, Dispatch, Due, Entry,
-    Escalation, EventNumber, Finding, IncidentId, Notice, Proposal, RecipientId, Refusal, ReportSays,
-    Requirement, Status, StepNumber, Subject, Timestamp, Where, from_body,
+    Escalation, EventKind, EventNumber, Finding, IncidentId, Notice, Proposal, RecipientId, Refusal,
+    ReportSays, Requirement, Status, StepNumber, Subject, Timestamp, Where, from_body,
 };
 
 use super::{
@@ -45,6 +45,8 @@ pub(super) struct Log {
     pub(super) escalations: BTreeMap<MailKey, At<Escalation>>,
     pub(super) attempts: BTreeMap<MailKey, BTreeMap<u32, Attempt>>,
     pub(super) proposals: Vec<Proposal>,
+    /// Who was told that what was promised did not come.
+    pub(super) overdue: BTreeSet<MailKey>,
 }
 
 impl Log {
@@ -113,8 +115,10 @@ impl Log {
                 }
                 self.proposals.push(proposal);
             }
-            // What the publisher owes is judged with the dispatch.
-            Subject::Checkpoint { .. } | Subject::Overdue { .. } => {}
+            Subject::Overdue { recipient, incident, event, step } => {
+                _ = self.overdue.insert((recipient, incident, event, step));
+            }
+            Subject::Checkpoint { .. } => {}
             Subject::Incident { .. }
             | Subject::Called { .. }
             | Subject::Receipt { .. }
@@ -187,8 +191,8 @@ pub(super) fn whole(log: &Log, heard: &Heard, faults: &mut Vec<String>) {
             faults.push(format!("a dispatch of no event that counts: {key:?}"));
         }
         notices(log, heard, at, faults);
-        for step in &at.fact.steps {
-            let key = (key.0.clone(), key.1, step.step);
+        for (step, due_at) in windows(&at.fact) {
+            let key = (key.0.clone(), key.1, step);
             match log.dues.get(&key) {
                 None if log.windows.contains(&key) => {
                     faults.push(format!("unfinished: {key:?} is still open"));
@@ -198,19 +202,25 @@ pub(super) fn whole(log: &Log, heard: &Heard, faults: &mut Vec<String>) {
                     if log.windows.contains(&key) {
                         faults.push(format!("{key:?} has closed and is still armed"));
                     }
-                    if due.time < step.due_at || due.fact.due_at != step.due_at {
-                        faults.push(format!("{key:?} closed at {} but was due {}", due.time, step.due_at));
+                    if due.time < due_at || due.fact.due_at != due_at {
+                        faults.push(format!("{key:?} closed at {} but was due {due_at}", due.time));
                     }
                 }
             }
         }
     }
     for key in log.dues.keys().chain(&log.windows) {
-        let step = log.dispatches.get(&(key.0.clone(), key.1)).map(|at| &at.fact.steps);
-        if !step.is_some_and(|steps| steps.iter().any(|step| step.step == key.2)) {
+        let of = log.dispatches.get(&(key.0.clone(), key.1));
+        if !of.is_some_and(|at| windows(&at.fact).any(|(step, _)| step == key.2)) {
             faults.push(format!("a window of no dispatch: {key:?}"));
         }
     }
+}
+
+/// What the broker holds because of a dispatch: the windows on recipients, and those on the publisher.
+fn windows(dispatch: &Dispatch) -> impl Iterator<Item = (StepNumber, Timestamp)> {
+    let duties = dispatch.duties.iter().filter_map(|duty| Some((duty.step?, duty.due_at)));
+    dispatch.steps.iter().map(|step| (step.step, step.due_at)).chain(duties)
 }
 
 fn notices(log: &Log, heard: &Heard, dispatch: &At<Dispatch>, faults: &mut Vec<String>) {
@@ -299,6 +309,29 @@ fn owes_as_the_directory_says(
     let stands: Vec<_> = at.steps.iter().map(|step| (step.due_at, step.contact.clone())).collect();
     if windows != stands {
         faults.push(format!("{key}: its windows are {stands:?} and should be {windows:?}"));
+    }
+    let had = |recipient: &RecipientId, of: &dyn Fn(EventNumber) -> bool| {
+        log.dispatches.iter().any(|((incident, number), earlier)| {
+            *incident == at.incident
+                && *number < at.event
+                && of(*number)
+                && earlier.fact.recipients().contains_key(recipient)
+        })
+    };
+    let any = |_: EventNumber| true;
+    match event.fact.kind {
+        EventKind::Correction => owed.retain(|recipient, _| {
+            had(recipient, &|number| Some(number) == event.fact.corrects) || !had(recipient, &any)
+        }),
+        kind if kind.ends_incident() => owed.retain(|recipient, _| had(recipient, &any)),
+        _ => {}
+    }
+    let promised = event.fact.next_update_by.filter(|by| {
+        *by > event.time && !event.fact.kind.ends_incident() && event.fact.status != Status::Test
+    });
+    let held = at.duties.iter().find(|duty| duty.policy.is_none()).map(|duty| duty.due_at);
+    if promised != held {
+        faults.push(format!("{key}: it holds the publisher to {held:?} and should to {promised:?}"));
     }
     if owed != at.recipients() {
         faults.push(format!("{key}: it owes {:?} and should owe {owed:?}", at.recipients()));

@@ -6,7 +6,7 @@ use tocsin_protocol::{EventNumber, IncidentId, Outcome, PublisherId, RecipientId
 
 use crate::{
     problem::ProblemCode,
-    report::{OperatorDelay, StreamRead},
+    report::{DutyTotals, OperatorDelay, StreamRead},
 };
 
 /// The version of the report's form, as `schema_version` has it.
@@ -207,6 +207,9 @@ pub struct OperatorFigures {
     pub from_began: Spread,
     /// From its detection, as it stated it.
     pub from_detected: Spread,
+    /// What it owed, aimed at and promised, counted.
+    #[serde(default)]
+    pub duties: DutyTotals,
 }
 
 /// Lengths of time of several incidents.

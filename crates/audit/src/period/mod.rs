@@ -16,10 +16,11 @@ use tocsin_protocol::{IncidentId, PublisherId, RecipientId, Status, Timestamp};
 
 use crate::{
     compute::{self, JudgedIncident, count, seconds},
+    duties,
     error::Error,
     facts::Facts,
     problem::ProblemCode,
-    report::{OperatorDelay, RecipientReport},
+    report::{DutyTotals, OperatorDelay, RecipientReport},
     timeliness::nearest_rank,
 };
 pub use figures::*;
@@ -100,7 +101,7 @@ struct Sums {
     who: BTreeMap<RecipientId, Who>,
     trend: Vec<Tally>,
     incidents: Vec<PeriodIncident>,
-    operators: BTreeMap<PublisherId, Vec<OperatorDelay>>,
+    operators: BTreeMap<PublisherId, Vec<(OperatorDelay, DutyTotals)>>,
     slowest: Vec<PeriodSlow>,
     mails: Mails,
     problems: BTreeMap<ProblemCode, (u32, u32)>,
@@ -173,7 +174,10 @@ impl Sums {
             *all += problems;
         }
         let delay = incident.operator_delay_seconds;
-        self.operators.entry(incident.publisher.clone()).or_default().push(delay);
+        self.operators
+            .entry(incident.publisher.clone())
+            .or_default()
+            .push((delay, duties::totals(&judged.duties)));
         self.incidents.push(PeriodIncident {
             id: incident.id.clone(),
             publisher: incident.publisher.clone(),
@@ -273,7 +277,7 @@ impl Sums {
     }
 }
 
-fn operator(publisher: PublisherId, delays: &[OperatorDelay]) -> OperatorFigures {
+fn operator(publisher: PublisherId, delays: &[(OperatorDelay, DutyTotals)]) -> OperatorFigures {
     let spread = |mut all: Vec<f64>| {
         all.sort_by(f64::total_cmp);
         Spread {
@@ -285,7 +289,13 @@ fn operator(publisher: PublisherId, delays: &[OperatorDelay]) -> OperatorFigures
     OperatorFigures {
         publisher,
         incidents: count(delays.len()),
-        from_began: spread(delays.iter().filter_map(|delay| delay.from_began).collect()),
-        from_detected: spread(delays.iter().filter_map(|delay| delay.from_detected).collect()),
+        from_began: spread(delays.iter().filter_map(|(delay, _)| delay.from_began).collect()),
+        from_detected: spread(delays.iter().filter_map(|(delay, _)| delay.from_detected).collect()),
+        duties: delays.iter().fold(DutyTotals::default(), |mut sum, (_, totals)| {
+            sum.duties.add(&totals.duties);
+            sum.targets.add(&totals.targets);
+            sum.promises.add(&totals.promises);
+            sum
+        }),
     }
 }

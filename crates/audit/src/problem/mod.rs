@@ -1,6 +1,7 @@
 //! What a reader must know before believing the rest: what is missing from the record, what contradicts itself, and
 //! what nobody can know.
 
+mod duty;
 mod mail;
 mod record;
 mod said;
@@ -60,6 +61,8 @@ pub enum ProblemCode {
     MissingFinding,
     /// A finding names a silent recipient, and the escalation is not there.
     MissingEscalation,
+    /// Something that the publisher owes was found overdue, and somebody who is to be told of that was not.
+    OverdueNotTold,
     /// A finding says other than the receipts.
     DifferingFinding,
     /// A dispatch says another time of the event than the broker.
@@ -112,6 +115,7 @@ impl ProblemCode {
             Self::OverdueWindow => "window not closed",
             Self::MissingFinding => "no finding",
             Self::MissingEscalation => "no escalation",
+            Self::OverdueNotTold => "overdue not told",
             Self::DifferingFinding => "finding and receipts differ",
             Self::DifferingDispatch => "dispatch and broker differ",
             Self::AlteredNotice => "notice altered",
@@ -168,6 +172,7 @@ pub(crate) fn find(
     let names = whole.iter().map(|judged| (&judged.row.id, judged.row.name.as_str())).collect();
     let case = Case { facts, operator, events, names, as_of };
     let mut problems = record::find(&case);
+    problems.extend(duty::find(&case));
     problems.extend(mail::find(&case));
     problems.extend(said::find(&case));
     problems.sort_by_key(|problem| (problem.code, problem.event));

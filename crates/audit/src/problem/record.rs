@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tocsin_protocol::{Dispatch, DispatchStep, Finding, RecipientId};
+use tocsin_protocol::{Dispatch, DispatchStep, Finding, RecipientId, StepNumber, Timestamp};
 
 use super::{Case, Problem, ProblemCode, counted};
 use crate::{
@@ -107,33 +107,41 @@ fn notices(case: &Case, event: &JudgedEvent, dispatch: &Dispatch) -> Vec<Problem
 }
 
 fn window(case: &Case, dispatch: &Dispatch, step: &DispatchStep) -> Vec<Problem> {
-    let key = (dispatch.event, step.step);
-    let problem = |code, text| Problem { code, event: Some(dispatch.event), recipients: Vec::new(), text };
     let named = format!("Event {}, step {} ({})", dispatch.event, step.step, step.policy);
-    let closed = case.facts.dues.get(&key);
-    let Some(finding) = case.facts.findings.get(&key) else {
-        return match closed {
-            Some(closed) => vec![problem(
-                ProblemCode::MissingFinding,
-                format!(
-                    "{named}: the broker closed the window at {}, and the router has written no finding.",
-                    utc(*closed)
-                ),
-            )],
-            None if judge::overdue(step.due_at, case.as_of) => vec![problem(
-                ProblemCode::OverdueWindow,
-                format!(
-                    "{named}: the window was due to close at {}, and the broker has not closed it.",
-                    utc(step.due_at)
-                ),
-            )],
-            None => Vec::new(),
-        };
+    let Some(finding) = case.facts.findings.get(&(dispatch.event, step.step)) else {
+        return unfound(case, dispatch, (step.step, step.due_at), &named).into_iter().collect();
     };
     let mut problems = Vec::new();
     problems.extend(differing_finding(case, dispatch, step, finding, &named));
     problems.extend(missing_escalations(case, finding, &named));
     problems
+}
+
+/// A window of which no finding is there, and should be.
+pub(super) fn unfound(
+    case: &Case,
+    dispatch: &Dispatch,
+    (step, due_at): (StepNumber, Timestamp),
+    named: &str,
+) -> Option<Problem> {
+    let problem = |code, text| Problem { code, event: Some(dispatch.event), recipients: Vec::new(), text };
+    match case.facts.dues.get(&(dispatch.event, step)) {
+        Some(closed) => Some(problem(
+            ProblemCode::MissingFinding,
+            format!(
+                "{named}: the broker closed the window at {}, and the router has written no finding.",
+                utc(*closed)
+            ),
+        )),
+        None if judge::overdue(due_at, case.as_of) => Some(problem(
+            ProblemCode::OverdueWindow,
+            format!(
+                "{named}: the window was due to close at {}, and the broker has not closed it.",
+                utc(due_at)
+            ),
+        )),
+        None => None,
+    }
 }
 
 /// Holds a finding against the receipts: who was silent at `due_at` is a matter of fact.

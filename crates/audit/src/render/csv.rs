@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The names of the columns. Times are the broker's, in RFC 3339 and UTC; seconds are unrounded.
-const COLUMNS: [&str; 39] = [
+const COLUMNS: [&str; 40] = [
     "incident",
     "status",
     "event",
@@ -48,6 +48,7 @@ const COLUMNS: [&str; 39] = [
     "acknowledged_on_behalf_of",
     "acknowledged_account",
     "acknowledged_session",
+    "escalation_via",
 ];
 
 /// The report as CSV: one row for each event and recipient; a recipient that was owed several mails of one event has
@@ -126,6 +127,7 @@ fn row(
         recipient.acknowledged_on_behalf_of.clone().unwrap_or_default(),
         recipient.acknowledged_account.clone().unwrap_or_default(),
         recipient.acknowledged_session.clone().unwrap_or_default(),
+        of(&|mail| mail.via.as_ref().map(|via| via.recipient.to_string()).unwrap_or_default()),
     ]
 }
 

@@ -93,7 +93,7 @@ fn machine(page: &mut Text, story: &Story) {
 fn events(page: &mut Text, story: &Story) {
     page.title(&titled("EVENTS", story.day));
     for event in &story.events {
-        let left = format!("  {:>2} {:<10}{:<29}", event.event.get(), event.kind, event.published.both());
+        let left = format!("  {:>2} {:<14}{:<29}", event.event.get(), event.kind, event.published.both());
         page.wrapped(&left, &event.headline);
         page.wrapped("       - ", &event.standing);
         for note in &event.notes {

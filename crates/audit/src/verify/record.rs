@@ -97,6 +97,7 @@ fn contradicts(code: ProblemCode) -> bool {
         | Code::OverdueWindow
         | Code::MissingFinding
         | Code::MissingEscalation
+        | Code::OverdueNotTold
         | Code::UnrecordedRefusal
         | Code::Forged
         | Code::Refused

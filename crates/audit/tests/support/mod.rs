@@ -3,17 +3,20 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test file uses what it needs of the world")]
 
+pub(crate) mod owing;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use tocsin_audit::{Report, Request, gather};
 use tocsin_duty::{Fold, Verdict};
 use tocsin_protocol::{
-    Area, AreaId, AreaScope, AttemptBegun, AttemptEnded, AttemptPhase, Category, Checkpoint, ClockStart,
-    Confidence, Contact, DirectoryDocument, Entry, Event, EventKind, EventNumber, IncidentId, Link, Outcome,
-    OwedRule, Person, Platform, PolicyDocument, Publisher, Receipt, ReceiptMethod, ReceiptStage, Recipient,
-    RecipientId, Requirement, Service, Signed, SignedDuration, SignedIn, SigningKey, Status, StepDocument,
-    StepNumber, Stream, Subject, Timestamp, Where, Window, leaf, to_body, tree::Frontier,
+    Area, AreaId, AreaScope, AttemptBegun, AttemptEnded, AttemptPhase, Call, Category, Checkpoint,
+    ClockStart, Confidence, Contact, DirectoryDocument, Entry, Event, EventKind, EventNumber, IncidentId,
+    Link, Outcome, OwedRule, Person, Platform, PolicyDocument, Publisher, Receipt, ReceiptMethod,
+    ReceiptStage, Recipient, RecipientId, Requirement, Service, Signed, SignedDuration, SignedIn, SigningKey,
+    Status, StepDocument, StepNumber, Stream, Subject, Timestamp, Where, Window, leaf, to_body,
+    tree::Frontier,
 };
 
 pub(crate) const INCIDENT: &str = "bt-999-2023-06-25";
@@ -98,6 +101,51 @@ pub(crate) fn start() -> Timestamp {
     "2023-06-25T05:26:00Z".parse().unwrap()
 }
 
+/// Kinds `resilience-forum` are informed, all others required, with this window for the first step and twice that for the
+/// second.
+fn policy(window: SignedDuration) -> PolicyDocument {
+    PolicyDocument {
+        source: None,
+        in_force_from: None,
+        trigger: tocsin_protocol::Trigger::Failure,
+        duties: Vec::new(),
+        id: "uk-999".parse().unwrap(),
+        name: "999 notification protocol".to_owned(),
+        basis: "Our own windows".to_owned(),
+        as_of: None,
+        confidence: Confidence::Assumption,
+        clock: ClockStart::Published,
+        services: Vec::new(),
+        acknowledge: vec![EventKind::Initial, EventKind::Resolved],
+        owed: vec![
+            OwedRule {
+                kinds: vec!["resilience-forum".to_owned()],
+                recipients: Vec::new(),
+                place: Where::Anywhere,
+                requirement: Requirement::Informed,
+            },
+            OwedRule {
+                kinds: Vec::new(),
+                recipients: Vec::new(),
+                place: Where::Anywhere,
+                requirement: Requirement::Required,
+            },
+        ],
+        steps: vec![
+            StepDocument {
+                within: Window(window),
+                contact: "duty".to_owned(),
+                reach: tocsin_protocol::Reach::Own,
+            },
+            StepDocument {
+                within: Window(window * 2),
+                contact: "senior".to_owned(),
+                reach: tocsin_protocol::Reach::Own,
+            },
+        ],
+    }
+}
+
 impl World {
     /// A world of these recipients (id, name, kind); kinds `resilience-forum` are informed, all others required.
     pub(crate) fn of(recipients: &[(&str, &str, &str)]) -> Self {
@@ -155,46 +203,7 @@ impl World {
                     last_verified_at: None,
                 })
                 .collect(),
-            policies: vec![PolicyDocument {
-                source: None,
-                in_force_from: None,
-                trigger: tocsin_protocol::Trigger::Failure,
-                duties: Vec::new(),
-                id: "uk-999".parse().unwrap(),
-                name: "999 notification protocol".to_owned(),
-                basis: "Our own windows".to_owned(),
-                as_of: None,
-                confidence: Confidence::Assumption,
-                clock: ClockStart::Published,
-                services: Vec::new(),
-                acknowledge: vec![EventKind::Initial, EventKind::Resolved],
-                owed: vec![
-                    OwedRule {
-                        kinds: vec!["resilience-forum".to_owned()],
-                        recipients: Vec::new(),
-                        place: Where::Anywhere,
-                        requirement: Requirement::Informed,
-                    },
-                    OwedRule {
-                        kinds: Vec::new(),
-                        recipients: Vec::new(),
-                        place: Where::Anywhere,
-                        requirement: Requirement::Required,
-                    },
-                ],
-                steps: vec![
-                    StepDocument {
-                        within: Window(window),
-                        contact: "duty".to_owned(),
-                        reach: tocsin_protocol::Reach::Own,
-                    },
-                    StepDocument {
-                        within: Window(window * 2),
-                        contact: "senior".to_owned(),
-                        reach: tocsin_protocol::Reach::Own,
-                    },
-                ],
-            }],
+            policies: vec![policy(window)],
         };
         let mut world = Self {
             now: start() - minutes(60),
@@ -250,13 +259,15 @@ impl World {
         self.change_directory(2, |document| zone.clone_into(&mut document.time_zone))
     }
 
-    /// A further version of the directory: the first with a change.
+    /// A further version of the directory: the newest with a change.
     pub(crate) fn change_directory(
         &mut self,
         version: u64,
         change: impl FnOnce(&mut DirectoryDocument),
     ) -> &mut Self {
-        let mut document: DirectoryDocument = serde_json::from_slice(&self.entries[0].body).unwrap();
+        let of = |entry: &&Entry| entry.subject.starts_with("tocsin.directory.");
+        let newest = self.entries.iter().rfind(of).unwrap();
+        let mut document: DirectoryDocument = serde_json::from_slice(&newest.body).unwrap();
         change(&mut document);
         let body = to_body("directory", &document).unwrap();
         self.write(Stream::Log, Subject::Directory { version }.to_string(), None, body);
@@ -319,6 +330,30 @@ impl World {
         let signed = self.publisher.sign(&subject, &body).unwrap();
         let verdict = self.write(Stream::Said, subject, Some(signed), body);
         assert!(matches!(verdict, Verdict::Event(_)), "{verdict:?}");
+        self.route();
+        self
+    }
+
+    /// A person of the publisher telephones, and logs it.
+    pub(crate) fn called(&mut self, who: &str, event: u32) -> &mut Self {
+        let person = |name: &str, role: &str| Person { name: name.to_owned(), role: role.to_owned() };
+        let call = Call {
+            incident: self.incident.parse().unwrap(),
+            event: number(event),
+            publisher: "bt-cha".parse().unwrap(),
+            recipient: id(who),
+            at: self.now - seconds(90),
+            by: person("C. Aller", "duty manager"),
+            spoke_to: person(&format!("A. Person of {who}"), "control room supervisor"),
+            number: Some("+44 20 7946 0999".to_owned()),
+            control_room: None,
+            note: None,
+        };
+        let body = to_body("call", &call).unwrap();
+        let subject = call.subject().to_string();
+        let signed = self.publisher.sign(&subject, &body).unwrap();
+        let verdict = self.write(Stream::Said, subject, Some(signed), body);
+        assert!(matches!(verdict, Verdict::Call(_)), "{verdict:?}");
         self.route();
         self
     }

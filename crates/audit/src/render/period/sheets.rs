@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use tocsin_protocol::Outcome;
 
 use crate::{
-    Contact, Each, Figures, PeriodReport, Spread,
+    Contact, DutyTotals, Each, Figures, PeriodReport, Spread,
     render::sheet::{Bar, Bars, Column, Sheet},
     words::{Zone, kind, outcome, plain, rough, share},
 };
@@ -31,6 +31,7 @@ pub(super) fn sheets(report: &PeriodReport, zone: &Zone) -> Vec<Sheet> {
         trend(report),
         by_kind(report),
         operators(report),
+        duties(report),
         incidents(report, zone),
         slowest(report),
         by_recipient(report),
@@ -181,6 +182,44 @@ fn operators(report: &PeriodReport) -> Sheet {
             })
             .collect(),
         none: "no incident was published",
+        ..Sheet::default()
+    }
+}
+
+fn duties(report: &PeriodReport) -> Sheet {
+    let row = |of: &crate::OperatorFigures| {
+        let kept = |tally: &crate::DutyTally| share(tally.in_time, tally.owed, "");
+        let DutyTotals { duties, targets, promises } = &of.duties;
+        vec![
+            of.publisher.to_string(),
+            kept(duties),
+            duties.late.to_string(),
+            duties.not_called.to_string(),
+            duties.overdue.to_string(),
+            duties.open.to_string(),
+            kept(promises),
+            kept(targets),
+        ]
+    };
+    let owed = report.operators.iter().filter(|of| of.duties != DutyTotals::default());
+    Sheet {
+        id: "duties",
+        title: "What the operators owed",
+        note: "The operators', each time that something was owed under a policy. A promised update and an internal target have \
+               figures of their own: beyond target is no breach, and none is counted among what is owed."
+            .to_owned(),
+        columns: vec![
+            Column::words("operator", 12, 1.5),
+            Column::figures("in time, of owed", 17, 1.4),
+            Column::figures("late", 4, 0.7),
+            Column::figures("uncalled", 8, 0.9),
+            Column::figures("overdue", 7, 0.8),
+            Column::figures("open", 4, 0.7),
+            Column::figures("promises kept", 17, 1.3),
+            Column::figures("within target", 17, 1.3),
+        ],
+        rows: owed.map(row).collect(),
+        none: "nothing",
         ..Sheet::default()
     }
 }

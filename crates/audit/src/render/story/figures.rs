@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tocsin_protocol::{ClockStart, RecipientId, Timestamp};
 
-use super::{Clock, Line, Measured, line};
+use super::{Clock, Line, Measured, line, owed};
 use crate::{
     render::View,
     report::{RecipientReport, Report, State},
@@ -90,6 +90,7 @@ pub(super) fn operator(report: &Report, clock: &Clock) -> Vec<Line> {
         told("first notified", incident.first_noticed_at),
         told("last notified", incident.last_noticed_at),
     ]);
+    lines.extend(owed::lines(report));
     lines
 }
 

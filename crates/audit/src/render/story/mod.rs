@@ -3,6 +3,7 @@
 //! Everything that came from outside goes through [`plain`] here.
 
 mod figures;
+mod owed;
 mod rows;
 mod sheets;
 

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use tocsin_protocol::{
-    EscalationReason, LinkAnswer, Outcome, ReceiptMethod, ReportSource, Requirement, Signer, Timestamp,
+    EscalationReason, EventKind, LinkAnswer, Outcome, Reach, ReceiptMethod, ReportSource, Requirement,
+    Signer, Stage, Timestamp,
 };
 
 use super::{Clock, EventRow, Line, LinkedLine, Mail, RefusalLine, Row, line};
@@ -23,16 +24,33 @@ pub(super) fn event(event: &EventReport, clock: &Clock, rows: Vec<Row>) -> Event
         "none asked".to_owned()
     };
     let mut notes: Vec<String> = Vec::new();
+    notes.extend(match event.kind {
+        EventKind::Correction => event.corrects.map(|of| format!("corrects event {of}")),
+        EventKind::Cancelled => Some("it was no incident; nothing follows it".to_owned()),
+        EventKind::SentInError => Some("it should not have been sent; nothing follows it".to_owned()),
+        EventKind::Initial | EventKind::Update | EventKind::Resolved => None,
+    });
+    notes.extend(match event.stage {
+        Some(Stage::Full) => Some("a full report".to_owned()),
+        Some(Stage::Final) => Some("the final report".to_owned()),
+        _ => None,
+    });
+    notes.extend(event.next_update_by.map(|by| format!("promised more by {}", clock.moment(by).both())));
     if !event.worsened.is_empty() {
         let why: Vec<String> = event.worsened.iter().map(|why| plain(why)).collect();
         notes.push(format!("asked anew: {}", why.join("; ")));
     }
     for step in &event.steps {
         let what = format!(
-            "step {} ({}, {} contact) due {}",
+            "step {} ({}, {} contact{}) due {}",
             step.step,
             step.policy,
             plain(&step.contact),
+            match step.reach {
+                Reach::Own => "",
+                Reach::Buddy => " of its buddy",
+                Reach::CoordinatingBody => " of its coordinating body",
+            },
             clock.moment(step.due_at).both()
         );
         notes.push(match (&step.stopped_by, step.closed_at, step.silent, step.required) {
@@ -127,7 +145,8 @@ fn requirement(row: &RecipientReport) -> &'static str {
     }
 }
 
-fn mail(clock: &Clock, owed: &EscalationReport) -> Mail {
+/// What became of an e-mail: relay, attempts, unknown and repeated sends.
+pub(super) fn outcome_of(owed: &EscalationReport) -> String {
     let relay = owed.relay.as_deref().map(plain).filter(|relay| !relay.is_empty());
     let mut became = match (owed.outcome, owed.attempts) {
         (None, 0) => "NOT TRIED".to_owned(),
@@ -154,12 +173,18 @@ fn mail(clock: &Clock, owed: &EscalationReport) -> Mail {
     if owed.reason == EscalationReason::Unreachable {
         became.push_str(", as the contact before cannot be reached");
     }
+    became
+}
+
+fn mail(clock: &Clock, owed: &EscalationReport) -> Mail {
+    let became = outcome_of(owed);
     Mail {
         to: format!(
-            "event {}, step {}, {} contact, {}",
+            "event {}, step {}, {} contact{}, {}",
             owed.event,
             owed.step,
             plain(&owed.contact),
+            owed.via.as_ref().map(|via| format!(" of {} in its stead", plain(&via.name))).unwrap_or_default(),
             plain(&owed.address)
         ),
         closed: owed.closed_at.map(|at| clock.moment(at)),

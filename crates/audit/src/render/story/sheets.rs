@@ -2,7 +2,7 @@
 
 use tocsin_protocol::{ClockStart, Timestamp};
 
-use super::{Clock, figures::taken};
+use super::{Clock, figures::taken, owed};
 use crate::{
     compute::seconds,
     render::sheet::{Column, Sheet},
@@ -17,13 +17,17 @@ use crate::{
 /// The operator's alone.
 pub(super) fn operator(report: &Report, clock: &Clock) -> Vec<Sheet> {
     let Some(operator) = &report.operator else { return Vec::new() };
-    vec![lengths(operator, clock), noticed_by_kind(operator, clock), statements(operator, clock)]
+    let mut sheets =
+        vec![lengths(operator, clock), noticed_by_kind(operator, clock), statements(operator, clock)];
+    sheets.extend(owed::sheets(report, clock));
+    sheets
 }
 
 /// The recipients' alone.
 pub(super) fn recipients(report: &Report, clock: &Clock) -> Vec<Sheet> {
     let mut sheets = vec![by_kind(report, clock)];
     sheets.extend((!report.anew.is_empty()).then(|| anew(report, clock)));
+    sheets.extend(owed::handovers(report, clock));
     sheets
 }
 
