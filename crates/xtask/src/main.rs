@@ -1,6 +1,6 @@
 //! For developers and first-time users: `cargo xtask drill | test | bench | fuzz | chaos | deb`.
 //!
-//! The drill replays 25 June 2023 through the real parts; `test` is everything that a change must pass; `bench`
+//! The drill replays a day such as 25 June 2023 through the real parts; `test` is everything that a change must pass; `bench`
 //! measures ours beside the raw limit on the same work; `fuzz` looks for bytes that break a parser; `chaos` for faults
 //! that break a promise. It may touch whatever the parts it runs may touch, use NATS and SMTP directly to measure
 //! against, and write under `target/` alone. Nothing depends on it.
@@ -36,7 +36,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Replay 25 June 2023, when the UK's 999 service failed, through the real parts.
+    /// Replay a day through the real parts: 25 June 2023, when the UK's 999 failed, or another scenario.
     Drill(drill::Options),
     /// Check everything that a change must pass.
     Test(test::Options),
@@ -111,7 +111,7 @@ fn main() -> ExitCode {
 
 async fn run(task: Task) -> Result<(), Error> {
     match task {
-        Task::Drill(options) => drill::run(&options).await,
+        Task::Drill(options) => Box::pin(drill::run(&options)).await,
         Task::Test(options) => test::run(&options),
         Task::Deb(options) => deb::run(&options),
         Task::Bench(options) => bench::run(&options).await,

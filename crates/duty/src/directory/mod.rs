@@ -29,6 +29,14 @@ use self::{
     structure::Unread,
 };
 
+/// What reads the files of a directory, for other files that people write: every fault told, by line.
+pub mod reading {
+    pub use super::{
+        reader::{Reader, called, nearest},
+        source::{Source, shown, text},
+    };
+}
+
 pub use check::{Texts, check, policy_files};
 pub use fault::{Fault, Gravity};
 pub use reporter::Reporter;

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// A table that is being read. A fault makes a field `None`; the others are read all the same.
-pub(super) struct Reader<'r, 't, 'f> {
+pub struct Reader<'r, 't, 'f> {
     source: &'r Source<'t>,
     table: &'r DeTable<'t>,
     /// The line of the table, for what is missing from it.
@@ -26,7 +26,7 @@ pub(super) struct Reader<'r, 't, 'f> {
 
 impl<'r, 't, 'f> Reader<'r, 't, 'f> {
     /// Begins to read a value that should be a table.
-    pub(super) fn new(
+    pub fn new(
         source: &'r Source<'t>,
         value: &'r Spanned<DeValue<'t>>,
         what: String,
@@ -41,11 +41,12 @@ impl<'r, 't, 'f> Reader<'r, 't, 'f> {
     }
 
     /// Begins to read a whole file.
-    pub(super) fn of_file(source: &'r Source<'t>, what: String, faults: &'f mut Vec<Fault>) -> Self {
+    pub fn of_file(source: &'r Source<'t>, what: String, faults: &'f mut Vec<Fault>) -> Self {
         Self { source, table: source.root.get_ref(), line: 1, what, known: Vec::new(), faults }
     }
 
-    pub(super) fn value(&mut self, name: &'static str) -> Option<&'r Spanned<DeValue<'t>>> {
+    /// A field as it stands, if it is there.
+    pub fn value(&mut self, name: &'static str) -> Option<&'r Spanned<DeValue<'t>>> {
         self.known.push(name);
         self.table.get(name)
     }
@@ -67,7 +68,7 @@ impl<'r, 't, 'f> Reader<'r, 't, 'f> {
     }
 
     /// A field that must be there.
-    pub(super) fn need<T: DeserializeOwned>(&mut self, name: &'static str, example: &str) -> Option<T> {
+    pub fn need<T: DeserializeOwned>(&mut self, name: &'static str, example: &str) -> Option<T> {
         let Some(value) = self.value(name) else {
             self.missing(name, example);
             return None;
@@ -77,14 +78,14 @@ impl<'r, 't, 'f> Reader<'r, 't, 'f> {
 
     /// A field that may be there. The outer `None` is a fault.
     #[allow(clippy::option_option)]
-    pub(super) fn may<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<Option<T>> {
+    pub fn may<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<Option<T>> {
         let Some(value) = self.value(name) else { return Some(None) };
         self.read(name, value).map(Some)
     }
 
     /// A day, which TOML can write with and without quotes.
     #[allow(clippy::option_option)]
-    pub(super) fn day(&mut self, name: &'static str) -> Option<Option<Date>> {
+    pub fn day(&mut self, name: &'static str) -> Option<Option<Date>> {
         let Some(value) = self.value(name) else { return Some(None) };
         let written = match value.get_ref() {
             DeValue::Datetime(written) => written.to_string(),
@@ -101,11 +102,7 @@ impl<'r, 't, 'f> Reader<'r, 't, 'f> {
     }
 
     /// A list that must be there.
-    pub(super) fn need_list<T: DeserializeOwned>(
-        &mut self,
-        name: &'static str,
-        example: &str,
-    ) -> Option<Vec<T>> {
+    pub fn need_list<T: DeserializeOwned>(&mut self, name: &'static str, example: &str) -> Option<Vec<T>> {
         if !self.table.contains_key(name) {
             self.known.push(name);
             self.missing(name, example);
@@ -115,7 +112,7 @@ impl<'r, 't, 'f> Reader<'r, 't, 'f> {
     }
 
     /// A list that may be there; every member that cannot be read is told.
-    pub(super) fn list<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<Vec<T>> {
+    pub fn list<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<Vec<T>> {
         let values = self.values(name)?;
         let mut read = Vec::with_capacity(values.len());
         for value in values {
@@ -125,7 +122,7 @@ impl<'r, 't, 'f> Reader<'r, 't, 'f> {
     }
 
     /// A list's members as they stand, none when it is not there.
-    pub(super) fn values(&mut self, name: &'static str) -> Option<&'r [Spanned<DeValue<'t>>]> {
+    pub fn values(&mut self, name: &'static str) -> Option<&'r [Spanned<DeValue<'t>>]> {
         let Some(value) = self.value(name) else { return Some(&[]) };
         if let DeValue::Array(values) = value.get_ref() {
             return Some(values);
@@ -136,7 +133,7 @@ impl<'r, 't, 'f> Reader<'r, 't, 'f> {
     }
 
     /// The members of a table by name, none when it is not there.
-    pub(super) fn entries(&mut self, name: &'static str) -> Option<Vec<(&'r str, &'r Spanned<DeValue<'t>>)>> {
+    pub fn entries(&mut self, name: &'static str) -> Option<Vec<(&'r str, &'r Spanned<DeValue<'t>>)>> {
         let Some(value) = self.value(name) else { return Some(Vec::new()) };
         if let DeValue::Table(table) = value.get_ref() {
             return Some(table.iter().map(|(key, value)| (key.get_ref().as_ref(), value)).collect());
@@ -146,18 +143,29 @@ impl<'r, 't, 'f> Reader<'r, 't, 'f> {
         None
     }
 
+    /// The line of a field, or of the table where it has none of that name.
+    pub fn line_of(&self, name: &str) -> usize {
+        self.table.get(name).map_or(self.line, |value| self.source.line(value))
+    }
+
+    /// Tells a fault of a field, on its line. What is said of it follows on what the table is.
+    pub fn fault(&mut self, name: &str, what: impl std::fmt::Display) {
+        let (line, what) = (self.line_of(name), format!("{}: {what}", self.what));
+        self.faults.push(self.source.fault(line, what));
+    }
+
     /// What the table is, for messages.
-    pub(super) fn what(&self) -> &str {
+    pub fn what(&self) -> &str {
         &self.what
     }
 
     /// The source and the faults, to read a table within this one.
-    pub(super) fn within(&mut self) -> (&'r Source<'t>, &mut Vec<Fault>) {
+    pub fn within(&mut self) -> (&'r Source<'t>, &mut Vec<Fault>) {
         (self.source, self.faults)
     }
 
     /// Tells the fields that there should not be. `Some` when there are none.
-    pub(super) fn finish(self) -> Option<()> {
+    pub fn finish(self) -> Option<()> {
         let mut clean = Some(());
         for key in self.table.keys().filter(|key| !self.known.contains(&key.get_ref().as_ref())) {
             clean = None;
@@ -174,7 +182,7 @@ impl<'r, 't, 'f> Reader<'r, 't, 'f> {
 }
 
 /// How messages call an entry: by its identifier, or by its number.
-pub(super) fn called(what: &str, index: usize, value: &Spanned<DeValue<'_>>) -> String {
+pub fn called(what: &str, index: usize, value: &Spanned<DeValue<'_>>) -> String {
     match id(value) {
         Some(id) => format!("{what} {}", shown(id)),
         None => format!("{what} number {}", index + 1),
@@ -187,7 +195,7 @@ pub(super) fn id<'v>(value: &'v Spanned<DeValue<'_>>) -> Option<&'v str> {
 }
 
 /// The word of a list that somebody is likely to have meant.
-pub(super) fn nearest<'w>(word: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+pub fn nearest<'w>(word: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     const LONGEST: usize = 64;
     if word.len() > LONGEST {
         return None;

@@ -25,7 +25,7 @@ pub struct Text {
 }
 
 /// A text that is TOML, with the faults found in it so far.
-pub(super) struct Source<'t> {
+pub struct Source<'t> {
     pub(super) file: &'t str,
     pub(super) root: Spanned<DeTable<'t>>,
     lines: Lines,
@@ -33,7 +33,7 @@ pub(super) struct Source<'t> {
 
 impl<'t> Source<'t> {
     /// Reads a text. What is not TOML is told by line, and nothing is read from it.
-    pub(super) fn new(text: &'t Text, faults: &mut Vec<Fault>) -> Option<Self> {
+    pub fn new(text: &'t Text, faults: &mut Vec<Fault>) -> Option<Self> {
         let fault =
             |line, what| Fault { file: text.file.clone(), line: Some(line), gravity: Gravity::Error, what };
         if text.text.len() > TEXT_MAX {
@@ -59,12 +59,18 @@ impl<'t> Source<'t> {
         errors.is_empty().then(|| Self { file: &text.file, root, lines })
     }
 
+    /// The table of the whole text.
+    pub fn top(&self) -> &DeTable<'t> {
+        self.root.get_ref()
+    }
+
     /// The line on which a value stands.
-    pub(super) fn line<T>(&self, value: &Spanned<T>) -> usize {
+    pub fn line<T>(&self, value: &Spanned<T>) -> usize {
         self.lines.at(value.span().start)
     }
 
-    pub(super) fn fault(&self, line: usize, what: impl Display) -> Fault {
+    /// An error on a line of it.
+    pub fn fault(&self, line: usize, what: impl Display) -> Fault {
         Fault {
             file: self.file.to_owned(),
             line: Some(line),
@@ -74,7 +80,7 @@ impl<'t> Source<'t> {
     }
 
     /// Why a value could not be read, on the line where it is wrong.
-    pub(super) fn misread<T>(&self, value: &Spanned<T>, what: impl Display, why: &toml::de::Error) -> Fault {
+    pub fn misread<T>(&self, value: &Spanned<T>, what: impl Display, why: &toml::de::Error) -> Fault {
         let at = why.span().unwrap_or_else(|| value.span()).start;
         self.fault(self.lines.at(at), format_args!("{what}: {}", why.message()))
     }
@@ -98,12 +104,12 @@ impl Lines {
 }
 
 /// A value's text, when it is one.
-pub(super) fn text<'v>(value: &'v Spanned<DeValue<'_>>) -> Option<&'v str> {
+pub fn text<'v>(value: &'v Spanned<DeValue<'_>>) -> Option<&'v str> {
     value.get_ref().as_str()
 }
 
 /// Cuts what came from outside to a length that can be shown in a message.
-pub(super) fn shown(value: &str) -> String {
+pub fn shown(value: &str) -> String {
     const SHOWN: usize = 80;
     let cut = value.char_indices().nth(SHOWN).map_or(value, |(end, _)| &value[..end]);
     let more = if cut.len() < value.len() { "..." } else { "" };

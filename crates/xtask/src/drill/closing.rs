@@ -1,18 +1,19 @@
-//! The last screen: this drill beside 2023, what people and the machine did, and what to look at next. It stands under
+//! The last screen: this drill beside the day that it plays, whether it ended as told, what people and the machine did, and what to look at next. It stands under
 //! the report's own table, which has the rest.
 
 use std::net::SocketAddr;
 
 use jiff::SignedDuration;
-use tocsin_audit::{Comparison, EventReport, Report, Totals};
+use tocsin_audit::{Comparison, ComparisonRow, EventReport, Report, Totals};
 
 use super::{
     clock::Clock,
-    compare::SUPPOSED,
+    day::Day,
+    ends::Ending,
     measured::Measure,
     paint::{Ink, Paint},
     progress::length,
-    view::{day_time, span},
+    view::span,
 };
 
 /// The widest line.
@@ -20,13 +21,19 @@ const WIDTH: usize = 118;
 
 /// All that the last screen tells.
 pub(crate) struct Closing<'a> {
+    /// The day.
+    pub(crate) day: &'a Day,
+    /// How it was named on the command line, where that was not the default.
+    pub(crate) scenario: Option<&'a str>,
     /// The report.
     pub(crate) report: &'a Report,
+    /// What came of each sentence of the end.
+    pub(crate) endings: &'a [Ending],
     /// The two clocks.
     pub(crate) clock: &'a Clock,
     /// What the machine did.
     pub(crate) measures: &'a [Measure],
-    /// This drill beside 2023.
+    /// This drill beside that day.
     pub(crate) comparison: &'a Comparison,
     /// What speaks against the drill.
     pub(crate) against: &'a [String],
@@ -54,6 +61,8 @@ impl Closing<'_> {
             vec![paint.on(Ink::Faint, &"-".repeat(WIDTH)), String::new()],
             self.then_and_now(paint),
             blank(),
+            self.ends(paint),
+            blank(),
             self.people(paint),
             blank(),
             self.machine(paint),
@@ -66,27 +75,67 @@ impl Closing<'_> {
     }
 
     fn then_and_now(&self, paint: Paint) -> Vec<String> {
-        let mut lines = vec![paint.on(Ink::Strong, "25 June 2023, and the same day through Tocsin")];
-        lines.push(paint.on(Ink::Faint, &format!("  {:<32}{:<22}{}", "", "2023", "this drill")));
+        let title = format!("{}, and the same day through Tocsin", self.day.date());
+        let mut lines = vec![paint.on(Ink::Strong, &title)];
+        let rows = &self.comparison.rows;
+        let widest = |of: fn(&ComparisonRow) -> &str| rows.iter().map(|row| of(row).chars().count()).max();
+        let label = widest(|row| &row.label).unwrap_or_default() + 3;
+        let then = widest(|row| &row.then).unwrap_or_default() + 3;
+        if !self.comparison.rows.is_empty() {
+            let head = format!("  {:<label$}{:<then$}{}", "", self.day.year(), "this drill");
+            lines.push(paint.on(Ink::Faint, &head));
+        }
         for row in &self.comparison.rows {
-            lines.push(format!("  {:<32}{:<22}{}", row.label, row.then, paint.on(Ink::Good, &row.now)));
-            let noted = if row.note.is_empty() { Vec::new() } else { wrapped(&row.note, &" ".repeat(56)) };
+            lines.push(format!(
+                "  {:<label$}{:<then$}{}",
+                row.label,
+                row.then,
+                paint.on(Ink::Good, &row.now)
+            ));
+            let noted = if row.note.is_empty() {
+                Vec::new()
+            } else {
+                wrapped(&row.note, &" ".repeat(2 + label + then))
+            };
             lines.extend(noted.into_iter().map(|line| paint.on(Ink::Faint, &line)));
         }
-        lines.push(String::new());
-        lines.extend(wrapped(SUPPOSED, "  ").into_iter().map(|line| paint.on(Ink::Faint, &line)));
+        if let Some(supposed) = self.day.scenario.notes.first() {
+            lines.push(String::new());
+            lines.extend(wrapped(supposed, "  ").into_iter().map(|line| paint.on(Ink::Faint, &line)));
+        }
         lines
     }
 
-    /// Event by event: what people did, in the time of day of 2023.
+    /// Sentence by sentence: whether it ended as the scenario tells.
+    fn ends(&self, paint: Paint) -> Vec<String> {
+        let mut lines = vec![paint.on(Ink::Strong, "How it was to end, and did")];
+        for Ending { says, came } in self.endings {
+            let (ink, word) = if came.is_ok() { (Ink::Good, "yes") } else { (Ink::Bad, "NO") };
+            let mut said = wrapped(says, "       ").into_iter();
+            let first = said.next().unwrap_or_default();
+            lines.push(format!("  {}{}", paint.on(ink, &format!("{word:<5}")), first.trim_start()));
+            lines.extend(said);
+            match came {
+                Ok(told) => {
+                    lines.extend(
+                        wrapped(told, "         ").into_iter().map(|line| paint.on(Ink::Faint, &line)),
+                    );
+                }
+                Err(against) => lines.extend(against.iter().flat_map(|why| wrapped(why, "         "))),
+            }
+        }
+        lines
+    }
+
+    /// Event by event: what people did, in the time of that day.
     fn people(&self, paint: Paint) -> Vec<String> {
         let head = format!(
             "  {:<14}{:<54}{:>5}{:>7}{:>9}{:>6}{:>7}{:>10}",
             "published", "event", "told", "asked", "in time", "late", "never", "e-mailed"
         );
         let mut lines = vec![
-            paint.on(Ink::Strong, "What people did, in the time of day of 2023")
-                + &paint.on(Ink::Faint, &format!("  (drawn by lot, seed {}: not a measurement)", self.seed)),
+            paint.on(Ink::Strong, &format!("What people did, in the time of {}", self.day.date()))
+                + &paint.on(Ink::Faint, &format!("  (by lot, seed {}: not a measurement)", self.seed)),
             paint.on(Ink::Faint, &head),
         ];
         lines.extend(self.report.events.iter().map(|event| self.event(event)));
@@ -94,7 +143,7 @@ impl Closing<'_> {
     }
 
     fn event(&self, event: &EventReport) -> String {
-        let at = day_time(self.clock.day(event.published_at));
+        let at = self.clock.hour(self.clock.day(event.published_at));
         let told = event.recipients.iter().filter(|row| row.noticed_at.is_some()).count();
         let headline = tocsin_desk::clean::line(&format!("{} {}", event.event, event.headline), 53);
         let Totals { asked, acknowledged_in_time, acknowledged_late, never, escalated, .. } = event.totals;
@@ -152,6 +201,7 @@ impl Closing<'_> {
 
     fn next(&self, paint: Paint) -> Vec<String> {
         let (place, (mails, one)) = (&self.place, &self.mails);
+        let scenario = self.scenario.map(|named| format!(" --scenario {named}")).unwrap_or_default();
         // A long path pushes its words aside, and does not run into them.
         let entry = |file: String, what: &str| format!("  {file:<60}  {what}");
         let mail = one.clone().unwrap_or_default();
@@ -171,23 +221,31 @@ impl Closing<'_> {
                 "acknowledge, read the mails, download the report: see below",
             ),
             None => entry(
-                "cargo xtask drill --hold".to_owned(),
+                format!("cargo xtask drill{scenario} --hold"),
                 "slower, and the console stays up, for a browser",
             ),
         };
-        vec![
+        let mut lines = vec![
             paint.on(Ink::Strong, "What to look at next"),
             page,
             entry(format!("{place}/report.html"), "the report as a committee would read it, for a browser"),
             entry(format!("{place}/report.csv, report.json"), "the same for a spreadsheet, and for programs"),
-            entry(format!("{place}/mail/{mail}"), &format!("one of the {mails} mails that went out")),
+        ];
+        if *mails > 0 {
+            lines.push(entry(
+                format!("{place}/mail/{mail}"),
+                &format!("one of the {mails} mails that went out"),
+            ));
+        }
+        lines.extend([
             entry(
-                "cargo xtask drill --seed 7 --recipients 300".to_owned(),
+                format!("cargo xtask drill{scenario} --seed 7 --recipients 300"),
                 "other lots, and 300 more to tell",
             ),
             String::new(),
             paint.on(Ink::Faint, &ended),
-        ]
+        ]);
+        lines
     }
 }
 
@@ -202,9 +260,7 @@ mod tests {
 
     use super::*;
     use crate::drill::{
-        clock::Stretch,
-        compare::comparison,
-        day::{BEGAN, GOVERNMENT_TOLD, moment},
+        compare::{comparison, tests::example},
         measured,
     };
 
@@ -213,14 +269,22 @@ mod tests {
     }
 
     fn lines_at(place: &str, against: &[String], paint: bool) -> Vec<String> {
-        let example = include_str!("../../../../schemas/examples/valid/timeliness-report-one-late.json");
-        let report: Report = serde_json::from_str(example).unwrap();
-        let from = moment(BEGAN).unwrap();
-        let clock = Clock::new(from, 1, &[Stretch { from, to: moment(GOVERNMENT_TOLD.at).unwrap() }]);
+        let (report, day, clock) = example();
         let measures = measured::of(&report, &[SignedDuration::from_micros(12_345)]);
-        let comparison = comparison(&report, &clock, 25).unwrap();
+        let comparison = comparison(&report, &day, &clock, 25);
+        let ending = |says: &str, came| Ending { says: says.to_owned(), came };
+        let endings = [
+            ending(
+                "The regulator acknowledges within the first window",
+                Ok("1 acknowledged in time".to_owned()),
+            ),
+            ending("Nobody is silent", Err(vec!["dsit is silent".to_owned(), "ofcom is late".to_owned()])),
+        ];
         let closing = Closing {
+            day: &day,
+            scenario: None,
             report: &report,
+            endings: &endings,
             clock: &clock,
             measures: &measures,
             comparison: &comparison,

@@ -1,70 +1,58 @@
-//! This drill beside 2023.
+//! This drill beside the day that it plays.
 
-use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
 use tocsin_audit::{Comparison, ComparisonRow, Report, State};
+use tocsin_protocol::EscalationReason;
+use tocsin_scenario::{Measures, Then};
 
-use super::{
-    clock::{Clock, bst},
-    day::{BEGAN, GOVERNMENT_TOLD, REGULATOR_TOLD, Told, moment},
-    people::SILENT_DEPARTMENT,
-    progress::milliseconds,
-    view::span,
-};
-use crate::error::Error;
+use super::{clock::Clock, day::Day, progress::milliseconds, view::span};
 
-/// What must be known before the figures of 2023 and of the drill are held against each other.
-pub(crate) const SUPPOSED: &str = "2023: minutes from 06:24, when the failure began. The drill supposes that the operator \
-    publishes in that minute; when it first knew is not in the public record that we read. No bus shortens the time before \
-    somebody presses send.";
+/// Longer than this is not told in minutes.
+const MINUTES_MOST: i64 = 600;
 
-/// When the regulator and the government were told in 2023, and in this drill.
-///
-/// # Errors
-/// Never: the times stand in the source.
-pub(crate) fn comparison(report: &Report, clock: &Clock, seed: u64) -> Result<Comparison, Error> {
-    let began = moment(BEGAN)?;
-    Ok(Comparison {
-        title: "25 June 2023 and this drill".to_owned(),
-        rows: vec![
-            row("The regulator is told (Ofcom)", "ofcom", REGULATOR_TOLD, report, clock, began)?,
-            row("The government is told (DSIT)", SILENT_DEPARTMENT, GOVERNMENT_TOLD, report, clock, began)?,
-            everybody(report),
-        ],
-        notes: vec![
-            SUPPOSED.to_owned(),
-            "What people do is shown in the time of day of 2023, what machines do as measured here and not scaled."
-                .to_owned(),
-            format!(
-                "How fast people answer, and who is silent, is drawn by lot (seed {seed}) within bounds of our own. It says \
-                 nothing about any real body."
-            ),
-            "The windows of the United Kingdom's own protocol are not public: 15 and 30 minutes are our choice."
-                .to_owned(),
-            "Everything ran on one machine: what a wide network adds is not in these figures.".to_owned(),
-        ],
-    })
+/// What was measured then, and in this drill.
+pub(crate) fn comparison(report: &Report, day: &Day, clock: &Clock, seed: u64) -> Comparison {
+    let ours = [
+        "What people do is shown in the time of that day, what machines do as measured here and not scaled."
+            .to_owned(),
+        format!(
+            "How fast people answer, and who is silent, is drawn by lot (seed {seed}) within bounds of our own, or told by \
+             the scenario. It says nothing about any real body."
+        ),
+        "Everything ran on one machine: what a wide network adds is not in these figures.".to_owned(),
+    ];
+    Comparison {
+        title: format!("{} and this drill", day.date()),
+        rows: day.scenario.then.iter().map(|then| row(then, report, day, clock)).collect(),
+        notes: day.scenario.notes.iter().cloned().chain(ours).collect(),
+    }
 }
 
-fn row(
-    label: &str,
-    id: &str,
-    told: Told,
-    report: &Report,
-    clock: &Clock,
-    began: Timestamp,
-) -> Result<ComparisonRow, Error> {
-    let then = format!("{} min ({} BST)", told.minutes, bst(moment(told.at)?, "%H:%M"));
-    let first = report.events.first();
-    let found =
-        first.and_then(|event| Some((event, event.recipients.iter().find(|row| row.id.as_str() == id)?)));
-    let Some((event, recipient)) = found else {
-        return Ok(ComparisonRow {
-            label: label.to_owned(),
-            then,
-            now: "not owed".to_owned(),
-            note: String::new(),
-        });
+/// What was measured then: from when to when.
+fn figure(then: &Then, day: &Day) -> String {
+    let Some(at) = then.at else { return "not on public record".to_owned() };
+    let took = at.duration_since(then.since);
+    let took = if took.as_mins() <= MINUTES_MOST { format!("{} min", took.as_mins()) } else { minutes(took) };
+    let date = |at| day.told(at, "%Y-%m-%d");
+    let format = if date(at) == date(day.scenario.began_at) { "%H:%M %Z" } else { "%H:%M %Z, %-d %b" };
+    format!("{took} ({})", day.told(at, format))
+}
+
+fn row(then: &Then, report: &Report, day: &Day, clock: &Clock) -> ComparisonRow {
+    let Some(id) = &then.recipient else {
+        return ComparisonRow { label: then.label.clone(), then: figure(then, day), ..everybody(report) };
     };
+    let row = |now: String, note: String| ComparisonRow {
+        label: then.label.clone(),
+        then: figure(then, day),
+        now,
+        note,
+    };
+    let first = report.events.first();
+    let found = first.and_then(|event| Some((event, event.recipients.iter().find(|row| row.id == *id)?)));
+    let Some((event, recipient)) = found else { return row("not owed".to_owned(), String::new()) };
     let (reached, what) = match (recipient.delivered_at, recipient.noticed_at) {
         (Some(at), _) => (Some(at), "from the event on the bus to the receipt of its desk"),
         (None, Some(at)) => {
@@ -72,29 +60,48 @@ fn row(
         }
         (None, None) => (None, "no notice was stored"),
     };
-    let now = reached.map_or_else(
+    let told = reached.map_or_else(
         || "not told".to_owned(),
         |at| format!("{}, measured", milliseconds(event.published_at, at)),
     );
-    let mut note = vec![what.to_owned()];
-    if let Some(mail) = recipient.escalations.iter().find(|mail| mail.event == event.event) {
-        note.push(format!(
-            "nobody there answered, so an e-mail went out as the window closed at {}",
-            bst(clock.day(mail.due_at), "%H:%M")
-        ));
+    let mut note = Vec::new();
+    let rows = report.events.iter().flat_map(|event| &event.recipients).filter(|row| row.id == *id);
+    let mails = rows.flat_map(|row| &row.escalations);
+    let closed = mails.filter(|mail| mail.reason == EscalationReason::Silent).map(|mail| mail.due_at);
+    let closed: BTreeSet<_> = closed.map(|due_at| clock.hour(clock.day(due_at))).collect();
+    if !closed.is_empty() {
+        let (windows, closed) = (closed.len(), Vec::from_iter(closed).join(" and "));
+        note.push(if windows == 1 {
+            format!("nobody there answered, so an e-mail went out as the window closed at {closed}")
+        } else {
+            format!("nobody there answered, so e-mails went out as windows closed at {closed}")
+        });
     }
-    note.push(match recipient.acknowledged_at.map(|at| clock.day(at)) {
+    let began_at = day.scenario.began_at;
+    let acknowledged = recipient.acknowledged_at.map(|at| clock.day(at));
+    if then.measures == Measures::Acknowledged {
+        note.insert(0, format!("its desk was told in {told}"));
+        let now = acknowledged.map_or_else(
+            || "nobody acknowledged".to_owned(),
+            |at| format!("{} ({})", minutes(at.duration_since(then.since)), clock.told(at, "%H:%M %Z")),
+        );
+        note.push("a person acknowledged then, as the scenario has people answer".to_owned());
+        return row(now, note.join("; "));
+    }
+    note.insert(0, what.to_owned());
+    note.push(match acknowledged {
         Some(day) => {
             let late = if recipient.state == State::Late { " and late" } else { "" };
             format!(
-                "a person acknowledged at {}, {} after the beginning{late}",
-                bst(day, "%H:%M"),
-                minutes(day.duration_since(began))
+                "a person acknowledged at {}, {} after {}{late}",
+                clock.hour(day),
+                minutes(day.duration_since(then.since)),
+                if then.since == began_at { "the beginning".to_owned() } else { clock.hour(then.since) }
             )
         }
         None => "nobody acknowledged".to_owned(),
     });
-    Ok(ComparisonRow { label: label.to_owned(), then, now, note: note.join("; ") })
+    row(told, note.join("; "))
 }
 
 /// The last of all who were owed the first event.
@@ -106,12 +113,7 @@ fn everybody(report: &Report) -> ComparisonRow {
         Some((format!("{}, measured", milliseconds(event.published_at, last)), note))
     });
     let (now, note) = now.unwrap_or_else(|| ("nobody was".to_owned(), String::new()));
-    ComparisonRow {
-        label: "Everybody is told".to_owned(),
-        then: "not on public record".to_owned(),
-        now,
-        note,
-    }
+    ComparisonRow { now, note, ..ComparisonRow::default() }
 }
 
 fn minutes(length: SignedDuration) -> String {
@@ -119,23 +121,27 @@ fn minutes(length: SignedDuration) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::drill::clock::Stretch;
+    use tocsin_scenario::Stretch;
+
+    use crate::drill::{day::find, world::World};
 
     /// A report of the shipped example, whose times are those of the day itself.
-    fn example() -> (Report, Clock) {
+    pub(crate) fn example() -> (Report, Day, Clock) {
         let example = include_str!("../../../../schemas/examples/valid/timeliness-report-one-late.json");
         let report: Report = serde_json::from_str(example).unwrap();
-        let from = moment(BEGAN).unwrap();
-        let clock = Clock::new(from, 1, &[Stretch { from, to: moment(GOVERNMENT_TOLD.at).unwrap() }]);
-        (report, clock)
+        let day = World::of(find("uk-2023").unwrap(), 180, 0).unwrap().day;
+        let from = day.scenario.began_at;
+        let stretch = Stretch { from, to: from + SignedDuration::from_mins(201) };
+        let clock = Clock::new(from, 1, &[stretch], day.zone.clone());
+        (report, day, clock)
     }
 
     #[test]
     fn the_machine_is_measured_and_the_person_has_a_time_of_day() {
-        let (report, clock) = example();
-        let comparison = comparison(&report, &clock, 25).unwrap();
+        let (report, day, clock) = example();
+        let comparison = comparison(&report, &day, &clock, 25);
         let rows: Vec<_> = comparison
             .rows
             .iter()
@@ -143,5 +149,12 @@ mod tests {
             .collect();
         insta::assert_snapshot!(rows.join("\n"));
         assert!(comparison.notes.iter().any(|note| note.contains("seed 25")));
+    }
+
+    #[test]
+    fn the_year_2023_told_the_regulator_after_161_minutes_and_the_government_after_201() {
+        let (_, day, _) = example();
+        let told: Vec<_> = day.scenario.then.iter().map(|then| figure(then, &day)).collect();
+        assert_eq!(told, ["161 min (09:05 BST)", "201 min (09:45 BST)", "not on public record"]);
     }
 }

@@ -143,7 +143,6 @@ struct Sitting {
 /// Takes notices in until the drill is over.
 async fn sit(desk: Desk, mut arrivals: tocsin_desk::Arrivals, person: Option<Arc<Sitting>>, common: Common) {
     let mut replies = JoinSet::new();
-    let mut asked = 0;
     let stop = stopped(common.stop.clone());
     tokio::pin!(stop);
     loop {
@@ -169,8 +168,8 @@ async fn sit(desk: Desk, mut arrivals: tocsin_desk::Arrivals, person: Option<Arc
         if !arrived.read.notice.acknowledge {
             continue;
         }
-        let answer = person.as_ref().and_then(|sitting| sitting.behaviour.answers.get(asked)).copied();
-        asked += 1;
+        let event = arrived.read.notice.event;
+        let answer = person.as_ref().and_then(|sitting| sitting.behaviour.answers.get(&event)).cloned();
         if let (Some(sitting), Some(answer)) = (person.clone(), answer) {
             replies.spawn(reply(desk.clone(), arrived, sitting, answer, common.clone()));
         }
@@ -201,8 +200,8 @@ async fn reply(desk: Desk, arrived: Box<Arrived>, sitting: Arc<Sitting>, answer:
             tokio::time::sleep(at.duration_since(Timestamp::now()).try_into().unwrap_or_default()).await;
         }
         Answer::AfterMail(contacted, delay) => {
-            let Some(contact) = sitting.contacts.get(contacted.word()) else {
-                return common.notes.fault(desk.recipient(), format!("no {} contact", contacted.word()));
+            let Some(contact) = sitting.contacts.get(&contacted) else {
+                return common.notes.fault(desk.recipient(), format!("no {contacted} contact"));
             };
             let mailed = common.sink.wait_until(FOR_EVER, |seen| {
                 seen.to(&contact.email)

@@ -11,9 +11,9 @@ use mail_parser::{HeaderValue, MessageParser};
 use tocsin_console::{Accounts, Config, Console, Hands, Mail, Mailbox, Sees, Told, generated_password};
 use tocsin_ledger::Ledger;
 use tocsin_notifier::sink::{Caught, Sink};
-use tocsin_protocol::{RecipientId, Timestamp};
+use tocsin_protocol::{PublisherId, RecipientId, Timestamp};
 
-use super::{day::PUBLISHER, reports::Auditor};
+use super::reports::Auditor;
 use crate::error::{Attempt, Error};
 
 /// Where a console is by its own default; taken if nobody else has it.
@@ -46,19 +46,18 @@ pub(crate) async fn open(
     ledger: Ledger,
     listen: SocketAddr,
     (accounts, key): (&Path, &Path),
-    agency: (RecipientId, String),
+    (publisher, agency): (&PublisherId, (RecipientId, String)),
     sink: &Arc<Sink>,
 ) -> Result<(Console, Front), Error> {
-    let (agency, agency_name) = agency;
-    let operator = PUBLISHER.parse().attempt("name the publisher")?;
+    let (agency, answers) = agency;
     let wanted = [
         ("regulator", Sees::Everything, "sees everything: every agency, every mail, the reports".to_owned()),
-        (PUBLISHER, Sees::Publisher(operator), "the operator: its incidents, and everyone's part".to_owned()),
         (
-            agency.as_str(),
-            Sees::Recipient(agency.clone()),
-            format!("{agency_name}: nobody there answers unless you acknowledge"),
+            publisher.as_str(),
+            Sees::Publisher(publisher.clone()),
+            "the publisher: its incidents, and everyone's part".to_owned(),
         ),
+        (agency.as_str(), Sees::Recipient(agency.clone()), answers),
     ];
     let logins = Accounts::change(accounts, |known| {
         let mut logins = Vec::new();

@@ -27,11 +27,13 @@ pub(crate) fn files(dir: &Path) -> Result<u64, Error> {
     Ok(mails(dir)?.len() as u64)
 }
 
-/// A mail that is worth a look: the government's, when there is one.
-pub(crate) fn a_mail(dir: &Path) -> Result<Option<String>, Error> {
+/// A mail that is worth a look: one to this address, when there is one.
+pub(crate) fn a_mail(dir: &Path, to: Option<&str>) -> Result<Option<String>, Error> {
     let mut mails = mails(dir)?;
     mails.sort();
-    let at = mails.iter().position(|name| name.contains("dsit")).unwrap_or_default();
+    let to = to.map(|to| to.replace('@', "_"));
+    let wanted = |name: &String| to.as_deref().is_some_and(|to| name.contains(to));
+    let at = mails.iter().position(wanted).unwrap_or_default();
     Ok(mails.into_iter().nth(at))
 }
 

@@ -15,15 +15,18 @@ use tocsin_ledger::{
 };
 use tocsin_notifier::{
     Config, LinkConfig, Notifier, RelayConfig, Retry, Tls,
-    sink::{Sink, SinkOptions},
+    sink::{Behaviour as SinkBehaviour, Point, Sink, SinkOptions},
 };
-use tocsin_protocol::{NewFact, RecipientId, SignedDuration, SigningKey, Subject, Window, to_body};
+use tocsin_protocol::{
+    NewFact, PublisherId, RecipientId, SignedDuration, SigningKey, Subject, Window, to_body,
+};
 use tocsin_provision::Service;
 use tocsin_router::Router;
+use tocsin_scenario::Fate;
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
-    day::PUBLISHER,
+    cast::mailboxes,
     desks::{self, Notes, Seat},
     front::{self, Front},
     people::Behaviour,
@@ -136,6 +139,8 @@ pub(crate) struct Parts {
     pub(crate) notes: Notes,
     /// Where the console is to be.
     page: SocketAddr,
+    /// Who publishes.
+    publisher: PublisherId,
 }
 
 impl Parts {
@@ -148,7 +153,7 @@ impl Parts {
         home: &Home,
         world: World,
         mut people: BTreeMap<RecipientId, Behaviour>,
-        (speed, secure): (i32, bool),
+        secure: bool,
     ) -> Result<Self, Error> {
         let options = ServerOptions { binary, store_dir: home.store(), config: None, port: None };
         let (server, way) = Way::open(&options, home, &world.document, secure).await?;
@@ -167,6 +172,9 @@ impl Parts {
 
         let sink = SinkOptions { directory: Some(home.mail()), ..SinkOptions::default() };
         let sink = Arc::new(Sink::start(sink).await.map_err(|why| Error::io("start an SMTP server", why))?);
+        for gone in mailboxes(&world.day, &world.document, Fate::Refused) {
+            sink.script(&gone, [SinkBehaviour::Reply(Point::Recipient, 550, "5.1.1 no such mailbox here")]);
+        }
         let (stop, stopping) = watch::channel(false);
         let mut services = JoinSet::new();
         let router = Router::new(connect(&way, Service::Router).await?);
@@ -195,8 +203,9 @@ impl Parts {
                 let behaviour = people.remove(&recipient);
                 Seat { contacts: entry.contacts.clone(), behaviour, recipient, key }
             });
-        let (desks, notes) = desks::open(&way, seats.collect(), &sink, speed, stopping).await?;
-        Ok(Self { server, way, stop, services, desks, ledger, sink, notes, page })
+        let (desks, notes) = desks::open(&way, seats.collect(), &sink, world.speed, stopping).await?;
+        let publisher = world.day.scenario.publisher;
+        Ok(Self { server, way, stop, services, desks, ledger, sink, notes, page, publisher })
     }
 
     /// Opens the console, for a visitor who may speak for this agency, by identifier and name.
@@ -211,7 +220,8 @@ impl Parts {
         let ledger = connect(&self.way, Service::Console).await?;
         let files = (home.accounts(), home.key("console"));
         let (console, front) =
-            front::open(ledger, self.page, (&files.0, &files.1), agency, &self.sink).await?;
+            front::open(ledger, self.page, (&files.0, &files.1), (&self.publisher, agency), &self.sink)
+                .await?;
         let until = stopped(self.stop.subscribe());
         self.services.spawn(async move {
             ("console", console.run(until).await.map_err(|why| Error::part("run the console", why)))
@@ -224,7 +234,7 @@ impl Parts {
     /// # Errors
     /// Never for a key made here.
     pub(crate) fn connection(&self, key: &SigningKey) -> Result<Connection, Error> {
-        Ok(Connection { name: "publisher".to_owned(), ..self.way.body(PUBLISHER, key)? })
+        Ok(Connection { name: "publisher".to_owned(), ..self.way.body(self.publisher.as_str(), key)? })
     }
 
     /// A connection of somebody who reads and writes nothing.

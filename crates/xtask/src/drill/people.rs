@@ -1,44 +1,28 @@
-//! Who answers when: drawn by lot from the seed, within bounds of our own. It says nothing about any real body.
+//! Who answers when: as the scenario says, else drawn by lot from the seed, within the scenario's bounds. It says nothing
+//! about any real body.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use tocsin_protocol::{Person, RecipientId};
+use tocsin_protocol::{DirectoryDocument, Dispatch, EventNumber, Person, RecipientId, Requirement};
+use tocsin_scenario::{Does, Lot, Part};
 
-/// The department that was told last in 2023. It is silent at first whatever the seed says.
-pub(crate) const SILENT_DEPARTMENT: &str = "dsit";
-/// Never drawn as silent: the table compares when it was told.
-const NEVER_SILENT: &str = "ofcom";
+use super::day::Day;
+
+/// How long somebody takes who is written to: the soonest, and by how much the latest is later. It is less than the time
+/// to the next step of any policy that we ship.
+const CALLED: (f64, f64) = (1.5, 6.0);
 
 /// What a required recipient does about an event that asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// Acknowledges this long after the event, in time of day.
     After(SignedDuration),
     /// Acknowledges this long, in time of day, after the mail to this contact has arrived.
-    AfterMail(Contacted, SignedDuration),
+    AfterMail(String, SignedDuration),
     /// Does not.
     Never,
-}
-
-/// Whom a mail goes to, by the words of the policy's steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Contacted {
-    /// The first step's.
-    Duty,
-    /// The second step's.
-    Senior,
-}
-
-impl Contacted {
-    /// The word in the recipient's contacts.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Duty => "duty",
-            Self::Senior => "senior",
-        }
-    }
 }
 
 /// One recipient's person, and what they do.
@@ -46,63 +30,102 @@ impl Contacted {
 pub(crate) struct Behaviour {
     /// Who acknowledges there: a role with a number, nobody real.
     pub(crate) person: Person,
-    /// What they do about each event that asks, in order.
-    pub(crate) answers: Vec<Answer>,
+    /// What they do about each event that asks them.
+    pub(crate) answers: BTreeMap<EventNumber, Answer>,
 }
 
-/// The required recipients' behaviour. `required` is in the order of the directory: identifier and kind.
-pub(crate) fn draw(
-    required: &[(RecipientId, String)],
-    asking: usize,
-    seed: u64,
-) -> BTreeMap<RecipientId, Behaviour> {
+/// Who must answer what.
+pub(crate) struct Draw<'a> {
+    /// The day.
+    pub(crate) day: &'a Day,
+    /// Everybody.
+    pub(crate) document: &'a DirectoryDocument,
+}
+
+impl Draw<'_> {
+    /// Those who must acknowledge an event, in the order of the directory.
+    fn required(&self, dispatch: &Dispatch) -> Vec<&RecipientId> {
+        let owed = dispatch.recipients();
+        let must = |id: &&RecipientId| owed.get(*id) == Some(&Requirement::Required);
+        self.document.recipients.iter().map(|recipient| &recipient.id).filter(must).collect()
+    }
+
+    /// What the scenario says of one recipient and one event.
+    fn part(&self, id: &RecipientId, event: EventNumber) -> Option<&Part> {
+        let parts = || self.day.scenario.people.iter().filter(|part| part.recipients.contains(id));
+        parts().find(|part| part.event == Some(event)).or_else(|| parts().find(|part| part.event.is_none()))
+    }
+}
+
+/// The behaviour of everybody who must acknowledge something.
+pub(crate) fn draw(who: &Draw<'_>, seed: u64) -> BTreeMap<RecipientId, Behaviour> {
     let mut lot = StdRng::seed_from_u64(seed);
-    let silent: Vec<Silent> = (0..asking).map(|nth| Silent::draw(required, nth == 0, &mut lot)).collect();
-    // Who never answers, never does.
-    let never = silent.first().map(|silent| silent.never.clone()).unwrap_or_default();
-    required
-        .iter()
+    let lots = &who.day.scenario.lots;
+    let asking: Vec<_> = who
+        .day
+        .course
+        .asking()
         .enumerate()
-        .map(|(at, (id, kind))| {
-            let answers = silent
-                .iter()
-                .enumerate()
-                .map(|(nth, silent)| {
-                    // Drawn whether it is used or not, so that one recipient's lot does not shift another's.
-                    let (prompt, called) = (lot.random_range(0.0..1.0_f64), lot.random_range(0.0..1.0_f64));
-                    if never.contains(id) {
-                        Answer::Never
-                    } else if silent.until_senior.contains(id) {
-                        Answer::AfterMail(Contacted::Senior, minutes(1.5 + 5.0 * called))
-                    } else if silent.until_duty.contains(id) {
-                        Answer::AfterMail(Contacted::Duty, minutes(1.5 + 8.0 * called))
-                    } else {
-                        // Many at once, few late; slower at the first word on a Sunday morning.
-                        let (soonest, spread) = if nth == 0 { (1.0, 11.0) } else { (0.5, 9.0) };
-                        Answer::After(minutes(soonest + spread * prompt * prompt))
-                    }
-                })
-                .collect();
-            (id.clone(), Behaviour { person: person(kind, at + 1), answers })
-        })
-        .collect()
+        .map(|(nth, dispatch)| (dispatch, lots.get(nth).or(lots.last())))
+        .collect();
+    let silent: Vec<_> = asking
+        .iter()
+        .map(|(dispatch, rule)| rule.map(|rule| Silent::draw(who, dispatch, rule, &mut lot)))
+        .collect();
+    // Who never answers, never does.
+    let never: BTreeSet<_> = silent.iter().flatten().flat_map(|silent| &silent.never).cloned().collect();
+    let required: Vec<_> = asking.iter().map(|(dispatch, _)| who.required(dispatch)).collect();
+    let mut drawn = BTreeMap::new();
+    let everybody =
+        who.document.recipients.iter().filter(|entry| required.iter().any(|all| all.contains(&&entry.id)));
+    for (entry, number) in everybody.zip(1..) {
+        let mut answers = BTreeMap::new();
+        for (nth, (dispatch, rule)) in asking.iter().enumerate() {
+            // Drawn whether it is used or not, so that one recipient's lot does not shift another's.
+            let (prompt, called) = (lot.random_range(0.0..1.0_f64), lot.random_range(0.0..1.0_f64));
+            if !required[nth].contains(&&entry.id) {
+                continue;
+            }
+            let prompt = rule.map_or(SignedDuration::ZERO, |rule| {
+                // Many at once, few late.
+                let [soonest, latest] = rule.answer.map(|length| length.as_secs_f64());
+                SignedDuration::from_secs_f64(soonest + (latest - soonest) * prompt * prompt)
+            });
+            let called = SignedDuration::from_secs_f64((CALLED.0 + CALLED.1 * called) * 60.0);
+            let mailed = silent[nth].as_ref().and_then(|silent| silent.until(&entry.id));
+            let answer = if let Some(Part { does, after, .. }) = who.part(&entry.id, dispatch.event) {
+                match does {
+                    Does::Answers => Answer::After(after.unwrap_or(prompt)),
+                    Does::AnswersMail(contact) => Answer::AfterMail(contact.clone(), after.unwrap_or(called)),
+                    Does::Nothing => Answer::Never,
+                }
+            } else if never.contains(&entry.id) {
+                Answer::Never
+            } else if let Some(contact) = mailed {
+                Answer::AfterMail(contact.to_owned(), called)
+            } else {
+                Answer::After(prompt)
+            };
+            answers.insert(dispatch.event, answer);
+        }
+        drawn.insert(entry.id.clone(), Behaviour { person: person(&entry.kind, number), answers });
+    }
+    drawn
 }
 
-/// Who is silent at first about one event.
+/// Who of those who are not named is silent at first about one event.
 #[derive(Debug, Default)]
 struct Silent {
     never: BTreeSet<RecipientId>,
-    until_senior: BTreeSet<RecipientId>,
-    until_duty: BTreeSet<RecipientId>,
+    until: Vec<(String, BTreeSet<RecipientId>)>,
 }
 
 impl Silent {
-    fn draw(required: &[(RecipientId, String)], first: bool, lot: &mut StdRng) -> Self {
-        let mut left: Vec<&RecipientId> = required
-            .iter()
-            .map(|(id, _)| id)
-            .filter(|id| ![SILENT_DEPARTMENT, NEVER_SILENT].contains(&id.as_str()))
-            .collect();
+    fn draw(who: &Draw<'_>, dispatch: &Dispatch, rule: &Lot, lot: &mut StdRng) -> Self {
+        let required = who.required(dispatch);
+        let all = required.len();
+        let mut left: Vec<_> =
+            required.into_iter().filter(|id| who.part(id, dispatch.event).is_none()).collect();
         let mut take = |count: usize| -> BTreeSet<RecipientId> {
             let mut taken = BTreeSet::new();
             while taken.len() < count && !left.is_empty() {
@@ -110,28 +133,30 @@ impl Silent {
             }
             taken
         };
-        let (never, until_senior) = if first { (take(1), take(2)) } else { (take(0), take(1)) };
-        let share = if first { 14 } else { 40 };
-        let mut until_duty = take((required.len() / share).max(2));
-        if first {
-            until_duty.extend(
-                required.iter().map(|(id, _)| id).find(|id| id.as_str() == SILENT_DEPARTMENT).cloned(),
-            );
+        let never = take(rule.never.of(all));
+        let mut until: Vec<(String, BTreeSet<RecipientId>)> = Vec::new();
+        for step in dispatch.steps.iter().rev() {
+            let share = rule.once_mailed.get(&step.contact);
+            if let Some(share) = share.filter(|_| until.iter().all(|(contact, _)| *contact != step.contact)) {
+                until.push((step.contact.clone(), take(share.of(all))));
+            }
         }
-        Self { never, until_senior, until_duty }
+        Self { never, until }
     }
-}
 
-fn minutes(minutes: f64) -> SignedDuration {
-    SignedDuration::from_secs_f64(minutes * 60.0)
+    /// The contact that must be written to before somebody there answers.
+    fn until(&self, id: &RecipientId) -> Option<&str> {
+        self.until.iter().find(|(_, silent)| silent.contains(id)).map(|(contact, _)| contact.as_str())
+    }
 }
 
 /// A made-up person: a role and a number.
 fn person(kind: &str, number: usize) -> Person {
     let (name, role) = match kind {
-        "regulator" => ("Incident officer", "incident duty officer"),
+        "regulator" | "ombudsman" => ("Incident officer", "incident duty officer"),
         "government" | "devolved-government" => ("Resilience officer", "resilience duty officer"),
         "coastguard" => ("Watch officer", "operations watch officer"),
+        "operator" | "communications-provider" => ("Shift manager", "network operations shift manager"),
         _ => ("Supervisor", "control room supervisor"),
     };
     Person { name: format!("{name} {number} (invented)"), role: role.to_owned() }
@@ -142,56 +167,58 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::drill::{day::find, world::World};
 
-    fn required(count: usize) -> Vec<(RecipientId, String)> {
-        let forces = (0..count).map(|n| (RecipientId::new(&format!("r-{n}")).unwrap(), "fire".to_owned()));
-        [("ofcom", "regulator"), ("dsit", "government")]
-            .into_iter()
-            .map(|(id, kind)| (RecipientId::new(id).unwrap(), kind.to_owned()))
-            .chain(forces)
-            .collect()
+    fn world(synthetic: usize) -> World {
+        World::of(find("uk-2023").unwrap(), 180, synthetic).unwrap()
+    }
+
+    fn drawn(world: &World, seed: u64) -> BTreeMap<RecipientId, Behaviour> {
+        draw(&Draw { day: &world.day, document: &world.document }, seed)
     }
 
     #[test]
     fn the_same_seed_draws_the_same_day() {
-        assert_eq!(draw(&required(100), 2, 7), draw(&required(100), 2, 7));
-        assert_ne!(draw(&required(100), 2, 7), draw(&required(100), 2, 8));
+        let world = world(0);
+        assert_eq!(drawn(&world, 7), drawn(&world, 7));
+        assert_ne!(drawn(&world, 7), drawn(&world, 8));
+    }
+
+    #[test]
+    fn some_are_silent_at_first_the_department_among_them_and_one_never_answers() {
+        let event = |number| EventNumber::new(number).unwrap();
+        for (seed, synthetic) in [(1, 0), (2, 0), (3, 300), (25, 0), (u64::MAX, 7)] {
+            let world = world(synthetic);
+            let drawn = drawn(&world, seed);
+            let of = |id: &str, number| &drawn[&RecipientId::new(id).unwrap()].answers[&event(number)];
+            assert!(matches!(of("dsit", 1), Answer::AfterMail(contact, _) if contact == "duty"));
+            assert!(matches!((of("ofcom", 1), of("ofcom", 2)), (Answer::After(_), Answer::After(_))));
+            for number in 1..=2 {
+                let of = |wanted: fn(&Answer) -> bool| {
+                    drawn.values().filter(|behaviour| wanted(&behaviour.answers[&event(number)])).count()
+                };
+                assert_eq!(of(|answer| *answer == Answer::Never), 1);
+                assert!(of(|answer| matches!(answer, Answer::AfterMail(..))) >= 3);
+                assert!(of(|answer| matches!(answer, Answer::After(_))) * 10 > drawn.len() * 8);
+            }
+        }
     }
 
     proptest! {
-        #[test]
-        fn some_are_silent_at_first_the_department_among_them_and_one_never_answers(
-            seed in any::<u64>(),
-            count in 20usize..500,
-        ) {
-            let drawn = draw(&required(count), 2, seed);
-            let is = |id: &str, nth: usize| drawn[&RecipientId::new(id).unwrap()].answers[nth];
-            prop_assert!(matches!(is("dsit", 0), Answer::AfterMail(Contacted::Duty, _)));
-            prop_assert!(matches!(is("ofcom", 0), Answer::After(_)));
-            for nth in 0..2 {
-                let of = |wanted: fn(&Answer) -> bool| {
-                    drawn.values().filter(|behaviour| wanted(&behaviour.answers[nth])).count()
-                };
-                prop_assert_eq!(of(|answer| *answer == Answer::Never), 1);
-                prop_assert!(of(|answer| matches!(answer, Answer::AfterMail(Contacted::Senior, _))) <= 2);
-                prop_assert!(of(|answer| matches!(answer, Answer::AfterMail(Contacted::Duty, _))) >= 1);
-                prop_assert!(of(|answer| matches!(answer, Answer::After(_))) * 10 > count * 7);
-            }
-        }
-
+        #![proptest_config(ProptestConfig::with_cases(16))]
         #[test]
         fn whoever_is_prompt_is_well_in_time_and_whoever_is_called_answers_before_the_next_step(
             seed in any::<u64>(),
         ) {
-            for behaviour in draw(&required(150), 2, seed).values() {
-                for answer in &behaviour.answers {
-                    let most = match answer {
+            static WORLD: std::sync::LazyLock<World> = std::sync::LazyLock::new(|| world(0));
+            for behaviour in drawn(&WORLD, seed).values() {
+                for answer in behaviour.answers.values() {
+                    let (delay, most) = match answer {
                         Answer::After(delay) => (delay, 12),
-                        Answer::AfterMail(Contacted::Duty, delay) => (delay, 10),
-                        Answer::AfterMail(Contacted::Senior, delay) => (delay, 7),
+                        Answer::AfterMail(_, delay) => (delay, 8),
                         Answer::Never => continue,
                     };
-                    prop_assert!(most.0.is_positive() && *most.0 <= SignedDuration::from_mins(most.1));
+                    prop_assert!(delay.is_positive() && *delay <= SignedDuration::from_mins(most));
                 }
             }
         }

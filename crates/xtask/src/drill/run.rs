@@ -1,34 +1,38 @@
 //! One drill from beginning to end.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::IsTerminal as _,
+    net::SocketAddr,
     sync::Mutex,
     time::{Duration, Instant},
 };
 
 use jiff::{SignedDuration, Timestamp};
-use tocsin_audit::Request;
+use tocsin_audit::{Evidence, Request};
 use tocsin_ledger::Follow;
-use tocsin_protocol::IncidentId;
+use tocsin_protocol::RecipientId;
+use tocsin_scenario::Fate;
 use tokio::task::JoinHandle;
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Options,
+    Options, cast,
     cast::Cast,
-    clock::{Clock, bst},
+    clock::Clock,
     closing::Closing,
     compare::comparison,
-    day::{BEGAN, CALLS_UNSUCCESSFUL, HAPPENINGS, INCIDENT, moment, stretches},
+    day::{Day, find},
+    ends::Held,
     front::Front,
     leave::{a_mail, files, shown, write},
     measured,
     operator::Operator,
+    paint::Paint,
     parts::{Home, Parts},
     progress::{Line, Progress, Tone},
     screen::Screen,
-    split::split,
     verdict::{Known, against},
     view::{self, span},
     world::{World, again},
@@ -41,6 +45,10 @@ const BREATH: SignedDuration = SignedDuration::from_millis(200);
 const FRAME: Duration = Duration::from_millis(100);
 /// How long what is under way at the end may take.
 const SETTLING: Duration = Duration::from_secs(15);
+
+/// What is left out is told from this length on.
+const WORTH_TELLING: SignedDuration = SignedDuration::from_mins(2);
+
 /// Runs a drill.
 ///
 /// # Errors
@@ -106,6 +114,38 @@ fn interrupted() -> Result<impl Future<Output = ()>, Error> {
     })
 }
 
+/// What is settled before anything runs.
+struct Setting {
+    day: Day,
+    cast: Cast,
+    seed: u64,
+    /// Where nobody reads what is sent.
+    retired: BTreeSet<String>,
+    /// Where no mail is taken.
+    refused: BTreeSet<String>,
+    /// The calls lost, where they are split, and who serves those areas.
+    shares: Option<(u64, BTreeSet<RecipientId>)>,
+    /// To whom a mail goes that is worth a look.
+    looked_at: Option<String>,
+}
+
+impl Setting {
+    fn of(world: &World, options: &Options) -> Result<Self, Error> {
+        let (day, document) = (world.day.clone(), &world.document);
+        let seed = options.seed.unwrap_or(day.scenario.seed);
+        let addresses = |fate| cast::mailboxes(&day, document, fate).into_iter().collect();
+        Ok(Self {
+            cast: Cast::of(&day, document, seed),
+            retired: addresses(Fate::Retired),
+            refused: addresses(Fate::Refused),
+            shares: cast::shares(&day, document, &world.populations()?),
+            looked_at: cast::worth_a_look(&day, document),
+            seed,
+            day,
+        })
+    }
+}
+
 async fn drill(
     options: &Options,
     binary: std::path::PathBuf,
@@ -113,18 +153,20 @@ async fn drill(
     begun: Instant,
 ) -> Result<Played, Error> {
     let mut screen = Screen::open();
-    let world = World::load(options.speed(), options.recipients)?;
-    let cast = Cast::of(&world, options)?;
+    let scenario = find(options.scenario())?;
+    let speed = options.speed(scenario.scenario.speed);
+    let world = World::of(scenario, speed, options.recipients)?;
+    let setting = Setting::of(&world, options)?;
+    let Setting { day, cast, seed, .. } = &setting;
     let mut progress = Progress::of(&world.document);
-    let by_area = split(CALLS_UNSUCCESSFUL, &world.populations());
+    let populations = world.populations()?;
     let publisher = again(&world.publisher)?;
-    let agency = cast.agency(&world.document)?;
-    for line in opening(options, &world, &cast) {
+    let agency = cast.agency(day, &world.document)?;
+    for line in opening(&world, cast, *seed) {
         println!("{line}");
     }
     let starting = Instant::now();
-    let mut parts =
-        Parts::start(binary, home, world, cast.people.clone(), (options.speed(), options.secure)).await?;
+    let mut parts = Parts::start(binary, home, world, cast.people.clone(), options.secure).await?;
     let front = parts.console(home, agency).await?;
     println!("Everything is ready after {:.1} s.", starting.elapsed().as_secs_f64());
     for line in front.lines() {
@@ -136,83 +178,121 @@ async fn drill(
     }
     println!("The day begins.\n");
 
-    let clock = Clock::new(Timestamp::now() + BREATH, options.speed(), &stretches()?);
+    let clock = Clock::new(Timestamp::now() + BREATH, speed, &day.stretches(), day.zone.clone());
     let operator = Operator {
         connection: parts.connection(&publisher)?,
         home: home.clone(),
         key: publisher,
         clock: clock.clone(),
-        by_area,
+        day: day.clone(),
+        populations,
     };
     let mut conductor = Spawned(tokio::spawn(operator.work()));
     let follower = parts.auditor().await?;
     let follow = follower.follow().await.map_err(|why| Error::part("follow both streams", why))?;
-    let mut watch = Watch { follow, clock: &clock, last: Vec::new(), left_out: 0 };
+    let began_at = day.scenario.began_at;
+    let mut watch = Watch { follow, clock: &clock, last: Vec::new(), left_out: 0, began_at, begun: false };
     let pressed = watch.until_over(&mut progress, &mut screen, &mut parts, &mut conductor.0).await?;
     screen.clear();
 
-    let incident = IncidentId::new(INCIDENT).map_err(|why| Error::part("name the incident", why))?;
-    let evidence = tocsin_audit::read(&parts.ledger, Some(&incident))
+    let evidence = tocsin_audit::read(&parts.ledger, Some(&day.scenario.incident))
         .await
         .map_err(|why| Error::part("read both streams for the report", why))?;
-    let told =
-        |request| evidence.report(&incident, request).map_err(|why| Error::part("compute the report", why));
-    let as_of = Some(Timestamp::now());
-    let mut clock = clock;
-    let first = told(Request::default())?;
-    if let Some(began_at) = first.incident.began_at {
-        clock.anchor(began_at, moment(BEGAN)?);
-    }
-    for (event, happening) in first.events.iter().zip(&HAPPENINGS) {
-        clock.anchor(event.published_at, happening.at()?);
-    }
-    let comparison = comparison(&told(Request { as_of, ..Request::default() })?, &clock, options.seed)?;
-    let report = told(Request { as_of, comparison: Some(comparison.clone()), only: None })?;
     let known = Known {
-        recipients: cast.recipients,
+        events: day.scenario.events.len(),
+        recipients: cast.owed,
         never: cast.never(),
         desks: parts.notes.read(),
-        calls: CALLS_UNSUCCESSFUL,
-        split_over: cast.forces.clone(),
+        shares: setting.shares.clone(),
+        silence: cast.silence(),
+        refused: setting.refused.clone(),
         mails: parts.sink.counts().mails,
         files: files(&home.mail())?,
     };
-    let one = a_mail(&home.mail())?;
     let held = if options.hold {
         Some((parts, front))
     } else {
         parts.stop().await?;
         None
     };
-
-    let view = clock.view();
-    write(home, &report, &view)?;
-    println!("{}", tocsin_audit::render::table(&report, &view));
-    let against = against(&report, &known);
-    let measures = measured::of(&report, &pressed);
-    let closing = Closing {
-        report: &report,
-        clock: &clock,
-        measures: &measures,
-        comparison: &comparison,
-        against: &against,
-        seed: options.seed,
-        synthetic: options.recipients,
-        overtaken: cast.overtaken(&report),
-        mails: (known.mails, one),
-        place: shown(&home.0),
+    let over = Over {
+        options,
+        home,
+        setting: &setting,
+        pressed: &pressed,
+        known: &known,
         held: held.as_ref().map(|(_, front)| front.address),
-        took: SignedDuration::from_secs_f64(begun.elapsed().as_secs_f64()),
+        begun,
     };
-    for line in closing.lines(screen.paint()) {
-        println!("{line}");
-    }
-    let passed = if against.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::told(format!("the drill did not pass: see above, and {}", shown(&home.log()))))
-    };
+    let passed = over.tell(&evidence, clock, screen.paint())?;
     Ok(Played { passed, held })
+}
+
+/// A day that is over.
+struct Over<'a> {
+    options: &'a Options,
+    home: &'a Home,
+    setting: &'a Setting,
+    /// How long each event took from the key pressed to the bus.
+    pressed: &'a [SignedDuration],
+    known: &'a Known,
+    /// Where the console still is.
+    held: Option<SocketAddr>,
+    begun: Instant,
+}
+
+impl Over<'_> {
+    /// Leaves the report, tells how it went, and says whether it passed.
+    fn tell(&self, evidence: &Evidence, mut clock: Clock, paint: Paint) -> Result<Result<(), Error>, Error> {
+        let Setting { day, cast, seed, retired, looked_at, .. } = self.setting;
+        let told = |request| {
+            let report = evidence.report(&day.scenario.incident, request);
+            report.map_err(|why| Error::part("compute the report", why))
+        };
+        let as_of = Some(Timestamp::now());
+        let first = told(Request::default())?;
+        if let Some(began_at) = first.incident.began_at {
+            clock.anchor(began_at, day.scenario.began_at);
+        }
+        for (event, happening) in first.events.iter().zip(&day.scenario.events) {
+            clock.anchor(event.published_at, happening.at);
+        }
+        let comparison = comparison(&told(Request { as_of, ..Request::default() })?, day, &clock, *seed);
+        let report = told(Request { as_of, comparison: Some(comparison.clone()), only: None })?;
+        let view = clock.view(&day.date());
+        write(self.home, &report, &view)?;
+        println!("{}", tocsin_audit::render::table(&report, &view));
+
+        let overtaken = cast.overtaken(&report);
+        let own_lots = *seed == day.scenario.seed && self.options.recipients == 0;
+        let endings =
+            Held { day, clock: &clock, report: &report, overtaken: &overtaken, retired, own_lots }.endings();
+        let mut against = against(&report, self.known);
+        let untold = endings.iter().filter(|ending| ending.came.is_err());
+        against.extend(untold.map(|ending| format!("it did not end as told: {}", ending.says)));
+        let closing = Closing {
+            day,
+            scenario: self.options.scenario.as_deref(),
+            endings: &endings,
+            report: &report,
+            clock: &clock,
+            measures: &measured::of(&report, self.pressed),
+            comparison: &comparison,
+            against: &against,
+            seed: *seed,
+            synthetic: self.options.recipients,
+            overtaken: overtaken.len(),
+            mails: (self.known.mails, a_mail(&self.home.mail(), looked_at.as_deref())?),
+            place: shown(&self.home.0),
+            held: self.held,
+            took: SignedDuration::from_secs_f64(self.begun.elapsed().as_secs_f64()),
+        };
+        for line in closing.lines(paint) {
+            println!("{line}");
+        }
+        let why = || format!("the drill did not pass: see above, and {}", shown(&self.home.log()));
+        Ok(if against.is_empty() { Ok(()) } else { Err(Error::told(why())) })
+    }
 }
 
 /// Waits for the enter key. The thread that reads it is left behind when the drill is interrupted: it ends with the process.
@@ -227,32 +307,34 @@ async fn entered() {
 }
 
 /// What is about to happen.
-fn opening(options: &Options, world: &World, cast: &Cast) -> Vec<String> {
+fn opening(world: &World, cast: &Cast, seed: u64) -> Vec<String> {
+    let everybody = world.desks.len();
     let windows: Vec<_> = world
         .windows
         .iter()
         .map(|(then, here)| format!("{} here {:.1} s", span(*then), here.as_secs_f64()))
         .collect();
     vec![
-        "Tocsin drill: the day on which the UK's 999 failed, 25 June 2023, through the real parts."
-            .to_owned(),
+        format!("Tocsin drill: {}, through the real parts.", world.day.scenario.name),
         "  real parts: a nats-server of its own (every write forced to disk), router, notifier, console, an SMTP server, publisher"
             .to_owned(),
         format!(
-            "  and {} desks, each with its own key: {} must acknowledge, {} are informed",
-            cast.recipients,
-            cast.recipients - cast.informed,
-            cast.informed
+            "  and {everybody} desks, each with its own key: {} must acknowledge, {} are informed{}",
+            cast.required,
+            cast.owed - cast.required,
+            match everybody - cast.owed {
+                0 => String::new(),
+                n => format!(", {n} are not to hear of it"),
+            }
         ),
         format!(
             "  speed {}: a second here is {} of that day, and so the windows are shorter: {}",
-            options.speed(),
-            span(SignedDuration::from_secs(i64::from(options.speed()))),
+            world.speed,
+            span(SignedDuration::from_secs(i64::from(world.speed))),
             windows.join(", ")
         ),
         format!(
-            "  who is silent, and how fast the others answer, is drawn by lot (seed {}); no real person is named",
-            options.seed
+            "  who is silent, and how fast the others answer, is drawn by lot (seed {seed}); no real person is named"
         ),
         String::new(),
     ]
@@ -274,6 +356,9 @@ struct Watch<'a> {
     last: Vec<Line>,
     /// How many of the stretches that are left out have been told.
     left_out: usize,
+    /// When the failure began, and whether that has been told.
+    began_at: Timestamp,
+    begun: bool,
 }
 
 impl Watch<'_> {
@@ -312,18 +397,25 @@ impl Watch<'_> {
     }
 
     fn show(&mut self, progress: &mut Progress, screen: &mut Screen, now: Timestamp) {
-        for (at, (from, to)) in self.clock.left_out().enumerate().skip(self.left_out) {
+        if !self.begun && now >= self.clock.machine(self.began_at) {
+            self.begun = true;
+            let text = "the failure begins".to_owned();
+            progress.tell(self.clock.machine(self.began_at), Tone::Plain, text);
+        }
+        for (at, (from, to)) in self.clock.left_out().into_iter().enumerate().skip(self.left_out) {
             let goes_on = self.clock.machine(to);
             if now < goes_on {
                 break;
             }
             self.left_out = at + 1;
-            let format = if bst(from, "%d") == bst(to, "%d") { "%H:%M" } else { "%H:%M on %-d %B" };
-            let text = format!(
-                "nothing is due until {}: {} left out",
-                bst(to, format),
-                span(to.duration_since(from))
-            );
+            let left_out = to.duration_since(from);
+            if left_out < WORTH_TELLING {
+                continue;
+            }
+            let date = |day| self.clock.told(day, "%Y-%m-%d");
+            let format = if date(from) == date(to) { "%H:%M" } else { "%H:%M on %-d %B" };
+            let text =
+                format!("nothing is due until {}: {} left out", self.clock.told(to, format), span(left_out));
             progress.tell(goes_on, Tone::Plain, text);
         }
         let paint = screen.paint();

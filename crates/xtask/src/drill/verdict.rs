@@ -3,24 +3,28 @@
 
 use std::collections::BTreeSet;
 
-use tocsin_audit::{Problem, ProblemCode, RecipientReport, Report};
+use tocsin_audit::{Problem, ProblemCode, RecipientReport, Report, StepReport};
 use tocsin_protocol::{EventNumber, ReceiptMethod, RecipientId, Requirement};
 
-use super::{day::HAPPENINGS, desks::Noted};
+use super::desks::Noted;
 
 /// What the drill itself knows, without the ledger.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Known {
-    /// How many recipients the directory lists.
+    /// How many events the scenario has.
+    pub(crate) events: usize,
+    /// How many are owed any of them.
     pub(crate) recipients: usize,
     /// Who never answers.
     pub(crate) never: BTreeSet<RecipientId>,
     /// What the desks know.
     pub(crate) desks: Noted,
-    /// The calls lost, by the split that was published.
-    pub(crate) calls: u64,
-    /// Who serves the areas of that split, one each.
-    pub(crate) split_over: BTreeSet<RecipientId>,
+    /// The calls lost, where they were split over areas, and who serves those, one each.
+    pub(crate) shares: Option<(u64, BTreeSet<RecipientId>)>,
+    /// Whether anybody is silent, so that a mail is owed.
+    pub(crate) silence: bool,
+    /// The addresses at which no mail is taken.
+    pub(crate) refused: BTreeSet<String>,
     /// How many mails the SMTP server took.
     pub(crate) mails: u64,
     /// How many of them are on disk.
@@ -41,12 +45,16 @@ pub(crate) fn against(report: &Report, known: &Known) -> Vec<String> {
         format!("{} required recipients neither acknowledged in time nor were escalated to", totals.neither),
     );
     must(
-        report.events.len() == HAPPENINGS.len(),
-        format!("{} events were published, the report has {}", HAPPENINGS.len(), report.events.len()),
+        report.events.len() == known.events,
+        format!("{} events were published, the report has {}", known.events, report.events.len()),
     );
     must(
         report.recipients.len() == known.recipients,
-        format!("the directory has {} recipients, the report {}", known.recipients, report.recipients.len()),
+        format!(
+            "{} recipients are owed something, the report has {}",
+            known.recipients,
+            report.recipients.len()
+        ),
     );
     let (fewest, greatest) =
         (u64::from(totals.mails_accepted), u64::from(totals.mails_accepted + totals.mails_unknown));
@@ -58,15 +66,20 @@ pub(crate) fn against(report: &Report, known: &Known) -> Vec<String> {
         known.files == known.mails,
         format!("the SMTP server took {} mails, {} are on disk", known.mails, known.files),
     );
-    must(totals.mails_accepted > 0, "no mail went out".to_owned());
+    must(!known.silence || totals.mails_accepted > 0, "no mail went out".to_owned());
     for fault in &known.desks.faults {
         must(false, fault.clone());
     }
     desks(report, known, &mut must);
     never(report, known, &mut must);
-    calls(known, &mut must);
+    if let Some((calls, forces)) = &known.shares {
+        shares(*calls, forces, known, &mut must);
+    }
+    // A mailbox that the scenario has gone is to be told as gone.
+    let as_told = |text: &str| known.refused.iter().any(|address| text.contains(address.as_str()));
     for Problem { code, text, .. } in &report.problems {
-        must(!grave(*code), format!("the report finds: {text}"));
+        let holds = !grave(*code) || (*code == ProblemCode::Unreachable && as_told(text));
+        must(holds, format!("the report finds: {text}"));
     }
     against
 }
@@ -101,7 +114,8 @@ fn desks(report: &Report, known: &Known, must: &mut impl FnMut(bool, String)) {
     must(differ == 0, format!("desks and report differ on {differ} notices that were delivered"));
 }
 
-/// Who never answers was written to twice of each event that asks.
+/// Who never answers was written to at every step of each event that asks and that nothing lifted, as far as there is a
+/// mailbox.
 fn never(report: &Report, known: &Known, must: &mut impl FnMut(bool, String)) {
     for event in report.events.iter().filter(|event| event.acknowledge) {
         for row in event.recipients.iter().filter(|row| known.never.contains(&row.id)) {
@@ -109,13 +123,18 @@ fn never(report: &Report, known: &Known, must: &mut impl FnMut(bool, String)) {
             if by_a_visitor(row) {
                 continue;
             }
+            // What ended the incident later lifted nothing.
+            let in_time = |step: &&StepReport| {
+                step.stopped_by.as_ref().is_some_and(|stopped| stopped.published_at <= step.due_at)
+            };
+            let lifted = event.steps.iter().filter(in_time).count();
+            let refused = row.escalations.iter().filter(|mail| known.refused.contains(&mail.address)).count();
+            let steps = event.steps.len() - lifted - refused;
             must(
-                taken == event.steps.len() && row.requirement == Requirement::Required,
+                row.requirement != Requirement::Required || taken == steps,
                 format!(
-                    "{} never answers: of event {} it is owed {} mails, {taken} were taken",
-                    row.id,
-                    event.event,
-                    event.steps.len()
+                    "{} never answers: of event {} it is owed {steps} mails, {taken} were taken",
+                    row.id, event.event
                 ),
             );
         }
@@ -123,23 +142,15 @@ fn never(report: &Report, known: &Known, must: &mut impl FnMut(bool, String)) {
 }
 
 /// Whether somebody who watches the drill has acknowledged for them: the drill itself knows nothing of that.
-fn by_a_visitor(row: &RecipientReport) -> bool {
+pub(crate) fn by_a_visitor(row: &RecipientReport) -> bool {
     matches!(row.acknowledged_method, Some(ReceiptMethod::Page | ReceiptMethod::Link))
 }
 
 /// Each force was told its own share of the calls lost, and the shares are the whole.
-fn calls(known: &Known, must: &mut impl FnMut(bool, String)) {
-    let told: u64 = known
-        .desks
-        .calls_here
-        .iter()
-        .filter(|(id, _)| known.split_over.contains(*id))
-        .map(|(_, calls)| calls)
-        .sum();
-    must(
-        told == known.calls,
-        format!("{} calls were lost, the notices to the forces add up to {told}", known.calls),
-    );
+fn shares(lost: u64, forces: &BTreeSet<RecipientId>, known: &Known, must: &mut impl FnMut(bool, String)) {
+    let told: u64 =
+        known.desks.calls_here.iter().filter(|(id, _)| forces.contains(*id)).map(|(_, calls)| calls).sum();
+    must(told == lost, format!("{lost} calls were lost, the notices to the forces add up to {told}"));
 }
 
 /// A drill in which nothing goes wrong has none of these.
@@ -161,8 +172,8 @@ mod tests {
             row.acknowledged_method = row.acknowledged_method.map(|_| ReceiptMethod::Desk);
         }
         let first = report.events[0].clone();
-        report.events = (1..=HAPPENINGS.len())
-            .map(|number| {
+        report.events = (1..=5)
+            .map(|number: u32| {
                 let mut event = first.clone();
                 event.event = number.to_string().parse().unwrap();
                 event.acknowledge = number == 1;
@@ -185,11 +196,13 @@ mod tests {
         desks.calls_here.insert("pol-west-mercia".parse().unwrap(), 30);
         desks.calls_here.insert("ofcom".parse().unwrap(), 30);
         let known = Known {
+            events: 5,
             recipients: 2,
             never: BTreeSet::new(),
             desks,
-            calls: 30,
-            split_over: ["pol-west-mercia".parse().unwrap()].into(),
+            shares: Some((30, ["pol-west-mercia".parse().unwrap()].into())),
+            silence: true,
+            refused: BTreeSet::new(),
             mails: 1,
             files: 1,
         };
@@ -208,7 +221,7 @@ mod tests {
         let changes: &[(&str, Change)] = &[
             ("neither acknowledged in time nor", |report, _| report.totals.neither = 1),
             ("5 events were published, the report has 4", |report, _| drop(report.events.pop())),
-            ("the directory has 3 recipients", |_, known| known.recipients = 3),
+            ("3 recipients are owed something", |_, known| known.recipients = 3),
             ("took 2 mails, the report counts 1", |_, known| (known.mails, known.files) = (2, 2)),
             ("took 1 mails, 0 are on disk", |_, known| known.files = 0),
             ("no mail went out", |report, known| {
@@ -226,6 +239,17 @@ mod tests {
             ("ofcom never answers: of event 1 it is owed 1 mails, 0 were taken", |report, known| {
                 known.never.insert("ofcom".parse().unwrap());
                 report.events[0].recipients[1].escalations.clear();
+            }),
+            ("the report finds: nobody at gone@b.example", |report, known| {
+                known.refused.insert("gone@a.example".to_owned());
+                for address in ["gone@a.example", "gone@b.example"] {
+                    report.problems.push(Problem {
+                        code: ProblemCode::Unreachable,
+                        event: None,
+                        recipients: Vec::new(),
+                        text: format!("nobody at {address}"),
+                    });
+                }
             }),
             ("the report finds: no finding", |report, _| {
                 report.problems.push(Problem {

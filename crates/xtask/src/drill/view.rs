@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use tocsin_protocol::{EventNumber, Requirement};
 
 use super::{
-    clock::{Clock, bst},
+    clock::Clock,
     paint::{Ink, Paint},
     progress::{EventProgress, Line, Progress, StepProgress, Tone, milliseconds},
 };
@@ -31,7 +31,7 @@ pub(crate) fn frame(
     let mut lines = vec![
         format!(
             "{}  {}   {}",
-            paint.on(Ink::Strong, &bst(day, "%H:%M:%S BST, %A %-d %B 2023")),
+            paint.on(Ink::Strong, &clock.told(day, "%H:%M:%S %Z, %A %-d %B %Y")),
             paint.on(Ink::Late, "EXERCISE"),
             paint.on(Ink::Faint, &pace)
         ),
@@ -51,11 +51,15 @@ pub(crate) fn frame(
         lines.extend(kinds(progress, event, paint));
         let (mails, word) = (progress.mails, |count| if count == 1 { "mail" } else { "mails" });
         lines.push(format!(
-            "  {:<22}{:>3} {} owed to silent recipients, {} taken by the relay",
+            "  {:<22}{:>3} {} owed to silent recipients, {} taken by the relay{}",
             "mail",
             mails.owed,
             word(mails.owed),
-            mails.accepted
+            mails.accepted,
+            match mails.given_up {
+                0 => String::new(),
+                n => format!(", {n} given up"),
+            }
         ));
     }
     lines.push(String::new());
@@ -72,18 +76,13 @@ pub(crate) fn line(line: &Line, clock: &Clock, paint: Paint) -> String {
         Tone::Bad => Ink::Bad,
         Tone::Plain => Ink::Plain,
     };
-    let at = line.at.map(|at| clock.day(at)).map_or_else(String::new, day_time);
+    let at = line.at.map(|at| clock.day(at)).map_or_else(String::new, |day| clock.hour(day));
     format!("{}  {}", paint.on(Ink::Faint, &format!("{at:>5}")), paint.on(ink, &line.text))
-}
-
-/// A time of day, with its date where it is not the first.
-pub(crate) fn day_time(day: Timestamp) -> String {
-    bst(day, if bst(day, "%d") == "25" { "%H:%M" } else { "%-d %b %H:%M" })
 }
 
 /// An event, and how far its notices have come.
 fn told(number: EventNumber, event: &EventProgress, clock: &Clock, paint: Paint) -> Vec<String> {
-    let at = day_time(clock.day(event.published_at));
+    let at = clock.hour(clock.day(event.published_at));
     let since = |at: Option<Timestamp>| {
         at.map_or_else(|| "...".to_owned(), |at| milliseconds(event.published_at, at))
     };
@@ -122,10 +121,11 @@ fn window(
     paint: Paint,
 ) -> String {
     let name = format!("window {} of event {number}", step.step);
-    let closes = bst(clock.day(step.due_at), "%H:%M");
+    let closes = clock.told(clock.day(step.due_at), "%H:%M");
     let left = step.due_at.duration_since(now);
     if step.found_at.is_some() {
         let found = match step.silent {
+            0 if step.lifted => "closed: a later event had lifted it".to_owned(),
             0 => paint.on(Ink::Good, "closed: nobody was silent"),
             silent => paint
                 .on(Ink::Bad, &format!("closed: {silent} silent, the {} contacts written to", step.contact)),
@@ -224,16 +224,16 @@ mod tests {
     use console::{measure_text_width, strip_ansi_codes};
 
     use super::*;
-    use crate::drill::{
-        clock::Stretch,
-        progress::tests::{Told, time},
-    };
+    use jiff::tz::TimeZone;
+    use tocsin_scenario::Stretch;
+
+    use crate::drill::progress::tests::{Told, time};
 
     /// The day begins with the event, 180 times as fast.
     fn clock() -> Clock {
         let day = |text: &str| text.parse().unwrap();
         let stretch = Stretch { from: day("2023-06-25T05:24:00Z"), to: day("2023-06-25T06:04:00Z") };
-        Clock::new(time(0), 180, &[stretch])
+        Clock::new(time(0), 180, &[stretch], TimeZone::get("Europe/London").unwrap())
     }
 
     fn shown(told: &mut Told, at: i64, paint: bool) -> Vec<String> {

@@ -57,7 +57,7 @@ enum Step {
     Doc,
     /// The commands of README.md, as a reader would paste them.
     Readme,
-    /// The drill, once.
+    /// The drill, once; the other scenarios at once, as fast as they can be played.
     Drill,
     /// Every part of the bench, small: that they work, not how fast.
     Bench,
@@ -168,7 +168,12 @@ impl Step {
                 pass(cargo(&["build", "--locked", "--package", "xtask", "--package", "tocsin"]))?;
                 readme::run(&place::target().join("debug"))
             }
-            Self::Drill => pass(cargo(&["xtask", "drill"])),
+            Self::Drill => {
+                pass(cargo(&["xtask", "drill"]))?;
+                // The others as fast as their windows allow.
+                pass(cargo(&["xtask", "drill", "--scenario", "west-mercia", "--speed", "900"]))?;
+                pass(cargo(&["xtask", "drill", "--scenario", "optus-2025", "--speed", "900"]))
+            }
             Self::Bench => pass(cargo(&["xtask", "bench", "--quick"])),
         }
     }

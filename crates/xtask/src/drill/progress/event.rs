@@ -45,8 +45,10 @@ pub(crate) struct StepProgress {
     pub(crate) closed_at: Option<Timestamp>,
     /// When the finding was written.
     pub(crate) found_at: Option<Timestamp>,
-    /// How many it found silent.
+    /// How many it found silent, and who are written to.
     pub(crate) silent: usize,
+    /// Whether a later event had ended the incident, so that nobody is written to.
+    pub(crate) lifted: bool,
 }
 
 /// How far a mail has come.
@@ -54,6 +56,8 @@ pub(crate) struct StepProgress {
 pub(crate) struct MailProgress {
     /// When a relay took it.
     pub(crate) accepted_at: Option<Timestamp>,
+    /// Whether no relay will: there is no such mailbox, or nobody needs it any more.
+    pub(crate) given_up: bool,
 }
 
 impl EventProgress {
@@ -87,6 +91,7 @@ impl EventProgress {
                 closed_at: None,
                 found_at: None,
                 silent: 0,
+                lifted: false,
             })
             .collect();
     }

@@ -46,6 +46,8 @@ pub(crate) struct Mails {
     pub(crate) owed: usize,
     /// Taken by a relay.
     pub(crate) accepted: usize,
+    /// Given up: no relay will take it.
+    pub(crate) given_up: usize,
 }
 
 /// One line of what happened.
@@ -135,7 +137,10 @@ impl Progress {
             Subject::Finding { event, step, .. } => self.found(event, step, entry),
             Subject::Escalation { recipient, event, step, .. } => {
                 let Some(progress) = self.events.get_mut(&event) else { return };
-                progress.mails.entry((step, recipient)).or_insert(MailProgress { accepted_at: None });
+                progress
+                    .mails
+                    .entry((step, recipient))
+                    .or_insert(MailProgress { accepted_at: None, given_up: false });
                 self.mails.owed += 1;
             }
             Subject::Attempt { recipient, event, step, phase: AttemptPhase::Ended, .. } => {
@@ -202,6 +207,14 @@ impl Progress {
         let Ok(finding) = from_body::<Finding>("finding", &entry.body) else { return };
         let Some(progress) = self.step(number, step) else { return };
         progress.found_at = Some(entry.time);
+        if let Some(stopped) = &finding.stopped_by {
+            progress.lifted = true;
+            let text = format!(
+                "window {step} of event {number} closes: event {}, {}, had lifted it",
+                stopped.event, stopped.kind
+            );
+            return self.tell(finding.due_at, Tone::Plain, text);
+        }
         progress.silent = finding.silent.len();
         let took = milliseconds(finding.due_at, entry.time);
         let (tone, who) = if finding.silent.is_empty() {
@@ -219,12 +232,18 @@ impl Progress {
 
     fn attempted(&mut self, recipient: &RecipientId, number: EventNumber, step: StepNumber, entry: &Entry) {
         let Ok(ended) = from_body::<AttemptEnded>("attempt", &entry.body) else { return };
+        let known = self.events.get_mut(&number);
         if ended.outcome != Outcome::Accepted {
+            let over = matches!(ended.outcome, Outcome::Permanent | Outcome::StoodDown);
+            let mail = known.and_then(|event| event.mails.get_mut(&(step, recipient.clone())));
+            if over && mail.is_some_and(|mail| !std::mem::replace(&mut mail.given_up, true)) {
+                self.mails.given_up += 1;
+            }
             let name = self.name(recipient).to_owned();
             self.tell(entry.time, Tone::Bad, format!("mail to {name}: {}", ended.reply));
             return;
         }
-        let Some(event) = self.events.get_mut(&number) else { return };
+        let Some(event) = known else { return };
         let Some(mail) = event.mails.get_mut(&(step, recipient.clone())) else { return };
         if mail.accepted_at.replace(entry.time).is_none() {
             self.mails.accepted += 1;
@@ -260,7 +279,7 @@ impl Progress {
             event.owed() > 0
                 && event.delivered.len() == event.owed()
                 && event.steps.iter().all(|step| step.found_at.is_some())
-        }) && self.mails.owed == self.mails.accepted
+        }) && self.mails.owed == self.mails.accepted + self.mails.given_up
     }
 
     /// Tells what the machine did.

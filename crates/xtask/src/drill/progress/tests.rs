@@ -167,7 +167,7 @@ fn who_is_silent_is_written_to_and_may_be_late() {
     told.window_1(&["fire-b", "fire-c"])
         .mailed(5_030, "fire-b", "temporary")
         .mailed(5_040, "fire-b", "accepted");
-    assert_eq!(told.progress.mails, Mails { owed: 2, accepted: 1 });
+    assert_eq!(told.progress.mails, Mails { owed: 2, accepted: 1, given_up: 0 });
     told.mailed(5_050, "fire-c", "accepted").acknowledges(6_000, "fire-c");
     insta::assert_snapshot!(told.news().join("\n"));
     let counts = told.progress.asking().unwrap().1.counts(|_| true);
