@@ -19,3 +19,4 @@ mod reports;
 mod restored;
 mod strangers;
 mod tampered;
+mod watching;

@@ -226,6 +226,16 @@ impl World {
         self.program("notifier", &["notifier", "--config", file.to_str().unwrap()])
     }
 
+    /// A watcher as a process of the real program.
+    pub fn watch(&self, arguments: &[&str]) -> Program {
+        self.program("watch", &[&["watch"], arguments].concat())
+    }
+
+    /// Where what the test needs on disk may stand.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     fn program(&self, name: &str, arguments: &[&str]) -> Program {
         let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
         let login = self.login(SERVICES).map(|seed| {

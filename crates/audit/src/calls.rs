@@ -11,14 +11,14 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tocsin_protocol::{
-    Contact, EventKind, EventNumber, IncidentId, Outcome, PublisherId, RecipientId, Status, Timestamp,
+    EventKind, EventNumber, IncidentId, Outcome, PublisherId, RecipientId, Status, Timestamp,
 };
 
 use crate::{
     compute::mails,
     facts::{Dispatched, Facts},
     judge::{self, Window},
-    register::Register,
+    register::{Register, Who},
     report::{EscalationReport, StreamRead},
 };
 
@@ -107,9 +107,9 @@ pub struct Unanswered {
 /// A telephone number and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallNumber {
-    /// The contact's word in the directory: `duty`, `senior`.
+    /// The contact's word in the directory, such as `duty` or `senior`, or which control room it is.
     pub contact: String,
-    /// The role that answers.
+    /// The role that answers, or the control room's name.
     pub role: String,
     /// The number as dialled; absent where the directory has none.
     pub phone: Option<String>,
@@ -213,7 +213,7 @@ fn of_incident(
         .events
         .iter()
         .rev()
-        .find(|(_, said)| is_over(said.fact.event.kind))
+        .find(|(_, said)| said.fact.event.kind.lifts_duties())
         .map_or(EventNumber::FIRST, |(number, _)| *number);
     let mut silent: BTreeMap<&RecipientId, (Vec<Unanswered>, &Dispatched)> = BTreeMap::new();
     for (number, dispatched) in facts.dispatches.range(from..) {
@@ -264,7 +264,7 @@ fn of_incident(
                 window_closed: unanswered.iter().any(|one| one.closed),
                 mail: mails.iter().map(MailFate::of).max().unwrap_or(MailFate::NoneOwed),
                 mails,
-                numbers: who.map(|who| numbers(&who.contacts)).unwrap_or_default(),
+                numbers: who.map(numbers).unwrap_or_default(),
                 unanswered,
             };
             Some((who.map_or(usize::MAX, |who| who.place), entry))
@@ -272,20 +272,19 @@ fn of_incident(
         .collect()
 }
 
-fn is_over(kind: EventKind) -> bool {
-    matches!(kind, EventKind::Resolved | EventKind::Cancelled)
-}
-
-fn numbers(contacts: &BTreeMap<String, Contact>) -> Vec<CallNumber> {
-    let mut numbers: Vec<CallNumber> = contacts
-        .iter()
-        .map(|(word, contact)| CallNumber {
-            contact: word.clone(),
-            role: contact.role.clone(),
-            phone: contact.phone.clone(),
-        })
-        .collect();
-    // Those that can be dialled first; otherwise in the order of their words, in which duty comes before senior.
+fn numbers(who: &Who) -> Vec<CallNumber> {
+    let rooms = who.control_rooms.iter().map(|room| CallNumber {
+        contact: format!("control room {}", room.id),
+        role: room.name.clone(),
+        phone: Some(room.critical_contact_number.clone()),
+    });
+    let contacts = who.contacts.iter().map(|(word, contact)| CallNumber {
+        contact: word.clone(),
+        role: contact.role.clone(),
+        phone: contact.phone.clone(),
+    });
+    let mut numbers: Vec<CallNumber> = rooms.chain(contacts).collect();
+    // Those that can be dialled first, control rooms before all; otherwise in the order of their words, in which duty comes before senior.
     numbers.sort_by_key(|number| number.phone.is_none());
     numbers
 }

@@ -42,6 +42,12 @@ pub enum Error {
     /// The streams could not be read.
     #[error("the streams could not be read for the report: {0}")]
     Ledger(#[from] tocsin_ledger::Error),
+    /// The bus did not answer.
+    #[error("no answer within {waited:?}: see that nats-server runs there, and NATS_URL")]
+    Silent {
+        /// How long it was waited for.
+        waited: std::time::Duration,
+    },
     /// A report could not be rendered.
     #[error("the report of {what} could not be written as {form}: {why}")]
     Render {

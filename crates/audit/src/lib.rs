@@ -11,8 +11,8 @@
 //! A [`Bundle`] carries the entries to where there is no bus, and [`verify()`] says there what is proven of them, what is
 //! missing, and which was altered, trusting nobody who made it.
 //!
-//! It may touch the bus through `tocsin-ledger`, in [`read`], [`read_entries`], [`read_covered`] and [`Reporter`] alone and only to read; everything else here is
-//! pure. Nothing is written, and no clock is read but by the [`Reporter`].
+//! It may touch the bus through `tocsin-ledger`, in [`read`], [`read_entries`], [`read_covered`] and [`Reporter`] and [`Watcher`] alone and only to read; everything else here is
+//! pure. Nothing is written, and no clock is read but by the [`Reporter`] and the [`Watcher`].
 
 mod bundle;
 mod calls;
@@ -34,6 +34,7 @@ mod report;
 mod reporter;
 mod timeliness;
 mod verify;
+mod watch;
 mod words;
 
 pub use bundle::{BUNDLE_VERSION, Bundle, FILE_MAX, LINE_MAX, Link, Proven};
@@ -47,3 +48,4 @@ pub use read::{read, read_covered, read_entries};
 pub use report::*;
 pub use reporter::{Asked, Made, Reporter, Whose, Written};
 pub use verify::{Fault, FaultCode, Standing, Told, ToldFault, ToldIncident, Verdict, verify};
+pub use watch::{Alarm, AlarmCode, AlarmState, Bell, Limits, Lookout, Rung, Watcher};

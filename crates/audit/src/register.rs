@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tocsin_duty::Directory;
-use tocsin_protocol::{Contact, DirectoryDocument, RecipientId};
+use tocsin_protocol::{Contact, ControlRoom, DirectoryDocument, RecipientId};
 
 /// One version of the directory, as far as a report needs it.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(crate) struct Who {
     pub(crate) kind: String,
     /// How its roles are reached, by their words in policies.
     pub(crate) contacts: BTreeMap<String, Contact>,
+    /// Where it takes calls, each with its critical contact number.
+    pub(crate) control_rooms: Vec<ControlRoom>,
 }
 
 impl Register {
@@ -34,6 +36,7 @@ impl Register {
                 name: recipient.name.clone(),
                 kind: recipient.kind.clone(),
                 contacts: recipient.contacts.clone(),
+                control_rooms: recipient.control_rooms.clone(),
             };
             (recipient.id.clone(), who)
         });

@@ -11,6 +11,8 @@ mod kept;
 #[path = "judged/operator.rs"]
 mod operator;
 mod support;
+#[path = "watch/mod.rs"]
+mod watch;
 
 use support::{World, id, minutes, number, seconds, start};
 use tocsin_audit::{ProblemCode, RecipientReport, Report, Request, State};

@@ -93,6 +93,8 @@
 
   const touch = document.getElementById("touch");
   const touchWords = touch.querySelector("p");
+  const failing = document.getElementById("failing");
+  const failingWords = failing?.querySelector("span");
   let deaf = touchWords.textContent;
   let heard = performance.now();
   const lostWords = (since) =>
@@ -130,6 +132,8 @@
       heard = performance.now();
       base = Date.parse(beat.now) - heard;
       deaf = beat.deaf;
+      if (failing && failingWords.textContent !== beat.failing) failingWords.textContent = beat.failing;
+      if (failing) failing.hidden = beat.failing === "";
       warn();
     });
     source.addEventListener("patch", (event) => {

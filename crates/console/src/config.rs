@@ -45,6 +45,10 @@ pub struct Config {
     /// The telephone on which an acknowledgement is taken down by a person, at any hour.
     #[serde(default)]
     pub phone: Option<String>,
+    /// How long a mail to a silent recipient may be owed until a relay has taken it: then every page of an operator or
+    /// regulator says that escalation fails.
+    #[serde(default = "mail")]
+    pub mail_within: SignedDuration,
     /// The seed files (mode 600) of the publishers whose duty managers publish here. Left out: nobody does.
     #[serde(default)]
     pub publishers: BTreeMap<PublisherId, PathBuf>,
@@ -66,6 +70,7 @@ impl Config {
             proxies: Vec::new(),
             key: None,
             phone: None,
+            mail_within: mail(),
             publishers: BTreeMap::new(),
             spool: spool(),
         }
@@ -78,6 +83,10 @@ fn loopback() -> SocketAddr {
 
 fn spool() -> PathBuf {
     PathBuf::from("spool")
+}
+
+fn mail() -> SignedDuration {
+    SignedDuration::from_mins(5)
 }
 
 fn shift() -> SignedDuration {

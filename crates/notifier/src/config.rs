@@ -1,6 +1,7 @@
 //! The notifier's configuration as it stands in a file, and what is left of it once it has been checked.
 
 mod domains;
+mod fate;
 #[cfg(test)]
 mod fuzz;
 mod link;

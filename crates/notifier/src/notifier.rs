@@ -52,6 +52,9 @@ impl Notifier {
     /// [`Error::Setting`] or [`Error::File`], with the field and what to write, when the configuration cannot be used.
     pub fn new(ledger: Ledger, config: &Config) -> Result<Self, Error> {
         let settings = config.check()?;
+        for warning in config.shared_fate() {
+            tracing::warn!("escalation shares fate: {warning}");
+        }
         let relays = settings.relays.iter().cloned().map(Relay::new).collect::<Result<_, _>>()?;
         Ok(Self { ledger, settings, relays, progress: Progress::default() })
     }

@@ -44,6 +44,18 @@ pub(crate) fn waits_for_the_bus() {
     say(&[State::Status("waiting for the bus")]);
 }
 
+/// A service that outlives its bus is at work as soon as it looks for it.
+pub(crate) fn at_work() {
+    say(&[State::Ready, State::Status("at work")]);
+}
+
+/// It gets on: told by its work itself, and not by a timer.
+pub(crate) fn still_there() {
+    if watchdog().is_some() {
+        say(&[State::Watchdog]);
+    }
+}
+
 async fn feed(mut watch: Watch, progress: Progress, serves: Option<SocketAddr>) {
     progress.until_ready().await;
     say(&[State::Ready, State::Status("at work")]);

@@ -17,7 +17,10 @@ use tokio::sync::watch;
 use super::topic::{Key, Patch, Topic};
 use crate::{
     app::App,
-    page::{frame::deaf_words, words::Zone},
+    page::{
+        frame::{deaf_words, failing_words},
+        words::Zone,
+    },
 };
 
 /// Changes within this time go to a page as one.
@@ -54,6 +57,8 @@ struct Beat {
     now: Timestamp,
     /// Why the page cannot be believed; empty when it can.
     deaf: String,
+    /// That escalation itself fails; empty when it does not.
+    failing: String,
 }
 
 impl Hub {
@@ -99,7 +104,7 @@ impl Hub {
     pub(crate) async fn run(app: App) {
         let mut changes = app.model().changes();
         let mut ears = app.model().ears();
-        let mut last_beat: Option<(Instant, String)> = None;
+        let mut last_beat: Option<(Instant, String, String)> = None;
         loop {
             tokio::select! {
                 come = changes.changed() => {
@@ -111,12 +116,13 @@ impl Hub {
                 heard = ears.changed() => {
                     if heard.is_err() { return }
                     let ear = *ears.borrow_and_update();
-                    let zone = Zone::of(&app.model().read());
-                    let deaf = deaf_words(ear.hearing, &zone);
-                    let due = last_beat.as_ref().is_none_or(|(at, was)| at.elapsed() >= BEAT_EVERY || *was != deaf);
+                    let (deaf, failing) = words(&app);
+                    let due = last_beat.as_ref().is_none_or(|(at, was, failed)| {
+                        at.elapsed() >= BEAT_EVERY || *was != deaf || failed.is_empty() != failing.is_empty()
+                    });
                     if due {
-                        app.live().beat.send_replace(beat(ear.now(), deaf.clone()));
-                        last_beat = Some((Instant::now(), deaf));
+                        app.live().beat.send_replace(beat(ear.now(), deaf.clone(), failing.clone()));
+                        last_beat = Some((Instant::now(), deaf, failing));
                     }
                 }
             }
@@ -138,8 +144,16 @@ impl Hub {
     }
 }
 
+/// Why no page can be believed, and that escalation fails; each empty where that is not so.
+pub(super) fn words(app: &App) -> (String, String) {
+    let ear = app.model().ear();
+    let state = app.model().read();
+    let failing = failing_words(&state, app.config().mail_within, ear.now());
+    (deaf_words(ear.hearing, &Zone::of(&state)), failing)
+}
+
 /// What a page hears from time to time.
-pub(super) fn beat(now: Timestamp, deaf: String) -> Bytes {
-    let data = serde_json::to_string(&Beat { now, deaf }).unwrap_or_default();
+pub(super) fn beat(now: Timestamp, deaf: String, failing: String) -> Bytes {
+    let data = serde_json::to_string(&Beat { now, deaf, failing }).unwrap_or_default();
     format!("event: beat\ndata: {data}\n\n").into()
 }

@@ -35,7 +35,7 @@ use self::{hub::Open, topic::Key};
 use crate::{
     app::App,
     model::Sight,
-    page::{absent, frame::deaf_words, words::Zone},
+    page::absent,
     session::{Sees, Visitor},
 };
 
@@ -168,10 +168,10 @@ impl Line {
     /// What it hears at once: how long to wait before it comes again, the time, and what it lacks.
     fn begin(&mut self) -> Bytes {
         let ear = self.app.model().ear();
-        let zone = Zone::of(&self.app.model().read());
+        let (deaf, failing) = hub::words(&self.app);
         // Spread, as all come again at the same time when a console restarts.
         let mut first = format!("retry: {}\n", rand::random_range(500..2_500)).into_bytes();
-        first.extend_from_slice(&hub::beat(ear.now(), deaf_words(ear.hearing, &zone)));
+        first.extend_from_slice(&hub::beat(ear.now(), deaf, failing));
         if self.is_astray() {
             first.extend_from_slice(b"event: reload\ndata: \n\n");
         } else if let Some((to, bytes)) = self.open.topic.since(self.last) {

@@ -1,6 +1,9 @@
 //! What is measured: kept up to date with every entry, so that asking costs no more than what is open now.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::RangeInclusive,
+};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -122,6 +125,8 @@ pub struct Measures {
     pub(super) unfound: BTreeMap<(IncidentId, EventNumber, StepNumber), Timestamp>,
     /// Mails that are owed.
     pub(super) mails: BTreeMap<MailKey, Waiting>,
+    /// Mails that a relay refused for good, as long as nobody there is known to have been reached otherwise.
+    refused: BTreeMap<MailKey, Waiting>,
     /// How each relay answered last.
     pub(super) answers: BTreeMap<String, (Timestamp, Outcome)>,
     /// When the oldest entry that no checkpoint can cover was stored.
@@ -149,6 +154,7 @@ impl Default for Measures {
             undispatched: BTreeMap::new(),
             unfound: BTreeMap::new(),
             mails: BTreeMap::new(),
+            refused: BTreeMap::new(),
             answers: BTreeMap::new(),
             unsigned_since: None,
             tests: BTreeMap::new(),
@@ -212,7 +218,9 @@ impl Measures {
             Subject::Receipt { recipient, incident: id, event, stage: ReceiptStage::Delivered } => {
                 self.delivered(recipient, incident, (id, event), at);
             }
-            Subject::Receipt { recipient, event, stage: ReceiptStage::Acknowledged, .. } => {
+            Subject::Receipt { recipient, incident: id, event, stage: ReceiptStage::Acknowledged } => {
+                settle(&mut self.mails, (&recipient, &id), EventNumber::FIRST..=event);
+                settle(&mut self.refused, (&recipient, &id), EventNumber::FIRST..=event);
                 let standing = incident.standing(&recipient);
                 let due_at = standing.and_then(|s| s.duty(event)).and_then(|duty| duty.asked);
                 if let Some((_, due_at)) = due_at {
@@ -228,8 +236,20 @@ impl Measures {
             }
             Subject::Attempt { recipient, incident: id, event, step, phase: AttemptPhase::Ended, .. } => {
                 let Ok(ended) = from_body::<AttemptEnded>("attempt", &entry.body) else { return };
-                if matches!(ended.outcome, Outcome::Accepted | Outcome::Permanent | Outcome::StoodDown) {
-                    self.mails.remove(&(recipient, id, event, step));
+                let key = (recipient, id, event, step);
+                match ended.outcome {
+                    Outcome::Permanent => {
+                        self.refused.extend(self.mails.remove(&key).map(|mail| (key, mail)));
+                    }
+                    Outcome::Accepted => {
+                        self.mails.remove(&key);
+                        // Somebody there was reached.
+                        settle(&mut self.refused, (&key.0, &key.1), event..=event);
+                    }
+                    Outcome::StoodDown => {
+                        self.mails.remove(&key);
+                    }
+                    Outcome::Temporary | Outcome::RelayFault | Outcome::Unknown => {}
                 }
                 self.attempt(status, &ended, at);
             }
@@ -245,6 +265,7 @@ impl Measures {
             self.open.insert(key.0.clone());
         } else {
             self.open.remove(&key.0);
+            self.refused.retain(|(_, of, ..), _| *of != key.0);
         }
         if said.dispatch.is_none() {
             self.undispatched.insert(key, at);
@@ -293,9 +314,53 @@ impl Measures {
         (self.undispatched.len() + self.unfound.len(), behind.max(SignedDuration::ZERO))
     }
 
+    /// Mails of incidents of this status that no relay has taken within so long, or that one refused for good: how many,
+    /// and since when the oldest is owed.
+    pub(crate) fn untaken(
+        &self,
+        status: Status,
+        within: SignedDuration,
+        now: Timestamp,
+    ) -> (usize, Option<Timestamp>) {
+        let late = self.mails.values().filter(|mail| now.duration_since(mail.since) > within);
+        let untaken: Vec<Timestamp> = late
+            .chain(self.refused.values())
+            .filter(|mail| mail.status == status)
+            .map(|mail| mail.since)
+            .collect();
+        (untaken.len(), untaken.into_iter().min())
+    }
+
+    /// The relays, where every one that was used failed last and a mail waits.
+    pub(crate) fn failing_relays(&self) -> Option<Vec<&str>> {
+        let fails = |outcome: &Outcome| {
+            matches!(outcome, Outcome::Temporary | Outcome::RelayFault | Outcome::Unknown)
+        };
+        let all_fail = !self.answers.is_empty() && self.answers.values().all(|(_, outcome)| fails(outcome));
+        (all_fail && !self.mails.is_empty()).then(|| self.answers.keys().map(String::as_str).collect())
+    }
+
     /// A recipient's kind as a label.
     pub(super) fn kind_word<'a>(&self, kind: &'a str) -> &'a str {
         self.kinds.word(kind)
+    }
+}
+
+/// Takes out what one recipient is owed of these events of an incident.
+fn settle(
+    mails: &mut BTreeMap<MailKey, Waiting>,
+    (recipient, incident): (&RecipientId, &IncidentId),
+    events: RangeInclusive<EventNumber>,
+) {
+    let from = (recipient.clone(), incident.clone(), *events.start(), StepNumber::FIRST);
+    let settled: Vec<MailKey> = mails
+        .range(from..)
+        .map(|(key, _)| key)
+        .take_while(|key| key.0 == *recipient && key.1 == *incident && key.2 <= *events.end())
+        .cloned()
+        .collect();
+    for key in settled {
+        mails.remove(&key);
     }
 }
 

@@ -58,6 +58,7 @@ pub(super) fn text(app: &App) -> Result<String, fmt::Error> {
         talk(&mut registry, &state.measures, ear.now());
         open(&mut registry, &state, ear.now());
         services(&mut registry, &state.measures, ear.now());
+        escalation(&mut registry, &state.measures, ear.now(), app.config().mail_within);
         tests(&mut registry, &state);
         desks(&mut registry, app, &state);
         streams(&mut registry, &state, &ear);
@@ -188,6 +189,27 @@ fn services(registry: &mut Registry, measures: &Measures, now: Timestamp) {
         "unsigned_seconds",
         "The age of the oldest entry that came after the last checkpoint",
         unsigned,
+    );
+}
+
+/// Whether escalation itself fails.
+fn escalation(registry: &mut Registry, measures: &Measures, now: Timestamp, within: SignedDuration) {
+    let untaken = Family::<OfStatus, Whole>::default();
+    for status in STATUSES {
+        let (many, _) = measures.untaken(status, within, now);
+        untaken.get_or_create(&OfStatus { status: status.as_str() }).set(count(many));
+    }
+    registry.register(
+        "escalations_untaken",
+        "Mails to silent recipients that no relay has taken within [console] mail_within, or that one refused for good",
+        untaken,
+    );
+    let failing = Whole::default();
+    failing.set(i64::from(measures.failing_relays().is_some()));
+    registry.register(
+        "relays_all_fail",
+        "1 while every relay that was used failed last and a mail waits",
+        failing,
     );
 }
 

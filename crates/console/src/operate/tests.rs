@@ -185,6 +185,8 @@ async fn everything_that_we_ship_alerts_and_pictures_for_is_measured() {
         "tocsin_attempts_total{status=\"actual\",relay=\"one\",result=\"temporary\"} 1",
         "tocsin_mails_waiting{status=\"actual\"} 1",
         "tocsin_mails_waiting{status=\"test\"} 0",
+        "tocsin_escalations_untaken{status=\"actual\"} 0",
+        "tocsin_relays_all_fail 1",
         "tocsin_router_owed{what=\"dispatch\"} 0",
         "tocsin_test_owed{publisher=\"bt\"} 2",
         "tocsin_test_delivered{publisher=\"bt\"} 1",
@@ -214,6 +216,35 @@ async fn everything_that_we_ship_alerts_and_pictures_for_is_measured() {
         "{}",
         answer.text
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn escalation_that_fails_cannot_be_overlooked_until_it_is_over_and_an_agency_is_not_told_of_others() {
+    const BAR: &str = r#"<div id="failing" class="alarm" role="alert">"#;
+    let world = World::start().await;
+    world.directory().await;
+    world.event("x", "actual").await;
+    world.follow().await;
+    let due = "tocsin.due.x.1.1".parse().unwrap();
+    world.ledger().wait_for(&[due], DEADLINE).await.unwrap().expect("the broker closes the window");
+    world.follow().await;
+    world.until("/metrics", has("tocsin_mails_waiting{status=\"actual\"} 2")).await;
+    let regulator = world.site.visitor(Sees::Everything).await;
+    assert!(!regulator.get("/").await.text.contains(BAR), "two mails wait, and not for long");
+    let begun = json!({"relay": "one", "to": "duty@agency.example", "message_id": "<1@bus.example>"});
+    let ended = json!({"relay": "one", "outcome": "permanent", "code": 550, "reply": "550 no such user"});
+    world.fact("tocsin.attempt.a.x.1.1.1.begun", begun).await;
+    world.fact("tocsin.attempt.a.x.1.1.1.ended", ended).await;
+    world.until("/metrics", has("tocsin_escalations_untaken{status=\"actual\"} 1")).await;
+    let board = regulator.get("/").await.text;
+    assert!(board.contains(BAR) && board.contains("no relay has taken 1 mail to silent bodies"), "{board}");
+    let agency = world.site.visitor(Sees::Recipient("b".parse().unwrap())).await;
+    assert!(!agency.get("/").await.text.contains("ESCALATION FAILS"));
+    assert_eq!(agency.get("/audit/calls.html").await.status, 404);
+
+    world.receipt("x", "acknowledged").await;
+    world.until("/metrics", has("tocsin_escalations_untaken{status=\"actual\"} 0")).await;
+    assert!(!regulator.get("/").await.text.contains(BAR));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

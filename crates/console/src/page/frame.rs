@@ -5,9 +5,12 @@ use axum::{
     http::{StatusCode, header::CACHE_CONTROL},
     response::{Html, IntoResponse, Response},
 };
-use tocsin_protocol::{Status, Timestamp};
+use tocsin_protocol::{SignedDuration, Status, Timestamp};
 
-use super::{names::Names, words::Zone};
+use super::{
+    names::Names,
+    words::{Zone, length},
+};
 use crate::{
     app::App,
     model::{Hearing, State},
@@ -25,6 +28,8 @@ pub(crate) struct Frame {
     /// Whether an incident that they see is an exercise or test and not over.
     pub(crate) exercise: bool,
     hearing: Hearing,
+    /// That escalation itself fails, in words; empty where it does not, and for an agency.
+    pub(crate) failing: String,
     /// Whether the mails that were sent can be read here.
     pub(crate) mails: bool,
     /// Where the page's changes come from, if it is one that changes.
@@ -65,7 +70,12 @@ impl Frame {
             operates: !matches!(visitor.sees, Sees::Recipient(_)),
             csrf: visitor.csrf(),
         };
-        Self { who: Some(who), exercise, ..Self::around(state, app, place) }
+        let failing = if who.operates {
+            failing_words(state, app.config().mail_within, app.model().now())
+        } else {
+            String::new()
+        };
+        Self { who: Some(who), exercise, failing, ..Self::around(state, app, place) }
     }
 
     /// Around a page for anybody.
@@ -86,6 +96,7 @@ impl Frame {
             about: None,
             exercise: false,
             hearing: ear.hearing,
+            failing: String::new(),
             mails: app.hands().mailbox.is_some(),
             live: None,
             now: ear.now(),
@@ -171,6 +182,28 @@ pub(crate) fn deaf_words(hearing: Hearing, zone: &Zone) -> String {
     }
 }
 
+/// What a page says when escalation itself fails; empty when it does not. It names nobody.
+pub(crate) fn failing_words(state: &State, within: SignedDuration, now: Timestamp) -> String {
+    let mut parts = Vec::new();
+    if let Some(relays) = state.measures.failing_relays() {
+        parts.push(format!("every mail relay fails ({})", relays.join(", ")));
+    }
+    for (status, what) in [(Status::Actual, ""), (Status::Exercise, " of exercises")] {
+        let (many, since) = state.measures.untaken(status, within, now);
+        if let Some(since) = since {
+            let mails = if many == 1 { "1 mail".to_owned() } else { format!("{many} mails") };
+            let since = length(now.duration_since(since));
+            parts.push(format!(
+                "no relay has taken {mails}{what} to silent bodies, the oldest owed for {since}"
+            ));
+        }
+    }
+    if parts.is_empty() {
+        return String::new();
+    }
+    format!("ESCALATION FAILS: {}. Telephone them: the call list has their numbers.", parts.join("; "))
+}
+
 /// Whom an account speaks for, or what it sees.
 fn seen(state: &State, sees: &Sees) -> String {
     match sees {
@@ -217,6 +250,7 @@ mod tests {
             about: None,
             exercise: false,
             hearing: Hearing::Well,
+            failing: String::new(),
             mails: false,
             live: None,
             now: "2023-06-25T05:24:00Z".parse().unwrap(),

@@ -25,6 +25,7 @@ mod console;
 mod notifier;
 mod router;
 mod up;
+mod watch;
 
 // Administrators.
 mod account;
@@ -76,6 +77,7 @@ pub(crate) enum Command {
     Router(router::Args),
     Notifier(notifier::Args),
     Console(console::Args),
+    Watch(watch::Args),
 
     // Administrators.
     Setup(setup::Args),
@@ -94,6 +96,7 @@ impl Command {
             // Services.
             Self::Up(_) | Self::Router(_) | Self::Notifier(_) | Self::Console(_) => Manner::Service,
             Self::Desk(_) => desk::Args::manner(),
+            Self::Watch(args) => args.manner(),
 
             // All others.
             Self::Publish(_)
@@ -147,6 +150,7 @@ impl Command {
             Self::Router(args) => router::run(args).await,
             Self::Notifier(args) => notifier::run(args).await,
             Self::Console(args) => console::run(args).await,
+            Self::Watch(args) => watch::run(args).await,
 
             // Administrators.
             Self::Setup(args) => setup::run(args).await,

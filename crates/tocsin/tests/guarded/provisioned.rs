@@ -123,6 +123,8 @@ async fn every_command_works_under_the_rights_of_its_user_and_no_stranger_comes_
     let report = bus.run("auditor", &["report", "x"]);
     assert!(report.contains("police-north") || report.contains("North Exampleshire Police"), "{report}");
     assert!(bus.run("auditor", &["incidents"]).contains("2 events"));
+    assert!(bus.run("auditor", &["watch", "--once"]).starts_with("OK: "));
+    assert!(bus.run("auditor", &["call-list", "x"]).contains("to telephone"));
     assert!(bus.run("auditor", &["directory", "show"]).contains("version 1"));
     assert!(bus.fails("fire", &["report", "x"]).contains("permissions deny"));
     assert!(bus.fails("auditor", &["setup"]).contains("permissions deny"));

@@ -156,6 +156,9 @@ async fn calls(
     ending: &str,
     of: Option<(IncidentId, Status, String)>,
 ) -> Response {
+    if matches!(visitor.sees, Sees::Recipient(_)) {
+        return absent(app, visitor);
+    }
     let wanted = Wanted::CallList(of.as_ref().map(|(id, ..)| id.clone()));
     let form = match ending {
         "html" => Form::Part,
