@@ -1,5 +1,7 @@
 //! The grammar of subjects. The subject is the identity of a fact, and so its idempotency key, for ever.
 
+mod read;
+
 use std::{fmt, num::NonZeroU32, str::FromStr};
 
 use serde::{Deserialize, Serialize};
@@ -381,124 +383,6 @@ impl fmt::Display for Subject {
             }
             Self::Checkpoint { number } => write!(f, "tocsin.checkpoint.{number}"),
         }
-    }
-}
-
-impl FromStr for Subject {
-    type Err = Error;
-
-    fn from_str(value: &str) -> Result<Self, Error> {
-        let unknown = |expected| Error::Subject { value: shown(value), expected };
-        let mut words = [""; 9];
-        let mut count = 0;
-        for word in value.split('.') {
-            *words.get_mut(count).ok_or_else(|| unknown("at most nine words"))? = word;
-            count += 1;
-        }
-        let long = |number: &str| {
-            decimal(number).ok_or_else(|| Error::Number { what: "sequence", value: shown(number) })
-        };
-        let [root, kind, rest @ ..] = &words[..count] else {
-            return Err(unknown("tocsin.<kind>..."));
-        };
-        if *root != Self::ROOT {
-            return Err(unknown("tocsin.<kind>..."));
-        }
-        Ok(match (*kind, rest) {
-            ("incident", [publisher, incident, event]) => Self::Incident {
-                publisher: publisher.parse()?,
-                incident: incident.parse()?,
-                event: event.parse()?,
-            },
-            ("incident", [publisher, incident, event, "called", recipient]) => Self::Called {
-                publisher: publisher.parse()?,
-                incident: incident.parse()?,
-                event: event.parse()?,
-                recipient: recipient.parse()?,
-            },
-            ("incident", _) => return Err(unknown("tocsin.incident.<publisher>.<incident>.<n>")),
-            ("receipt", [recipient, incident, event, stage]) => Self::Receipt {
-                recipient: recipient.parse()?,
-                incident: incident.parse()?,
-                event: event.parse()?,
-                stage: match *stage {
-                    "delivered" => ReceiptStage::Delivered,
-                    "acknowledged" => ReceiptStage::Acknowledged,
-                    _ => {
-                        return Err(unknown(
-                            "tocsin.receipt.<recipient>.<incident>.<n>.{delivered|acknowledged}",
-                        ));
-                    }
-                },
-            },
-            ("receipt", _) => {
-                return Err(unknown("tocsin.receipt.<recipient>.<incident>.<n>.{delivered|acknowledged}"));
-            }
-            ("report", [body, report]) => Self::Report { body: body.parse()?, report: report.parse()? },
-            ("report", _) => return Err(unknown("tocsin.report.<body>.<report>")),
-            ("link", [publisher, link]) => Self::Link { publisher: publisher.parse()?, link: link.parse()? },
-            ("link", _) => return Err(unknown("tocsin.link.<publisher>.<link>")),
-            ("proposal", [publisher, said]) => {
-                Self::Proposal { publisher: publisher.parse()?, said: long(said)? }
-            }
-            ("directory", [version]) => Self::Directory { version: long(version)? },
-            ("refusal", [body, said]) => Self::Refusal {
-                body: if *body == Self::NOBODY { None } else { Some(body.parse()?) },
-                said: long(said)?,
-            },
-            ("dispatch", [publisher, incident, event]) => Self::Dispatch {
-                publisher: publisher.parse()?,
-                incident: incident.parse()?,
-                event: event.parse()?,
-            },
-            ("notice", [recipient, incident, event]) => Self::Notice {
-                recipient: recipient.parse()?,
-                incident: incident.parse()?,
-                event: event.parse()?,
-            },
-            ("notice", [recipient, incident, event, "overdue", step]) => Self::Overdue {
-                recipient: recipient.parse()?,
-                incident: incident.parse()?,
-                event: event.parse()?,
-                step: step.parse()?,
-            },
-            ("window", [incident, event, step]) => {
-                Self::Window { incident: incident.parse()?, event: event.parse()?, step: step.parse()? }
-            }
-            ("due", [incident, event, step]) => {
-                Self::Due { incident: incident.parse()?, event: event.parse()?, step: step.parse()? }
-            }
-            ("finding", [incident, event, step]) => {
-                Self::Finding { incident: incident.parse()?, event: event.parse()?, step: step.parse()? }
-            }
-            ("escalation", [recipient, incident, event, step]) => Self::Escalation {
-                recipient: recipient.parse()?,
-                incident: incident.parse()?,
-                event: event.parse()?,
-                step: step.parse()?,
-            },
-            ("attempt", [recipient, incident, event, step, attempt, phase]) => Self::Attempt {
-                recipient: recipient.parse()?,
-                incident: incident.parse()?,
-                event: event.parse()?,
-                step: step.parse()?,
-                attempt: decimal(attempt)
-                    .and_then(|k| u32::try_from(k).ok())
-                    .filter(|k| *k > 0)
-                    .ok_or_else(|| Error::Number { what: "attempt", value: shown(attempt) })?,
-                phase: match *phase {
-                    "begun" => AttemptPhase::Begun,
-                    "ended" => AttemptPhase::Ended,
-                    _ => {
-                        return Err(unknown(
-                            "tocsin.attempt.<recipient>.<incident>.<n>.<step>.<k>.{begun|ended}",
-                        ));
-                    }
-                },
-            },
-            ("checkpoint", [number]) => Self::Checkpoint { number: long(number)? },
-            _ => return Err(unknown("one of the facts of TOCSIN_SAID or TOCSIN_LOG")),
-        })
     }
 }
 

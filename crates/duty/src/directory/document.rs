@@ -280,7 +280,7 @@ fn policy(mut reader: Reader<'_, '_, '_>) -> Option<PolicyDocument> {
         confidence: confidence?,
         clock: clock?,
         services: services?,
-        trigger: trigger?.unwrap_or_default(),
+        trigger: trigger?.unwrap_or_else(Trigger::failure),
         acknowledge: acknowledge?,
         owed: owed?,
         steps: steps?,

@@ -14,6 +14,7 @@ use super::{
     fault::{Found, Place, Section},
     holds_on,
     owed::Rules,
+    owing,
     reader::nearest,
     source::shown,
 };
@@ -56,6 +57,10 @@ pub(super) fn judge(
         dates(recipient, &place, today, found);
     }
     addresses(&document.recipients, found);
+    for (place, who, word, contact) in owing::publishers_contacts(document) {
+        reachable(&who, word, contact, &place, found);
+    }
+    owing::fitness(document, found);
     let kinds =
         document.recipients.iter().map(|recipient| (&recipient.id, recipient.kind.as_str())).collect();
     for (index, policy) in document.policies.iter().enumerate() {
@@ -143,21 +148,22 @@ fn entry(recipient: &Recipient, place: &Place, found: &mut Vec<Found>) {
                 .error(format!("{who} serves no area: name one, or the largest that there is")),
         );
     }
+    for (number, room) in recipient.control_rooms.iter().enumerate() {
+        let place = place.clone().field("control_rooms").nth(number);
+        let who = format!("{who}, control room {}", room.id);
+        line(&place, "name", &who, &room.name, found);
+        line(&place, "critical_contact_number", &who, &room.critical_contact_number, found);
+    }
     let mut seen = BTreeMap::new();
     for (word, contact) in &recipient.contacts {
-        let place = place.clone().field("contacts").field(word);
-        let Contact { role, email, phone } = contact;
-        let contact = format!("{who}, contact {}", shown(word));
-        line(&place, "role", &contact, role, found);
-        if let Some(phone) = phone {
-            line(&place, "phone", &contact, phone, found);
+        let place = place.clone().field("contacts");
+        let email = &contact.email;
+        if !reachable(&who, word, contact, &place, found) {
+            continue;
         }
-        if let Some(why) = malformed(email) {
-            found.push(place.field("email").error(format!(
-                "{contact}: no mail can be sent to {}: {why}; write it as mailbox@domain",
-                shown(email)
-            )));
-        } else if let Some(other) = seen.insert(email.to_ascii_lowercase(), word) {
+        let place = place.field(word);
+        let contact = format!("{who}, contact {}", shown(word));
+        if let Some(other) = seen.insert(email.to_ascii_lowercase(), word) {
             found.push(place.field("email").warning(format!(
                 "{contact} has the address of contact {}: a second letter to a silent mailbox reaches nobody new; \
                  give it another",
@@ -165,6 +171,23 @@ fn entry(recipient: &Recipient, place: &Place, found: &mut Vec<Found>) {
             )));
         }
     }
+}
+
+/// Whether a contact can be written to; its faults are told.
+fn reachable(who: &str, word: &str, contact: &Contact, place: &Place, found: &mut Vec<Found>) -> bool {
+    let place = place.clone().field(word);
+    let Contact { role, email, phone } = contact;
+    let contact = format!("{who}, contact {}", shown(word));
+    line(&place, "role", &contact, role, found);
+    if let Some(phone) = phone {
+        line(&place, "phone", &contact, phone, found);
+    }
+    let Some(why) = malformed(email) else { return true };
+    found.push(place.field("email").error(format!(
+        "{contact}: no mail can be sent to {}: {why}; write it as mailbox@domain",
+        shown(email)
+    )));
+    false
 }
 
 /// An address is one body's: an acknowledgement must show who was asked.

@@ -7,6 +7,7 @@ mod document;
 mod fault;
 mod fitness;
 mod owed;
+mod owing;
 mod reader;
 mod reporter;
 mod source;

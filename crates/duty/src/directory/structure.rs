@@ -8,6 +8,7 @@ use tocsin_protocol::{Area, AreaId, AreaScope, AuthorKey, DirectoryDocument, Pol
 use super::{
     document::{CHECKPOINT_KEY, CONSOLE_KEY, LINK_KEY},
     fault::{Found, Place, Section},
+    owing,
 };
 
 /// The most policies of a directory, and the most steps of a policy: every event is held against all of them.
@@ -74,6 +75,15 @@ pub(super) fn judge(document: &DirectoryDocument, unread: &Unread, found: &mut V
             &recipient.areas,
             found,
         );
+        for (number, room) in recipient.control_rooms.iter().enumerate() {
+            known.areas(
+                &format!("control room {} of recipient {}", room.id, recipient.id),
+                &place.clone().field("control_rooms").nth(number).field("areas"),
+                &room.areas,
+                found,
+            );
+        }
+        owing::stands_in(recipient, &place, |id| known.recipients.contains(id.as_str()), found);
         neighbours(&recipient.id, &place.field("neighbours"), &recipient.neighbours, &known, found);
     }
     keys(document, found);
@@ -86,6 +96,7 @@ pub(super) fn judge(document: &DirectoryDocument, unread: &Unread, found: &mut V
     for (index, policy) in policies.iter().enumerate() {
         rules(policy, &Place::new(Section::Policies, index), &known, found);
         windows(policy, &Place::new(Section::Policies, index), found);
+        owing::structure(policy, &Place::new(Section::Policies, index), found);
     }
 }
 

@@ -42,11 +42,11 @@ impl Moments {
 }
 
 /// Whether an event is a report of a stage. An update is none that is the first word.
-fn meets(number: EventNumber, state: &EventState, stage: Stage) -> bool {
+fn meets(number: EventNumber, event: &EventState, stage: Stage) -> bool {
     match stage {
         Stage::Initial => number == EventNumber::FIRST,
-        Stage::Update => number > EventNumber::FIRST && state.stage >= stage,
-        Stage::Full | Stage::Final => state.stage >= stage,
+        Stage::Update => number > EventNumber::FIRST && event.stage >= stage,
+        Stage::Full | Stage::Final => event.stage >= stage,
     }
 }
 
@@ -257,7 +257,7 @@ pub(super) fn find(
     let not_called: Vec<_> = duty
         .telephone
         .iter()
-        .filter(|recipient| !incident.called(recipient, dispatch.event).is_some_and(|at| at <= duty.due_at))
+        .filter(|recipient| incident.called(recipient, dispatch.event).is_none_or(|at| at > duty.due_at))
         .cloned()
         .collect();
     let overdue = met.is_none_or(|(_, at)| at > duty.due_at) || !not_called.is_empty();

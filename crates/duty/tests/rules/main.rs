@@ -4,8 +4,10 @@
 
 mod dispatches;
 mod doors;
+mod duties;
 mod files;
 mod findings;
+mod presets;
 mod refusals;
 mod story;
 mod trails;

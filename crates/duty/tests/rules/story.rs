@@ -101,10 +101,27 @@ impl Story {
 
     /// A story that begins with the directory, under a policy.
     pub(crate) fn under(policy: &str) -> Self {
-        let (document, faults) = check(&texts(DIRECTORY, policy));
+        Self::with(DIRECTORY, policy)
+    }
+
+    /// A story that begins with this directory, under a policy.
+    pub(crate) fn with(directory: &str, policy: &str) -> Self {
+        Self::of_its_own(directory, policy, "2023-06-25T05:24:00Z".parse().unwrap())
+    }
+
+    /// A story that begins at a moment with this directory. Whoever has no key in it answers by the console.
+    pub(crate) fn of_its_own(directory: &str, policy: &str, began: Timestamp) -> Self {
+        let directory = directory.replace("CONSOLE", &key("console_key").public());
+        let mut texts = texts(&directory, policy);
+        if let Some(keys) = &mut texts.keys {
+            let listed = |line: &&str| {
+                line.split_once(' ').is_some_and(|(id, _)| directory.contains(&format!("\"{id}\"")))
+            };
+            keys.text = keys.text.lines().filter(listed).collect::<Vec<_>>().join("\n");
+        }
+        let (document, faults) = check(&texts);
         let document = document.unwrap_or_else(|| panic!("{faults:?}"));
         assert!(faults.iter().all(|fault| fault.gravity == Gravity::Warning), "{faults:?}");
-        let began = "2023-06-25T05:24:00Z".parse().unwrap();
         let mut story = Self { fold: Fold::new(), began, said: 0, logged: 0 };
         let body = to_body("directory", &document).unwrap();
         story.log(0, "tocsin.directory.1", body);

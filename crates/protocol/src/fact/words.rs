@@ -103,13 +103,12 @@ words! {
     }
 }
 
-impl Default for Trigger {
-    fn default() -> Self {
+impl Trigger {
+    /// What brings a policy into play that says nothing of it.
+    pub fn failure() -> Self {
         Self::Failure
     }
-}
 
-impl Trigger {
     /// Whether it is a failure of a service.
     pub fn is_failure(&self) -> bool {
         *self == Self::Failure
