@@ -1,68 +1,54 @@
 //! Three servers, each with the accounts of a provisioned bus: keys and bodies change by reload, server by server.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, time::Duration};
 
 use tempfile::TempDir;
 use tocsin_ledger::{
     Connection, Ledger, Shape, Wait,
     server::{self, Server, ServerOptions},
 };
-use tocsin_protocol::{DirectoryDocument, EventKind, ReceiptStage, SigningKey, to_body};
-use tocsin_provision::{Bus, Service};
+use tocsin_protocol::{DirectoryDocument, EventKind, ReceiptStage, SigningKey, Timestamp, to_body};
+use tocsin_provision::{self as provision, Bus, Member, Plan, Service, Tls};
 use tocsin_tests::{Cast, event, receipt, seconds, until};
 
-use crate::attacks::fort::{free_port, put_in_force, reload, write};
+use crate::attacks::fort::{free_port, put_in_force, reload};
 
 struct Cluster {
-    dir: TempDir,
     bus: Bus,
+    members: Vec<Member>,
     servers: Vec<Server>,
+    _dir: TempDir,
 }
 
 impl Cluster {
+    /// Three servers that run with what is written for each, and nothing else.
     async fn start(document: &DirectoryDocument) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let bus = Bus::at(fs::canonicalize(dir.path()).unwrap().join("bus"));
-        write(&bus, document, 4222);
-        let written = fs::read_to_string(bus.config()).unwrap();
-        let home = fs::canonicalize(dir.path()).unwrap().join("bus");
-        let (clients, routes): (Vec<_>, Vec<_>) = (0..3).map(|_| (free_port(), free_port())).unzip();
-        let peers: Vec<_> = routes.iter().map(|port| format!("\"nats://127.0.0.1:{port}\"")).collect();
-        let mut starting = Vec::new();
-        for number in 0..3 {
-            let own = |name: &str| home.join(format!("{}-{name}", number + 1));
-            // As `tocsin provision` writes it, but for what differs between servers.
-            let config = written
-                .replace("server_name: tocsin-1", &format!("server_name: tocsin-{}", number + 1))
-                .replace("127.0.0.1:4222", &format!("127.0.0.1:{}", clients[number]))
-                .replace(&quoted(&home.join("nats-server.pid")), &quoted(&own("pid")))
-                .replace(&quoted(&home.join("nats-server.log")), &quoted(&own("log")))
-                .replace(&quoted(&home.join("store")), &quoted(&own("store")));
-            let cluster = format!(
-                "\ncluster {{\n  name: tocsin\n  listen: \"127.0.0.1:{}\"\n  routes: [{}]\n}}\n",
-                routes[number],
-                peers.join(", ")
-            );
-            let file = home.join(format!("server-{}.conf", number + 1));
-            fs::write(&file, config + &cluster).unwrap();
+        // By a name, so that each must show a certificate of the name under which the others know it.
+        let members: Vec<Member> =
+            (0..3).map(|_| format!("localhost:{}:{}", free_port(), free_port()).parse().unwrap()).collect();
+        write(&bus, document, &members);
+        let starting = bus.homes().into_iter().zip(&members).map(async |(home, member)| {
+            let port = member.to_string().split(':').nth(1).unwrap().parse().unwrap();
             let options = ServerOptions {
                 binary: server::find().unwrap(),
-                store_dir: own("run"),
+                store_dir: home.join("run"),
                 config: None,
-                port: Some(clients[number]),
+                port: Some(port),
             };
-            starting.push(async move { Server::start_with(&options, &file).await.unwrap() });
-        }
+            Server::start_with(&options, &home.join("nats-server.conf")).await.unwrap()
+        });
         let servers = futures_util::future::join_all(starting).await;
-        Self { dir, bus, servers }
+        Self { bus, members, servers, _dir: dir }
     }
 
     /// Writes the accounts anew and has each server read them, one after the other. Twice each: after one reload a
     /// server does not yet have what an account that is new to it imports (nats-server 2.15.1), alone as in a cluster.
     async fn reload(&self, document: &DirectoryDocument) {
-        write(&self.bus, document, 4222);
-        for (number, server) in self.servers.iter().enumerate() {
-            let log = self.dir.path().join(format!("bus/{}-log", number + 1));
+        write(&self.bus, document, &self.members);
+        for (home, server) in self.bus.homes().iter().zip(&self.servers) {
+            let log = home.join("nats-server.log");
             for _ in 0..2 {
                 let done =
                     || fs::read_to_string(&log).unwrap().matches("Reloaded server configuration").count();
@@ -76,22 +62,37 @@ impl Cluster {
         }
     }
 
+    fn url(&self, server: usize) -> String {
+        self.members[server].url()
+    }
+
     async fn service(&self, service: Service, server: usize) -> Ledger {
-        let url = self.servers[server].url();
-        let connection =
-            Connection { wait: Wait::UntilConnected, ..self.bus.service(service, &url).unwrap() };
+        let connection = self.bus.service(service, &self.url(server)).unwrap();
+        let connection = Connection { wait: Wait::UntilConnected, ..connection };
         Ledger::connect(&connection).await.unwrap()
     }
 
     async fn body(&self, id: &str, key: &SigningKey, server: usize) -> Result<Ledger, tocsin_ledger::Error> {
-        let mut connection = self.bus.body(id, key, &self.servers[server].url()).unwrap();
+        let mut connection = self.bus.body(id, key, &self.url(server)).unwrap();
         connection.wait = Wait::Fail(Duration::from_secs(10));
         Ledger::connect(&connection).await
     }
 }
 
-fn quoted(path: &Path) -> String {
-    format!("\"{}\"", path.display())
+/// Writes a bus on these servers for this directory.
+fn write(bus: &Bus, document: &DirectoryDocument, members: &[Member]) {
+    let plan = Plan {
+        document,
+        listen: "127.0.0.1:4222",
+        names: &["localhost".to_owned()],
+        tls: Tls::Development,
+        seeds: None,
+        now: Timestamp::now(),
+        renew: false,
+        cluster: provision::Cluster { members, ..provision::Cluster::default() },
+    };
+    let done = tocsin_provision::provision(bus, &plan).unwrap();
+    assert_eq!(done.missing, [""; 0].map(std::path::PathBuf::from));
 }
 
 async fn say_event(ledger: &Ledger, cast: &Cast, incident: &str) {
@@ -164,4 +165,49 @@ async fn keys_and_bodies_change_on_a_cluster_that_runs() {
     }
     assert!(!router.is_finished());
     router.abort();
+    no_body_becomes_a_server(&cluster).await;
+}
+
+/// Whoever is let in as a server may do everything: the certificate by which a body comes in as a client must not be one.
+async fn no_body_becomes_a_server(cluster: &Cluster) {
+    let home = cluster.bus.homes()[0].clone();
+    let (certificate, key) = cluster.bus.client("b");
+    let path = |path: &std::path::Path| format!("\"{}\"", path.display());
+    let written = fs::read_to_string(home.join("nats-server.conf")).unwrap();
+    let thief = home.with_file_name("thief");
+    fs::create_dir_all(&thief).unwrap();
+    fs::copy(home.join("accounts.conf"), thief.join("accounts.conf")).unwrap();
+    let own = |file: &str| written.lines().find(|line| line.contains(file)).unwrap().trim().to_owned();
+    let mut config = written.clone();
+    for (was, is) in [
+        (own("server_name: "), "server_name: tocsin-4".to_owned()),
+        (own("client_advertise: "), String::new()),
+        (own("  advertise: "), String::new()),
+        (own("tls/route.pem"), format!("cert_file: {}", path(&certificate))),
+        (own("tls/route-key.pem"), format!("key_file: {}", path(&key))),
+        (own("  listen: \"localhost:"), "listen: \"127.0.0.1:-1\"".to_owned()),
+    ] {
+        config = config.replacen(&was, &is, 1);
+    }
+    config = config.replace(&path(&home.join("nats-server.log")), &path(&thief.join("nats-server.log")));
+    config = config.replace(&path(&home.join("nats-server.pid")), &path(&thief.join("nats-server.pid")));
+    config = config.replace(&path(&home.join("store")), &path(&thief.join("store")));
+    let file = thief.join("nats-server.conf");
+    fs::write(&file, config).unwrap();
+    let options = ServerOptions {
+        binary: server::find().unwrap(),
+        store_dir: thief.join("run"),
+        config: None,
+        port: None,
+    };
+    let _server = Server::start_with(&options, &file).await.unwrap();
+    let log = |home: &std::path::Path| fs::read_to_string(home.join("nats-server.log")).unwrap_or_default();
+    until("the servers have turned the body away", async || {
+        let refused = cluster.bus.homes().iter().all(|home| log(home).contains("TLS route handshake error"));
+        if refused { Ok(()) } else { Err(log(&thief)) }
+    })
+    .await;
+    for home in cluster.bus.homes() {
+        assert!(!log(&home).contains("tocsin-4"), "{}", log(&home));
+    }
 }

@@ -10,9 +10,10 @@ use tocsin_ledger::Connection;
 use tocsin_protocol::{AuthorKey, DirectoryDocument, SigningKey, Timestamp};
 
 use crate::{
+    cluster::{self, Cluster},
     error::Error,
     files::{self, make_dir, make_seed, read, seed_of, write},
-    render,
+    render::{self, Home},
     rights::{APART_API, inbox_prefix},
     roster::{Body, Service, bodies},
     tls::{Authority, Holder, is_there},
@@ -32,9 +33,9 @@ pub enum Tls {
 pub struct Plan<'a> {
     /// Who there is.
     pub document: &'a DirectoryDocument,
-    /// Where the server listens: an address and a port.
+    /// Where the server listens, of a bus on one: an address and a port.
     pub listen: &'a str,
-    /// The names and addresses by which clients reach it; the first stands in their settings.
+    /// The names and addresses by which clients reach it; of a bus on one server the first stands in their settings.
     pub names: &'a [String],
     /// Whose certificates it has.
     pub tls: Tls,
@@ -44,6 +45,8 @@ pub struct Plan<'a> {
     pub now: Timestamp,
     /// Whether certificates of the private authority are made anew that are not near their end.
     pub renew: bool,
+    /// The servers, of a bus on several.
+    pub cluster: Cluster<'a>,
 }
 
 /// What was done.
@@ -74,6 +77,14 @@ impl Bus {
         self.0.join("nats-server.conf")
     }
 
+    /// Where the configuration of each of its servers is, with what else that server needs: of a bus on one, the directory
+    /// itself.
+    pub fn homes(&self) -> Vec<PathBuf> {
+        let several = (0..).map(|number| self.0.join(cluster::name(number)));
+        let several: Vec<_> = several.take_while(|home| is_there(&home.join("nats-server.conf"))).collect();
+        if several.is_empty() { vec![self.0.clone()] } else { several }
+    }
+
     /// Who may log in, which the configuration includes.
     pub fn accounts(&self) -> PathBuf {
         self.0.join("accounts.conf")
@@ -82,11 +93,6 @@ impl Bus {
     /// Where a running server of this configuration writes its process id.
     pub fn pid_file(&self) -> PathBuf {
         self.0.join("nats-server.pid")
-    }
-
-    /// Where it writes its log.
-    pub fn log(&self) -> PathBuf {
-        self.0.join("nats-server.log")
     }
 
     /// The authority's certificate.
@@ -229,15 +235,25 @@ pub fn provision(bus: &Bus, plan: &Plan<'_>) -> Result<Provisioned, Error> {
         let dir = bus.0.join("tls");
         let (authority, made) = Authority::open(&dir, plan.now, plan.renew)?;
         done.note(&bus.ca(), made);
-        let signed = authority.sign(&dir, "server", &Holder::Server(plan.names))?;
-        done.note(&dir.join("server.pem"), signed);
+        if plan.cluster.members.is_empty() {
+            let signed = authority.sign(&dir, "server", &Holder::Server(plan.names))?;
+            done.note(&dir.join("server.pem"), signed);
+        }
         for user in &users {
             let signed = authority.sign(&clients, user, &Holder::Client)?;
             done.note(&bus.client(user).0, signed);
         }
     }
-    done.write(&bus.accounts(), &render::accounts(&bodies, &services))?;
-    done.write(&bus.config(), &render::server(&bus.0, plan.listen)?)?;
+    let accounts = render::accounts(&bodies, &services);
+    done.write(&bus.accounts(), &accounts)?;
+    let missing = if plan.cluster.members.is_empty() {
+        let server = Home { name: cluster::name(0), files: &bus.0, state: &bus.0, listen: plan.listen };
+        done.write(&bus.config(), &render::server(&server)?)?;
+        let needed = ["ca.pem", "server.pem", "server-key.pem"].map(|name| bus.0.join("tls").join(name));
+        needed.into_iter().filter(|file| !is_there(file)).collect()
+    } else {
+        cluster::write(&bus.0, plan, &accounts, &mut done)?
+    };
     for service in Service::ALL {
         let seed = bus.seed(service).ok();
         // Those in one account have their answers apart.
@@ -258,24 +274,22 @@ pub fn provision(bus: &Bus, plan: &Plan<'_>) -> Result<Provisioned, Error> {
         let seed = plan.seeds.zip(key.as_deref()).and_then(|(dir, key)| seed_of(dir, id, key));
         done.write(&bus.settings(id), &settings(bus, plan, id, seed.as_deref(), seed.as_deref(), None)?)?;
     }
-    let needed = ["ca.pem", "server.pem", "server-key.pem"].map(|name| bus.0.join("tls").join(name));
-    let missing = needed.into_iter().filter(|file| !is_there(file)).collect();
     let keyed = bodies.iter().filter(|body| body.key.is_some()).count();
     Ok(Provisioned { bodies: keyed, without_key, written: done.0, missing })
 }
 
 /// Files that were written.
 #[derive(Default)]
-struct Done(Vec<PathBuf>);
+pub(crate) struct Done(Vec<PathBuf>);
 
 impl Done {
-    fn note(&mut self, file: &Path, written: bool) {
+    pub(crate) fn note(&mut self, file: &Path, written: bool) {
         if written {
             self.0.push(file.to_owned());
         }
     }
 
-    fn write(&mut self, file: &Path, text: &str) -> Result<(), Error> {
+    pub(crate) fn write(&mut self, file: &Path, text: &str) -> Result<(), Error> {
         let written = files::write(file, text)?;
         self.note(file, written);
         Ok(())
@@ -306,11 +320,17 @@ fn settings(
     signing: Option<&Path>,
     prefix: Option<(&str, String)>,
 ) -> Result<String, Error> {
-    let name = plan.names.first().map_or("127.0.0.1", String::as_str);
-    let port = plan.listen.rsplit(':').next().unwrap_or("4222");
-    let name = if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
+    let urls: Vec<String> = plan.cluster.members.iter().map(cluster::Member::url).collect();
+    let url = if urls.is_empty() {
+        let name = plan.names.first().map_or("127.0.0.1", String::as_str);
+        let port = plan.listen.rsplit(':').next().unwrap_or("4222");
+        let name = if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
+        format!("tls://{name}:{port}")
+    } else {
+        urls.join(",")
+    };
     let mut text = format!(
-        "# How {id} reaches the bus. Written by `tocsin provision`. The files named here go where {id} runs.\nNATS_URL=\"tls://{name}:{port}\"\n"
+        "# How {id} reaches the bus. Written by `tocsin provision`. The files named here go where {id} runs.\nNATS_URL=\"{url}\"\n"
     );
     let mut set = |name: &str, value: &str| {
         // Writing to a String cannot fail.

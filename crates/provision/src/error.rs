@@ -31,6 +31,20 @@ pub enum Error {
         /// Which.
         id: String,
     },
+    /// A server of several that is not one.
+    #[error("{member:?} is no server: {why}")]
+    Member {
+        /// What was given.
+        member: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Servers that cannot keep a bus together.
+    #[error("these servers cannot be one bus: {why}")]
+    Members {
+        /// Why not.
+        why: String,
+    },
     /// A path that cannot be written into the configuration.
     #[error(
         "the path {} cannot stand in a NATS configuration: use one of letters, digits and . _ - / + @ ~ and spaces alone",

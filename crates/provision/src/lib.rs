@@ -10,6 +10,7 @@
 //! reads.
 
 mod bus;
+mod cluster;
 mod error;
 mod files;
 mod render;
@@ -18,6 +19,7 @@ mod roster;
 mod tls;
 
 pub use bus::{Bus, Plan, Provisioned, Tls, provision};
+pub use cluster::{Cluster, Member};
 pub use error::Error;
 pub use files::{Key, make_seed, seed_of, write_seed};
 pub use roster::Service;

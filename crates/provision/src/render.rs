@@ -146,9 +146,73 @@ impl std::fmt::Display for Exports {
     }
 }
 
+/// One server: what it is called, and where its files are on its own machine.
+pub(crate) struct Home<'a> {
+    pub(crate) name: String,
+    /// Its configuration and certificates.
+    pub(crate) files: &'a Path,
+    /// Its streams, log and process id.
+    pub(crate) state: &'a Path,
+    /// Where it listens.
+    pub(crate) listen: &'a str,
+}
+
+/// How a server and its peers find each other.
+pub(crate) struct Routes {
+    pub(crate) listen: String,
+    /// Where clients and peers are told that it is.
+    pub(crate) advertise: (String, String),
+    /// All of them.
+    pub(crate) peers: Vec<String>,
+    /// Whether each is known by a name, which its certificate must then have.
+    pub(crate) by_name: bool,
+}
+
+/// What stands in the configuration of each of several beside that of one.
+pub(crate) fn routes(server: &Home<'_>, routes: &Routes) -> Result<String, Error> {
+    let at = |name: &str| path(&server.files.join(name));
+    let Routes { listen, advertise: (clients, own), peers, by_name } = routes;
+    let verify = if *by_name {
+        "  # And who shows another server's name has its certificate.\n    verify_cert_and_check_known_urls: true"
+    } else {
+        "verify: true"
+    };
+    Ok(format!(
+        r#"
+# Clients are told of the other servers by the names that their certificates have.
+client_advertise: {clients}
+
+# Whoever is let in here is a server of this bus and may do everything. So it has an authority of its own, which signs its
+# servers and nobody else: a body's certificate opens nothing here.
+cluster {{
+  name: tocsin
+  listen: {listen}
+  advertise: {own}
+  tls {{
+    cert_file: {cert}
+    key_file: {key}
+    ca_file: {ca}
+    {verify}
+    timeout: 5
+  }}
+  routes: [
+{peers}  ]
+}}
+"#,
+        clients = quoted(clients),
+        listen = quoted(listen),
+        own = quoted(own),
+        cert = at("tls/route.pem")?,
+        key = at("tls/route-key.pem")?,
+        ca = at("tls/routes-ca.pem")?,
+        peers = peers.iter().map(|peer| format!("    {}\n", quoted(peer))).collect::<String>(),
+    ))
+}
+
 /// The server's own configuration.
-pub(crate) fn server(out: &Path, listen: &str) -> Result<String, Error> {
-    let at = |name: &str| path(&out.join(name));
+pub(crate) fn server(server: &Home<'_>) -> Result<String, Error> {
+    let at = |name: &str| path(&server.files.join(name));
+    let kept = |name: &str| path(&server.state.join(name));
     Ok(format!(
         r#"{WRITTEN}
 #
@@ -160,7 +224,7 @@ pub(crate) fn server(out: &Path, listen: &str) -> Result<String, Error> {
 # Disk: every write is synced before it is acknowledged. Use a local SSD with power-loss protection; no network file
 # system. Alarm at half full: a full disk stops the bus.
 
-server_name: tocsin-1
+server_name: {name}
 listen: {listen}
 pid_file: {pid}
 log_file: {log}
@@ -198,12 +262,13 @@ max_pending: 64MB
 include "accounts.conf"
 "#,
         config = at("nats-server.conf")?.trim_matches('"'),
-        listen = quoted(listen),
-        pid = at("nats-server.pid")?,
-        log = at("nats-server.log")?,
+        name = server.name,
+        listen = quoted(server.listen),
+        pid = kept("nats-server.pid")?,
+        log = kept("nats-server.log")?,
         cert = at("tls/server.pem")?,
         key = at("tls/server-key.pem")?,
         ca = at("tls/ca.pem")?,
-        store = at("store")?,
+        store = kept("store")?,
     ))
 }

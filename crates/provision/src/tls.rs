@@ -54,8 +54,11 @@ impl Authority {
     pub(crate) fn sign(&self, dir: &Path, stem: &str, of: &Holder<'_>) -> Result<bool, Error> {
         let (certificate, key_file) = (dir.join(format!("{stem}.pem")), dir.join(format!("{stem}-key.pem")));
         let (names, usage) = match of {
-            Holder::Server(names) => (*names, ExtendedKeyUsagePurpose::ServerAuth),
-            Holder::Client => (&[][..], ExtendedKeyUsagePurpose::ClientAuth),
+            Holder::Server(names) => (*names, vec![ExtendedKeyUsagePurpose::ServerAuth]),
+            Holder::Route(names) => {
+                (*names, vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth])
+            }
+            Holder::Client => (&[][..], vec![ExtendedKeyUsagePurpose::ClientAuth]),
         };
         let life = Life::new(stem, self.today, DAYS)?;
         let whose = [&[stem.to_owned()], names].concat().join(" ");
@@ -65,7 +68,7 @@ impl Authority {
         let made = |why: rcgen::Error| unfit(stem, &why);
         let key = private_key(&key_file)?;
         let mut params = parameters(stem, names, &life)?;
-        params.extended_key_usages = vec![usage];
+        params.extended_key_usages = usage;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         let signed = params.signed_by(&key, &self.issuer).map_err(made)?;
         write(&certificate, &life.mark(&whose, &signed.pem()))?;
@@ -110,6 +113,8 @@ impl Life {
 pub(crate) enum Holder<'a> {
     /// The server, under these names and addresses.
     Server(&'a [String]),
+    /// A server before the other servers, to whom it speaks and who speak to it.
+    Route(&'a [String]),
     /// A user.
     Client,
 }

@@ -22,33 +22,39 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// What became of it.
 pub(crate) enum Reloaded {
-    /// The server with this process id goes by the new configuration.
-    Done(u32),
+    /// The servers with these process ids go by the new configuration.
+    Done(Vec<u32>),
     /// No server of this bus runs on this machine.
     NotHere,
 }
 
-/// Makes the server of this bus read its configuration, if it runs on this machine.
+/// Makes each server of this bus that runs on this machine read its configuration, one after the other.
 pub(crate) async fn reload(bus: &Bus) -> Result<Reloaded, Failure> {
-    let Some(id) = running(bus) else { return Ok(Reloaded::NotHere) };
-    let program = server::find()?;
-    let told = Command::new(&program).arg("-t").arg("--config").arg(bus.config()).output()?;
-    if !told.status.success() {
-        return Err(Failure::failed(format!(
-            "nats-server does not take {}, so the running one was left as it is: {}",
-            bus.config().display(),
-            String::from_utf8_lossy(&told.stderr).trim()
-        )));
+    let mut done = Vec::new();
+    for home in bus.homes() {
+        let Some(id) = running(&home) else { continue };
+        let program = server::find()?;
+        let config = home.join("nats-server.conf");
+        let told = Command::new(&program).arg("-t").arg("--config").arg(&config).output()?;
+        if !told.status.success() {
+            return Err(Failure::failed(format!(
+                "nats-server does not take {}, so the running one was left as it is: {}",
+                config.display(),
+                String::from_utf8_lossy(&told.stderr).trim()
+            )));
+        }
+        // Twice: what an account that is new to the server imports is there only after the second (seen on 2.15.1).
+        for _ in 0..2 {
+            once(&home, &program, id).await?;
+        }
+        done.push(id);
     }
-    // Twice: what an account that is new to the server imports is there only after the second (seen on 2.15.1).
-    for _ in 0..2 {
-        once(bus, &program, id).await?;
-    }
-    Ok(Reloaded::Done(id))
+    Ok(if done.is_empty() { Reloaded::NotHere } else { Reloaded::Done(done) })
 }
 
-async fn once(bus: &Bus, program: &Path, id: u32) -> Result<(), Failure> {
-    let before = fs::metadata(bus.log()).map_or(0, |known| known.len());
+async fn once(home: &Path, program: &Path, id: u32) -> Result<(), Failure> {
+    let log_file = home.join("nats-server.log");
+    let before = fs::metadata(&log_file).map_or(0, |known| known.len());
     let told = Command::new(program).arg("--signal").arg(format!("reload={id}")).output()?;
     if !told.status.success() {
         return Err(Failure::failed(format!(
@@ -59,7 +65,7 @@ async fn once(bus: &Bus, program: &Path, id: u32) -> Result<(), Failure> {
     }
     let until = Instant::now() + READING;
     loop {
-        let log = fs::read(bus.log()).unwrap_or_default();
+        let log = fs::read(&log_file).unwrap_or_default();
         let since = usize::try_from(before).ok().and_then(|before| log.get(before..)).unwrap_or(&log);
         let since = String::from_utf8_lossy(since);
         if since.contains("Reloaded server configuration") {
@@ -71,7 +77,7 @@ async fn once(bus: &Bus, program: &Path, id: u32) -> Result<(), Failure> {
         if Instant::now() > until {
             return Err(Failure::failed(format!(
                 "nats-server {id} was told to reload and its log {} does not say that it has: look there, and restart it if need be",
-                bus.log().display()
+                log_file.display()
             )));
         }
         tokio::time::sleep(LOOK).await;
@@ -87,10 +93,10 @@ pub(crate) fn elsewhere(bus: &Bus) -> String {
     )
 }
 
-/// The process id of this bus's server, if it runs here. The file may be left of one that was killed, and its number may
+/// The process id of the server whose files are here, if it runs. The file may be left of one that was killed, and its number may
 /// have gone to another program, which a signal would end.
-fn running(bus: &Bus) -> Option<u32> {
-    let id: u32 = fs::read_to_string(bus.pid_file()).ok()?.trim().parse().ok()?;
+fn running(home: &Path) -> Option<u32> {
+    let id: u32 = fs::read_to_string(home.join("nats-server.pid")).ok()?.trim().parse().ok()?;
     is_nats_server(id).then_some(id)
 }
 

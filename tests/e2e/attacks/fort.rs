@@ -15,7 +15,7 @@ use tocsin_ledger::{
     server::{self, Server, ServerOptions},
 };
 use tocsin_protocol::{DirectoryDocument, Entry, NewFact, Stream, Subject, from_body, to_body};
-use tocsin_provision::{Bus, Plan, Service, Tls, provision};
+use tocsin_provision::{Bus, Cluster, Plan, Service, Tls, provision};
 use tocsin_tests::{Cast, until};
 
 /// A provisioned bus with a directory in force and a router.
@@ -129,6 +129,7 @@ pub(crate) fn write(bus: &Bus, document: &DirectoryDocument, port: u16) {
         seeds: None,
         now: tocsin_protocol::Timestamp::now(),
         renew: false,
+        cluster: Cluster::default(),
     };
     provision(bus, &plan).unwrap();
 }

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tocsin_protocol::{DirectoryDocument, Timestamp};
-use tocsin_provision::{Bus, Plan, Provisioned, Tls};
+use tocsin_provision::{Bus, Cluster, Member, Plan, Provisioned, Tls};
 
 use crate::{
     directory_file::Files,
@@ -32,12 +32,16 @@ Every body has a NATS account of its own, which has of the bus what its role nee
 --isolation shared: in one shared account a body can have the broker's answers stored under anybody's subjects, and no
 permission prevents it (deploy/nats/ATTACKS.md).
 
-Three servers take the same accounts.conf and a configuration each, with the cluster of deploy/nats/cluster-1.conf in it.
-After a change bring accounts.conf to each and run `nats-server --signal reload=PID` there, twice, one server after the
-other: those whose rights stay notice nothing.
+A bus on three servers is named whole:
+  tocsin provision --directory deploy/directory/uk.toml --keys keys/public.toml --out bus --tls-dev \\
+    --cluster bus-1.example --cluster bus-2.example --cluster bus-3.example --at /etc/tocsin/nats --state /var/lib/tocsin
+Bring DIR/tocsin-1 to the first of them as /etc/tocsin/nats, and so on, then `tocsin setup --replicas 3`. After a change bring
+accounts.conf to each and run `nats-server --signal reload=PID` there, twice, one server after the other: those whose rights
+stay notice nothing.
 
 Without --tls-dev put your own certificates at DIR/tls/ca.pem, server.pem and server-key.pem, and a user's at
-DIR/tls/clients/ID.pem and ID-key.pem.")]
+DIR/tls/clients/ID.pem and ID-key.pem; for a bus on three at DIR/tocsin-N/tls, with route.pem, route-key.pem and
+routes-ca.pem beside them. The authority of routes-ca.pem must sign these servers and nobody else.")]
 pub(crate) struct Args {
     /// The directory file
     #[arg(long, value_name = "FILE", requires = "keys")]
@@ -51,13 +55,23 @@ pub(crate) struct Args {
     /// Make a private authority for development and exercises, and certificates for everybody
     #[arg(long)]
     tls_dev: bool,
-    /// Where the server listens [default: 127.0.0.1:4222]
+    /// Where the server listens [default: 127.0.0.1:4222]; of several the address alone counts [default: each on its own]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// A name or address by which clients reach the server; may be given again [default: localhost and the address it
     /// listens on]
     #[arg(long, value_name = "NAME")]
     name: Vec<String>,
+    /// A server of several: its name or address, its port for clients [4222] and the one for the other servers [6222]; give
+    /// three, or five
+    #[arg(long, value_name = "HOST[:PORT[:ROUTES]]")]
+    cluster: Vec<Member>,
+    /// Where each of several has its files on its own machine [default: where they are written]
+    #[arg(long, value_name = "DIR")]
+    at: Option<PathBuf>,
+    /// Where each of several keeps its streams, log and process id there [default: beside its files]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     /// Make the certificates of --tls-dev anew [default: when less than a third of their year is left]
     #[arg(long)]
     renew: bool,
@@ -75,6 +89,15 @@ pub(super) struct Asked {
     tls_dev: bool,
     listen: SocketAddr,
     names: Vec<String>,
+    /// The servers of a bus on several, and on which address all of them listen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    cluster: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cluster_listens: Option<IpAddr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    state: Option<PathBuf>,
 }
 
 /// Where it is kept.
@@ -113,6 +136,13 @@ impl Asked {
         renew: bool,
     ) -> Result<Provisioned, Failure> {
         let listen = self.listen.to_string();
+        let members = self.cluster.iter().map(|member| member.parse()).collect::<Result<Vec<Member>, _>>()?;
+        let cluster = Cluster {
+            members: &members,
+            listen: self.cluster_listens,
+            at: self.at.as_deref(),
+            state: self.state.as_deref(),
+        };
         let plan = Plan {
             document,
             listen: &listen,
@@ -121,6 +151,7 @@ impl Asked {
             seeds: self.keys.parent(),
             now: Timestamp::now(),
             renew,
+            cluster,
         };
         Ok(tocsin_provision::provision(bus, &plan)?)
     }
@@ -129,6 +160,31 @@ impl Asked {
 impl Args {
     /// What is asked for now: as before, where it is not said anew.
     fn asked(&self) -> Result<Asked, Failure> {
+        let mut asked = self.of_one()?;
+        if !self.cluster.is_empty() {
+            asked.cluster = self.cluster.iter().map(ToString::to_string).collect();
+        }
+        if !asked.cluster.is_empty() {
+            asked.cluster_listens = self.listen.map(|listen| listen.ip()).or(asked.cluster_listens);
+            for (place, given) in [(&mut asked.at, &self.at), (&mut asked.state, &self.state)] {
+                let whole = given.as_ref().is_none_or(|given| given.is_absolute());
+                if !whole {
+                    return Err(Failure::wrong(
+                        "--at and --state are places on another machine: begin them with /",
+                    ));
+                }
+                *place = given.clone().or_else(|| place.take());
+            }
+        } else if self.at.is_some() || self.state.is_some() {
+            return Err(Failure::wrong(
+                "--at and --state are of a bus on several servers: name those with --cluster",
+            ));
+        }
+        Ok(asked)
+    }
+
+    /// As for a bus on one server.
+    fn of_one(&self) -> Result<Asked, Failure> {
         let (Some(directory), Some(keys)) = (&self.directory, &self.keys) else {
             let mut before = Asked::of(&self.out)?;
             before.tls_dev |= self.tls_dev;
@@ -139,9 +195,25 @@ impl Args {
             return Ok(before);
         };
         let listen = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4222)));
-        let names = if self.name.is_empty() { names_of(listen.ip()) } else { self.name.clone() };
+        let names = if self.name.is_empty() && !self.cluster.is_empty() {
+            vec!["localhost".to_owned()]
+        } else if self.name.is_empty() {
+            names_of(listen.ip())
+        } else {
+            self.name.clone()
+        };
         let (directory, keys) = (absolute(directory)?, absolute(keys)?);
-        Ok(Asked { directory, keys, tls_dev: self.tls_dev, listen, names })
+        Ok(Asked {
+            directory,
+            keys,
+            tls_dev: self.tls_dev,
+            listen,
+            names,
+            cluster: Vec::new(),
+            cluster_listens: None,
+            at: None,
+            state: None,
+        })
     }
 }
 
@@ -199,14 +271,19 @@ fn told(bus: &Bus, done: &Provisioned) -> String {
     for file in missing {
         lines.push(format!("Put a certificate or key at {}, or use --tls-dev", file.display()));
     }
-    lines.push(format!("The bus: nats-server --config {}", bus.config().display()));
+    for home in bus.homes() {
+        lines.push(format!("The bus: nats-server --config {}", home.join("nats-server.conf").display()));
+    }
     lines.join("\n") + "\n"
 }
 
 /// Reloads, and says what became of it.
 pub(super) async fn tell_reload(bus: &Bus) -> Result<(), Failure> {
     match reload::reload(bus).await? {
-        Reloaded::Done(id) => out::line(&format!("The running nats-server ({id}) goes by it from now on.")),
+        Reloaded::Done(ids) => {
+            let ids = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            out::line(&format!("The running nats-server ({ids}) goes by it from now on."))
+        }
         Reloaded::NotHere => out::line(&reload::elsewhere(bus)),
     }
 }

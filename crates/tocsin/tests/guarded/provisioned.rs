@@ -130,3 +130,67 @@ async fn every_command_works_under_the_rights_of_its_user_and_no_stranger_comes_
     assert!(bus.fails("auditor", &["setup"]).contains("permissions deny"));
     assert!(notifier.child.try_wait().unwrap().is_none(), "the notifier has what it needs");
 }
+
+#[test]
+fn a_bus_on_three_servers_is_written_whole_and_each_has_what_it_needs_and_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = example();
+    let directory = directory.to_str().unwrap();
+    done(&mut tocsin(dir.path(), &["keys", "new", "--directory", directory, "--out", "keys"]));
+    let provision = |more: &[&str]| {
+        let first = [
+            "provision",
+            "--directory",
+            directory,
+            "--keys",
+            "keys/public.toml",
+            "--out",
+            "bus",
+            "--tls-dev",
+        ];
+        let servers = ["bus-1.example", "bus-2.example", "bus-3.example"].map(|server| ["--cluster", server]);
+        done(&mut tocsin(dir.path(), &[&first[..], &servers.concat(), more].concat()))
+    };
+    let told = String::from_utf8(provision(&[]).stdout).unwrap();
+    assert_eq!(told.matches("nats-server --config").count(), 3, "{told}");
+    let before = everything(&dir.path().join("bus"));
+    let again = done(&mut tocsin(dir.path(), &["provision", "--out", "bus"])).stdout;
+    assert!(String::from_utf8_lossy(&again).starts_with("Nothing changed"));
+    assert!(everything(&dir.path().join("bus")) == before);
+
+    for number in 1..=3 {
+        let home = dir.path().join(format!("bus/tocsin-{number}"));
+        let config = home.join("nats-server.conf");
+        let told = Command::new(server::find().unwrap()).arg("-t").arg("-c").arg(&config).output().unwrap();
+        assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+        let text = fs::read_to_string(&config).unwrap();
+        for setting in [
+            format!("listen: \"bus-{number}.example:4222\""),
+            format!("client_advertise: \"bus-{number}.example:4222\""),
+            "sync_interval: always".to_owned(),
+            "verify_cert_and_check_known_urls: true".to_owned(),
+        ] {
+            assert!(text.contains(&setting), "{setting}: {text}");
+        }
+        let has: Vec<_> =
+            everything(&home).into_keys().map(|file| file.file_name().unwrap().to_owned()).collect();
+        assert!(
+            !has.iter().any(|file| file == "ca-key.pem"),
+            "an authority's key belongs on no server: {has:?}"
+        );
+    }
+    let settings = fs::read_to_string(dir.path().join("bus/env/router.env")).unwrap();
+    let urls = "tls://bus-1.example:4222,tls://bus-2.example:4222,tls://bus-3.example:4222";
+    assert!(settings.contains(urls), "{settings}");
+
+    provision(&["--at", "/etc/tocsin/nats", "--state", "/var/lib/tocsin", "--listen", "0.0.0.0:1"]);
+    let text = fs::read_to_string(dir.path().join("bus/tocsin-2/nats-server.conf")).unwrap();
+    for setting in [
+        "store_dir: \"/var/lib/tocsin/store\"",
+        "cert_file: \"/etc/tocsin/nats/tls/route.pem\"",
+        "listen: \"0.0.0.0:4222\"",
+        "listen: \"0.0.0.0:6222\"",
+    ] {
+        assert!(text.contains(setting), "{setting}: {text}");
+    }
+}

@@ -50,6 +50,7 @@ impl Way {
             seeds: None,
             now: tocsin_protocol::Timestamp::now(),
             renew: false,
+            cluster: tocsin_provision::Cluster::default(),
         };
         provision(&bus, &plan).map_err(|why| Error::part("provision the bus", why))?;
         let server = Server::start_with(options, &bus.config()).await.map_err(cannot)?;
