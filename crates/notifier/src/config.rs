@@ -61,6 +61,9 @@ pub struct Config {
     /// After how long without a sign of life from a notifier its mails are given to another. The same for all.
     #[serde(default = "fifteen_seconds")]
     pub takeover: Window,
+    /// Where figures of what waits for a limit are written, for a monitoring that takes in text files. Left out, nowhere.
+    #[serde(default)]
+    pub metrics: Option<PathBuf>,
 }
 
 /// A mail relay.
@@ -184,6 +187,7 @@ pub(crate) struct Settings {
     pub(crate) retry: Retry,
     pub(crate) digest: Duration,
     pub(crate) takeover: Duration,
+    pub(crate) metrics: Option<PathBuf>,
 }
 
 /// What every mail carries, whoever it is to.
@@ -307,7 +311,8 @@ impl Config {
         }
         let (letterhead, retry, domains) =
             (self.letterhead()?, self.retry.clone(), domains::check(&self.domains)?);
-        Ok(Settings { letterhead, relays, domains, retry, digest: self.digest.0.unsigned_abs(), takeover })
+        let (digest, metrics) = (self.digest.0.unsigned_abs(), self.metrics.clone());
+        Ok(Settings { letterhead, relays, domains, retry, digest, takeover, metrics })
     }
 }
 
@@ -519,6 +524,7 @@ mod tests {
                 retry: Retry::default(),
                 digest: a_minute(),
                 takeover: fifteen_seconds(),
+                metrics: None,
             };
             assert!(config.letterhead().is_err(), "{from:?} {domain}");
         }

@@ -70,7 +70,31 @@ struct AtDomain {
 
 struct Waiter {
     domain: Arc<str>,
+    since: Instant,
     grant: oneshot::Sender<Place>,
+}
+
+/// What waits for a limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// Of what it is: `relay` or `domain`.
+    pub(crate) of: &'static str,
+    /// Of which.
+    pub(crate) name: String,
+    pub(crate) waiting: u32,
+    /// For how long the first of them has waited.
+    pub(crate) oldest: Duration,
+}
+
+impl Held {
+    fn by<'w>(of: &'static str, name: &str, waiting: impl Iterator<Item = &'w Waiter>, now: Instant) -> Self {
+        let mut held = Self { of, name: name.to_owned(), waiting: 0, oldest: Duration::ZERO };
+        for waiter in waiting {
+            held.waiting += 1;
+            held.oldest = held.oldest.max(now.saturating_duration_since(waiter.since));
+        }
+        held
+    }
 }
 
 /// Leave to begin one mail. Dropped, the next one may.
@@ -138,10 +162,16 @@ impl Gate {
             }
             *waiting += 1;
             let Some(at_relay) = inner.relays.get_mut(relay) else { return Err(Shut::Closed) };
-            at_relay.lanes[lane.place()].push_back(Waiter { domain, grant });
+            at_relay.lanes[lane.place()].push_back(Waiter { domain, since: Instant::now(), grant });
         }
         self.serve();
         granted.await.map_err(|_| Shut::Closed)
+    }
+
+    /// What waits for each limit that the configuration sets: of each relay, and of each domain by the name under which its
+    /// limit stands there.
+    pub(crate) fn held(&self) -> Vec<Held> {
+        self.lock().held(Instant::now())
     }
 
     /// Takes in how long a relay had a mail in hand.
@@ -212,12 +242,32 @@ impl Inner {
     fn grant(&mut self, now: Instant, gate: &Arc<Gate>) -> Vec<(oneshot::Sender<Place>, Place)> {
         let mut granted = Vec::new();
         for (number, relay) in self.relays.iter_mut().enumerate() {
-            while let Some(Waiter { domain, grant }) = relay.next(&mut self.domains, now) {
+            while let Some(Waiter { domain, grant, .. }) = relay.next(&mut self.domains, now) {
                 let place = Place { gate: Arc::clone(gate), relay: number, domain };
                 granted.push((grant, place));
             }
         }
         granted
+    }
+
+    fn held(&self, now: Instant) -> Vec<Held> {
+        let mut all = Vec::new();
+        for relay in &self.relays {
+            let Some(limit) = &relay.limit else { continue };
+            let waiters = relay.lanes.iter().flatten().filter(|_| limit.until(now).is_some());
+            all.push(Held::by("relay", &relay.name, waiters, now));
+        }
+        for name in self.limits.keys() {
+            let waiters =
+                self.relays.iter().flat_map(|relay| relay.lanes.iter().flatten()).filter(|waiter| {
+                    let own = self.limits.contains_key(&*waiter.domain);
+                    let under = if own { &*waiter.domain } else { ANY_DOMAIN };
+                    under == name
+                        && self.domains.get(&waiter.domain).is_some_and(|domain| !domain.may_go(now))
+                });
+            all.push(Held::by("domain", name, waiters, now));
+        }
+        all
     }
 
     /// When it is to be looked again, where nobody will be asked to before.
@@ -390,7 +440,12 @@ mod tests {
             gate.enter(0, Lane::Rehearsed, "a.example").await.unwrap(),
             gate.enter(0, Lane::Rehearsed, "a.example").await.unwrap(),
         ];
-        assert!(gate.enter(0, Lane::Rehearsed, "a.example").now_or_never().is_none(), "each other has two");
+        let mut third = Box::pin(gate.enter(0, Lane::Rehearsed, "a.example"));
+        assert!((&mut third).now_or_never().is_none(), "each other has two");
+        let held: Vec<_> = gate.held().into_iter().map(|held| (held.of, held.name, held.waiting)).collect();
+        assert_eq!(held, [("domain", "*".to_owned(), 1), ("domain", "slow.example".to_owned(), 1)]);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert!(gate.held().iter().all(|held| held.oldest >= Duration::from_millis(5)));
         drop(slow);
         assert!(waits.now_or_never().unwrap().is_ok());
     }
@@ -416,6 +471,7 @@ mod tests {
             drop(gate.enter(0, Lane::Actual, "a.example").await.unwrap());
         }
         assert!(gate.is_used_up(0));
+        assert_eq!(gate.held()[0].waiting, 0);
         let (next, last) =
             tokio::join!(gate.enter(0, Lane::Actual, "a.example"), gate.enter(0, Lane::Actual, "b.example"));
         drop((next.unwrap(), last.unwrap()));

@@ -17,6 +17,7 @@ mod letter;
 mod limit;
 mod log;
 mod mail;
+mod metrics;
 mod notifier;
 mod open;
 mod order;

@@ -22,6 +22,7 @@ use crate::{
     events::Events,
     gate::Gate,
     gathering::PutOff,
+    metrics,
     order::Lane,
     post::{Post, Then},
     relay::Relay,
@@ -122,6 +123,7 @@ impl Notifier {
         tokio::select! {
             () = shutdown => {}
             _ = at_work => {}
+            () = metrics::tell(&post.gate, self.settings.metrics.as_deref()) => {}
         }
         // A send outlives its relay's timeout at most three times over, and its end is then to be written.
         stop.send_replace(true);

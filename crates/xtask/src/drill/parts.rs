@@ -352,5 +352,6 @@ fn mail(port: u16) -> Config {
         retry: Retry::default(),
         digest: Window(SignedDuration::from_mins(1)),
         takeover: Window(SignedDuration::from_secs(15)),
+        metrics: None,
     }
 }
