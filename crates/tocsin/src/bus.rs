@@ -4,7 +4,7 @@ use std::{env, time::Duration};
 
 use tocsin_ledger::{Connection, Ledger, Wait};
 
-use crate::{failure::Failure, shutdown::Shutdown, systemd};
+use crate::{alive::Alive, failure::Failure, shutdown::Shutdown, systemd};
 
 /// How long somebody is kept waiting for a bus that does not answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,9 +24,12 @@ pub(crate) async fn command(role: &str) -> Result<Ledger, Failure> {
 pub(crate) async fn service(role: &str, shutdown: &Shutdown) -> Result<Option<Ledger>, Failure> {
     let connection = connection(role, Wait::UntilConnected)?;
     systemd::waits_for_the_bus();
+    let alive = Alive::of_environment();
     tokio::select! {
         ledger = Ledger::connect(&connection) => Ok(Some(ledger?)),
         () = shutdown.wait() => Ok(None),
+        // To start it again would bring no bus back.
+        () = alive.beats() => Ok(None),
     }
 }
 

@@ -117,6 +117,17 @@ mod tests {
     }
 
     #[test]
+    fn the_one_in_the_manifests_is_a_configuration_of_notifier_and_console() {
+        let manifest = include_str!("../../../deploy/kubernetes/config.yaml");
+        let (_, text) = manifest.split_once("tocsin.toml: |\n").unwrap();
+        let text: String = text.lines().map(|line| line.trim_start().to_owned() + "\n").collect();
+        let config = Config::parse(&text).unwrap();
+        config.notifier.letterhead().unwrap_err();
+        assert_eq!(config.notifier.relays.len(), 2);
+        assert!(config.console.unwrap().public_url.is_some());
+    }
+
+    #[test]
     fn a_password_in_the_configuration_is_refused_and_not_repeated() {
         let text = include_str!("../../../deploy/tocsin.toml");
         let misplaced = text.replacen("tls = \"starttls\"", "password = \"hidden\" #", 1);

@@ -2,10 +2,11 @@
 //! environment, and through the crates that it wires whatever they may touch.
 //!
 //! Each command is a module of [`commands`]: its arguments and `run`. What they share has a module each: how to reach
-//! the bus ([`bus`]), what systemd is told ([`systemd`]), seed files ([`seed`], [`keys`]), signals ([`shutdown`]), the configuration ([`config`]), the bus of `tocsin up` ([`own_server`]), a
+//! the bus ([`bus`]), what systemd is told ([`systemd`]) and a container's engine sees ([`alive`]), seed files ([`seed`], [`keys`]), signals ([`shutdown`]), the configuration ([`config`]), the bus of `tocsin up` ([`own_server`]), a
 //! directory's files ([`directory_file`]), the log ([`logging`]), output ([`out`]), and
 //! what a failure looks like to a person and to a script ([`failure`]).
 
+mod alive;
 mod bus;
 mod cli;
 mod commands;

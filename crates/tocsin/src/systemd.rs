@@ -13,7 +13,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::shutdown::Shutdown;
+use crate::{
+    alive::{Alive, LOOK},
+    shutdown::Shutdown,
+};
 
 /// Looks between two words that the watchdog waits for at most: work must have stood at two of them.
 const LOOKS: u32 = 4;
@@ -57,12 +60,17 @@ pub(crate) fn still_there() {
 }
 
 async fn feed(mut watch: Watch, progress: Progress, serves: Option<SocketAddr>) {
-    progress.until_ready().await;
+    let alive = Alive::of_environment();
+    tokio::select! {
+        () = progress.until_ready() => {}
+        () = alive.beats() => {}
+    }
     say(&[State::Ready, State::Status("at work")]);
-    let Some(within) = watchdog() else { return std::future::pending().await };
+    let looks = [watchdog().map(|within| within / LOOKS), alive.is_wanted().then_some(LOOK)];
+    let Some(look) = looks.into_iter().flatten().min() else { return std::future::pending().await };
     let mut stood = false;
     loop {
-        tokio::time::sleep(within / LOOKS).await;
+        tokio::time::sleep(look).await;
         let mut stands = watch.look().await == Seen::Stands;
         if let Some(address) = serves {
             stands |= !answers(address).await;
@@ -77,6 +85,7 @@ async fn feed(mut watch: Watch, progress: Progress, serves: Option<SocketAddr>) 
         }
         if !stands {
             say(&[State::Watchdog]);
+            alive.beat();
         }
     }
 }

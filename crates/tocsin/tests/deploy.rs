@@ -69,6 +69,30 @@ fn every_unit_calls_the_program_as_it_may_be_called() {
     assert!(called >= 6, "{called}");
 }
 
+#[test]
+fn every_manifest_calls_the_program_as_it_may_be_called() {
+    let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/kubernetes");
+    let mut called = 0;
+    for manifest in fs::read_dir(manifests).unwrap().map(|manifest| manifest.unwrap().path()) {
+        for line in fs::read_to_string(&manifest).unwrap().lines() {
+            let arguments =
+                line.split_once("args: [--log-format").map(|(_, rest)| format!("--log-format{rest}"));
+            let probe = line.split_once("command: [/usr/bin/tocsin, ").map(|(_, rest)| rest.to_owned());
+            let Some(call) = arguments.or(probe) else { continue };
+            let call = call.split(']').next().unwrap_or_default().split(", ");
+            let told = Command::new(env!("CARGO_BIN_EXE_tocsin")).args(call).arg("--help").output().unwrap();
+            assert!(
+                told.status.success(),
+                "{}: {}",
+                manifest.display(),
+                String::from_utf8_lossy(&told.stderr)
+            );
+            called += 1;
+        }
+    }
+    assert_eq!(called, 7, "three services and the probes of two");
+}
+
 /// A service that is ended with the test.
 #[cfg(unix)]
 struct Running(std::process::Child);

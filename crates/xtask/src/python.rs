@@ -59,6 +59,40 @@ pub(crate) fn form_libraries() -> Result<PathBuf, Error> {
     Ok(libraries)
 }
 
+/// The list of what checks manifests.
+const KUBERNETES: &str = "crates/xtask/manifests-requirements.txt";
+
+/// Has Kubernetes' schemas of one version, and the program that holds manifests against them.
+///
+/// # Errors
+/// As [`desk_libraries`].
+pub(crate) fn kubernetes_schemas(version: &str) -> Result<PathBuf, Error> {
+    let list = place::root().join(KUBERNETES);
+    let wanted =
+        fs::read_to_string(&list).map_err(|source| Error::io(format!("read {}", list.display()), source))?;
+    let home = place::target().join("python-kubernetes");
+    let libraries = home.join(name_of(&[wanted]));
+    if libraries.is_dir() {
+        return Ok(libraries);
+    }
+    eprintln!("Fetching Kubernetes' schemas from PyPI, once.");
+    wheel::whole(&home, &libraries, &libraries, |into| {
+        let libraries = into.join("libraries");
+        install(KUBERNETES, &libraries, &["--only-binary=:all:"], &into.join("none"))?;
+        // It carries those of every version, which take ten times the room.
+        let schemas = libraries.join("kubernetes_validate/kubernetes-json-schema");
+        let io = |source| Error::io(format!("look through {}", schemas.display()), source);
+        for other in fs::read_dir(&schemas).map_err(io)? {
+            let other = other.map_err(io)?;
+            if !other.file_name().to_string_lossy().starts_with(&format!("v{version}.")) {
+                fs::remove_dir_all(other.path()).map_err(io)?;
+            }
+        }
+        Ok(libraries)
+    })?;
+    Ok(libraries)
+}
+
 /// Another list of libraries, or another Python, has another place.
 fn name_of(wanted: &[String]) -> String {
     let version =

@@ -21,6 +21,7 @@ mod refusals;
 mod report;
 
 // Services.
+mod alive;
 mod console;
 mod notifier;
 mod router;
@@ -78,6 +79,7 @@ pub(crate) enum Command {
     Notifier(notifier::Args),
     Console(console::Args),
     Watch(watch::Args),
+    Alive(alive::Args),
 
     // Administrators.
     Setup(setup::Args),
@@ -112,6 +114,7 @@ impl Command {
             | Self::Incidents(_)
             | Self::Refusals(_)
             | Self::Report(_)
+            | Self::Alive(_)
             | Self::Setup(_)
             | Self::Backup(_)
             | Self::Restore(_)
@@ -151,6 +154,7 @@ impl Command {
             Self::Notifier(args) => notifier::run(args).await,
             Self::Console(args) => console::run(args).await,
             Self::Watch(args) => watch::run(args).await,
+            Self::Alive(args) => alive::run(&args),
 
             // Administrators.
             Self::Setup(args) => setup::run(args).await,

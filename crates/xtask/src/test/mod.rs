@@ -4,6 +4,7 @@ mod alerts;
 mod browser;
 mod counts;
 mod deny;
+mod manifests;
 mod programs;
 mod units;
 
@@ -43,6 +44,8 @@ enum Step {
     Alerts,
     /// The systemd units that we ship, by systemd's own tool where it is installed.
     Units,
+    /// The Kubernetes manifests that we ship, by Kubernetes' own schemas.
+    Manifests,
     /// Lints, none of them a warning only.
     Clippy,
     /// Unit, integration, documentation and end-to-end tests, and the rules of the architecture.
@@ -132,6 +135,7 @@ impl Step {
             }
             Self::Alerts => alerts::run(),
             Self::Units => units::run(),
+            Self::Manifests => manifests::run(),
             Self::Clippy => {
                 let clippy = |what: &[&str]| {
                     pass(cargo(&[&["clippy", "--locked"], what, &["--", "--deny", "warnings"]].concat()))
