@@ -19,4 +19,5 @@ mod reports;
 mod restored;
 mod strangers;
 mod tampered;
+mod trails;
 mod watching;

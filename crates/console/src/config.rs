@@ -8,7 +8,7 @@ use std::{
 
 use jiff::SignedDuration;
 use serde::Deserialize;
-use tocsin_protocol::PublisherId;
+use tocsin_protocol::{AreaId, PublisherId, Service, Status};
 
 /// How the console serves. Every field has a default but the accounts, without which nobody could sign in.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -52,6 +52,9 @@ pub struct Config {
     /// The seed files (mode 600) of the publishers whose duty managers publish here. Left out: nobody does.
     #[serde(default)]
     pub publishers: BTreeMap<PublisherId, PathBuf>,
+    /// How an Alertmanager's labels name services and areas.
+    #[serde(default)]
+    pub monitoring: Monitoring,
     /// Where events are kept on disk before they are sent, a directory for each publisher.
     #[serde(default = "spool")]
     pub spool: PathBuf,
@@ -72,7 +75,87 @@ impl Config {
             phone: None,
             mail_within: mail(),
             publishers: BTreeMap::new(),
+            monitoring: Monitoring::default(),
             spool: spool(),
+        }
+    }
+}
+
+/// How an Alertmanager's labels name services and areas. A label's value that is listed stands for what it lists; one that
+/// is not, for the service or area of that very name.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Monitoring {
+    /// The label that names a service.
+    pub service_label: String,
+    /// The label that names an area.
+    pub area_label: String,
+    /// The services that a value of that label stands for.
+    pub services: BTreeMap<String, Vec<Service>>,
+    /// The areas that a value of that label stands for.
+    pub areas: BTreeMap<String, Vec<AreaId>>,
+    /// The services of a group of which no label names one.
+    pub default_services: Vec<Service>,
+    /// The areas of a group of which no label names one.
+    pub default_areas: Vec<AreaId>,
+    /// Whether what is reported is real: `exercise` while it is tried out.
+    pub status: Status,
+}
+
+impl Default for Monitoring {
+    fn default() -> Self {
+        Self {
+            service_label: "service".to_owned(),
+            area_label: "area".to_owned(),
+            services: BTreeMap::new(),
+            areas: BTreeMap::new(),
+            default_services: Vec::new(),
+            default_areas: Vec::new(),
+            status: Status::Actual,
+        }
+    }
+}
+
+impl Monitoring {
+    /// Adds the services that the labels name, and what of them names none.
+    pub(crate) fn services(
+        &self,
+        labels: &BTreeMap<String, String>,
+        services: &mut Vec<Service>,
+        unmapped: &mut Vec<String>,
+    ) {
+        mapped(&self.service_label, &self.services, labels, services, unmapped);
+    }
+
+    /// The same of areas.
+    pub(crate) fn areas(
+        &self,
+        labels: &BTreeMap<String, String>,
+        areas: &mut Vec<AreaId>,
+        unmapped: &mut Vec<String>,
+    ) {
+        mapped(&self.area_label, &self.areas, labels, areas, unmapped);
+    }
+}
+
+fn mapped<T: Clone + PartialEq + std::str::FromStr>(
+    label: &str,
+    known: &BTreeMap<String, Vec<T>>,
+    labels: &BTreeMap<String, String>,
+    found: &mut Vec<T>,
+    unmapped: &mut Vec<String>,
+) {
+    let Some(value) = labels.get(label) else { return };
+    let named = match known.get(value) {
+        Some(listed) => listed.clone(),
+        None => value.parse().into_iter().collect(),
+    };
+    if named.is_empty() {
+        unmapped.push(format!("{label}={value}"));
+    }
+    for one in named {
+        if !found.contains(&one) {
+            found.push(one);
         }
     }
 }

@@ -7,8 +7,8 @@ use futures_util::future::BoxFuture;
 use jiff::civil::Date;
 use tocsin_duty::Directory;
 use tocsin_protocol::{
-    AreaId, Category, DispatchStep, Event, EventContact, EventNumber, Impact, IncidentId, Platform,
-    PublisherId, RecipientId, Requirement, Service, Severity, Status, Timestamp,
+    AreaId, Category, DispatchStep, Event, EventContact, EventNumber, Impact, IncidentId, Linking, Platform,
+    PublisherId, RecipientId, Report, Requirement, Service, Severity, Status, Timestamp,
 };
 
 use crate::session::Sees;
@@ -36,8 +36,20 @@ pub trait Press: Send + Sync {
     /// its identity, so the same once more leaves one event.
     fn publish(&self, publisher: PublisherId, body: Bytes) -> BoxFuture<'_, Result<Fate, Vec<Fault>>>;
 
+    /// Says a report or a link of a publisher's on the bus. What was said once is said once, however often it is tried.
+    fn say(&self, publisher: PublisherId, word: Word) -> BoxFuture<'_, Result<u64, Told>>;
+
     /// The events of a publisher that are kept on disk and were not sent yet, in the order of sending.
     fn waiting(&self, publisher: PublisherId) -> BoxFuture<'_, Result<Vec<Waiting>, Told>>;
+}
+
+/// What a publisher says beside events. Where it stands in `TOCSIN_SAID` is answered; whether it counts is read there.
+#[derive(Debug, Clone)]
+pub enum Word {
+    /// What its people or machines see.
+    Report(Box<Report>),
+    /// Whether an incident of its own and another trail are of one outage.
+    Link(Box<Linking>),
 }
 
 /// Computes reports from both streams, believing nothing.

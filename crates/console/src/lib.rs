@@ -24,7 +24,7 @@ mod serve;
 mod session;
 
 pub use app::App;
-pub use config::Config;
+pub use config::{Config, Monitoring};
 pub use console::Console;
 pub use error::Error;
 pub use hands::*;

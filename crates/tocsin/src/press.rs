@@ -11,13 +11,13 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use jiff::{Timestamp, tz::TimeZone};
 use tocsin_console::{
-    Config, Draft, Fate, Fault, Foreseen, Known, More, Press, Says, Told, Waiting, WhoIsTold,
+    Config, Draft, Fate, Fault, Foreseen, Known, More, Press, Says, Told, Waiting, WhoIsTold, Word,
 };
 use tocsin_ledger::{Connection, Ledger, Wait};
 use tocsin_protocol::{Event, IncidentId, PublisherId, SigningKey, from_body};
 use tocsin_publisher::{
     Answer, Changes, Details, Error, FirstMinute, FollowUp, Past, Prepared, Published, Spool, await_answer,
-    begin, prepare, prepare_bytes, preview, publish, send,
+    begin, prepare, prepare_bytes, preview, publish, say_link, say_report, send,
 };
 
 use crate::{failure::Failure, seed};
@@ -115,6 +115,15 @@ impl Press for OperatorPress {
         // On a task of its own: a browser that goes away ends the request, and must not end the sending.
         let done = tokio::spawn(async move { this.desk(&publisher)?.publish(&body).await });
         Box::pin(async move { done.await.unwrap_or_else(|why| Err(whole(why.to_string()))) })
+    }
+
+    fn say(&self, publisher: PublisherId, word: Word) -> BoxFuture<'_, Result<u64, Told>> {
+        let this = self.clone();
+        let done = tokio::spawn(async move {
+            let desk = this.desk(&publisher).map_err(|faults| Told(words_of(faults)))?;
+            desk.say(&word).await.map_err(|why| Told(why.to_string()))
+        });
+        Box::pin(async move { done.await.unwrap_or_else(|why| Err(Told(why.to_string()))) })
     }
 
     fn waiting(&self, publisher: PublisherId) -> BoxFuture<'_, Result<Vec<Waiting>, Told>> {
@@ -222,6 +231,16 @@ impl Desk {
         }
     }
 
+    async fn say(&self, word: &Word) -> Result<u64, Error> {
+        let connection = Connection { wait: Wait::Fail(PATIENCE), ..self.connection.clone() };
+        let ledger = Ledger::connect(&connection).await?;
+        let spoken = match word {
+            Word::Report(report) => say_report(&ledger, &self.key, report).await?,
+            Word::Link(linking) => say_link(&ledger, &self.key, linking).await?,
+        };
+        Ok(spoken.sequence)
+    }
+
     fn waits(&self, prepared: &Prepared) -> bool {
         let pending = self.spool.pending().map(|pending| pending.events).unwrap_or_default();
         pending.iter().any(|spooled| spooled.body() == prepared.body())
@@ -276,6 +295,10 @@ fn faults(error: Error) -> Vec<Fault> {
         }
         other => whole(other.to_string()),
     }
+}
+
+fn words_of(faults: Vec<Fault>) -> String {
+    faults.into_iter().map(|fault| fault.words).collect::<Vec<_>>().join("; ")
 }
 
 fn whole(words: String) -> Vec<Fault> {

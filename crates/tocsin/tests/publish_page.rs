@@ -351,6 +351,123 @@ async fn with_the_bus_away_it_is_kept_says_so_and_goes_out_by_itself_once() {
     assert!(!duty.until("/", |page| !page.text.contains("lost touch")).text.contains("NOT sent yet"));
 }
 
+impl Site {
+    /// Runs a command against the bus, in the site's directory.
+    fn run(&self, arguments: &[&str]) -> String {
+        let mut command = tocsin(self.dir.path(), arguments);
+        command.env("NATS_URL", self.server.url());
+        String::from_utf8(done(&mut command).stdout).unwrap()
+    }
+
+    /// Posts JSON as a program does.
+    fn program(&self, token: &str, path: &str, body: &str) -> (u16, serde_json::Value) {
+        let address = &self.address;
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, text) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(text).unwrap_or_default())
+    }
+}
+
+const WEBHOOK: &str = r#"{"version": "4", "groupKey": "{}:{alertname=\"CallsNotAnswered\"}", "status": "STATUS",
+    "receiver": "tocsin", "groupLabels": {}, "commonLabels": {}, "commonAnnotations": {"summary": "Test calls fail"},
+    "externalURL": "http://am.example", "alerts": [{"status": "STATUS", "annotations": {},
+    "labels": {"alertname": "CallsNotAnswered", "service": "999-voice", "area": "south"},
+    "startsAt": "2023-06-25T05:25:00Z", "endsAt": "2023-06-25T07:25:00Z", "fingerprint": "a"}]}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_reported_waits_on_the_operators_page_until_a_person_links_it_and_both_trails_are_kept() {
+    let site = Site::start().await;
+    let (duty, north) = (site.sign_in("duty"), site.sign_in("north"));
+    duty.until("/publish", |page| page.text.contains("Exampleshire"));
+    let by = ["--by", "A. Example", "--role", "control room supervisor"];
+    let tell = ["tell", "--as", "police-north", "--key", "keys/police-north.nk", "--id", "stopped"];
+    let what = ["--services", "999-voice", "--areas", "north", "--headline", "No 999 <call> reaches us"];
+    let told = site.run(&[&tell[..], &what, &by].concat());
+    assert!(told.contains("Reported at") && told.contains("stopped of police-north"), "{told}");
+    assert!(
+        north.until("/reports", |page| page.text.contains("No 999")).text.contains("What you have reported")
+    );
+
+    // Nothing that is open fits it: the page offers a draft, filled in, of which nothing is said yet.
+    let begin = "/publish?body=police-north&#38;report=stopped";
+    let page = duty.until("/reports", |page| page.text.contains(begin));
+    assert!(
+        page.text.contains("Reports (1 to link)") && page.text.contains("No 999 &#60;call&#62; reaches us")
+    );
+    assert!(
+        duty.get("/publish?body=police-north&report=stopped")
+            .text
+            .contains("No 999 &#60;call&#62; reaches us")
+    );
+    assert_eq!(site.said().await, []);
+
+    // Once there is an incident, a person says that they are one; without a name nothing is said.
+    let preview = duty.preview("/publish", &first("999 calls fail", "actual"));
+    let confirmed = duty.post("/publish", &preview.hidden("/publish"));
+    let incident = confirmed.location().split('?').next().unwrap().to_owned();
+    let page = duty.until("/reports", |page| page.text.contains("May be of the same outage as"));
+    let mut fields = page.hidden("/reports/link");
+    fields.push(("answer".to_owned(), "same".to_owned()));
+    assert_eq!(north.post("/reports/link", &fields).status, 403, "another's form");
+    assert_eq!(duty.post("/reports/link", &fields).status, 422);
+    fields.extend(
+        [("name", "B. Example"), ("role", "duty manager")].map(|(n, v)| (n.to_owned(), v.to_owned())),
+    );
+    let linked = duty.post("/reports/link", &fields);
+    assert_eq!(linked.location(), "/reports", "{}", linked.text);
+    let page = duty.get(&incident).text;
+    assert!(
+        page.contains("Other trails of it") && page.contains("No 999 &#60;call&#62; reaches us"),
+        "{page}"
+    );
+    assert!(page.contains("before the first event") && page.contains("B. Example, duty manager"), "{page}");
+    assert!(!north.get(&incident).text.contains("Other trails of it"), "it is the operator's");
+    assert!(duty.get("/reports").text.contains("Nothing waits."));
+    assert!(site.run(&["proposals", "--as", "operator"]).contains("Nothing waits to be linked."));
+
+    // An Alertmanager repeats itself: one group is one report until it is over.
+    let token = site.run(&["account", "token", "duty"]).trim().to_owned();
+    let webhook = |status: &str| {
+        let until = Instant::now() + SOON;
+        loop {
+            let body = WEBHOOK.replace("STATUS", status);
+            let answer = site.program(&token, "/api/v1/monitoring/alertmanager", &body);
+            // The file of accounts is looked at from time to time.
+            if answer.0 != 401 {
+                return answer;
+            }
+            assert!(Instant::now() < until);
+            thread::sleep(Duration::from_millis(100));
+        }
+    };
+    let became = |(status, body): (u16, serde_json::Value)| {
+        (status, body["became"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(became(webhook("firing")), (201, "said".to_owned()));
+    assert_eq!(became(webhook("firing")), (200, "already".to_owned()));
+    let page = duty.until("/reports", |page| page.text.contains("1 to link")).text;
+    assert!(page.contains("seen by a machine") && page.contains("Test calls fail"), "{page}");
+    assert_eq!(became(webhook("resolved")), (201, "said".to_owned()));
+    assert_eq!(became(webhook("resolved")), (200, "nothing".to_owned()));
+    assert_eq!(webhook("on fire").0, 422);
+    let own = r#"{"report": "by-hand", "observed_at": "2023-06-25T05:31:00Z", "services": ["999-voice"],
+        "areas": ["exampleshire"], "headline": "Our probe fails"}"#;
+    assert_eq!(became(site.program(&token, "/api/v1/reports", own)), (201, "said".to_owned()));
+    assert_eq!(became(site.program(&token, "/api/v1/reports", own)), (200, "already".to_owned()));
+    assert_eq!(site.program("none", "/api/v1/reports", own).0, 401);
+    // Nobody was written to because of any of it: one incident has one event.
+    assert_eq!(site.said().await.len(), 1);
+}
+
 /// One way to alter it.
 type Change = fn(&mut serde_json::Value);
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tocsin_protocol::{
     AttemptBegun, AttemptEnded, AttemptPhase, ClockStart, DirectoryDocument, Dispatch, Due, Entry,
     Escalation, EventKind, EventNumber, Finding, IncidentId, Notice, Proposal, RecipientId, Refusal,
-    ReportSays, Requirement, Status, StepNumber, Subject, Timestamp, Where, from_body,
+    ReportSays, ReportSource, Requirement, Status, StepNumber, Subject, Timestamp, Where, from_body,
 };
 
 use super::{
@@ -145,7 +145,9 @@ pub(super) fn proposed(log: &Log, heard: &Heard, faults: &mut Vec<String>) {
         }
         let Some((_, directory)) = log.directory_at(said.time) else { continue };
         for publisher in &directory.publishers {
-            let concerned = publisher.id.as_str() != report.body.as_str()
+            let its_people =
+                publisher.id.as_str() == report.body.as_str() && report.source != ReportSource::Monitoring;
+            let concerned = !its_people
                 && report.areas.iter().any(|area| may_speak_of(directory, &publisher.areas, area));
             let to = |one: &&Proposal| one.publisher == publisher.id && one.of.said == said.sequence;
             if concerned != log.proposals.iter().any(|one| to(&one)) {

@@ -10,6 +10,7 @@ mod problem;
 mod publish;
 mod read;
 mod report;
+mod reports;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -61,6 +62,8 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/incidents/{incident}/{report}", get(report::of_incident)),
         ("/incidents/{incident}/events/{event}", put(publish::say)),
         ("/incidents/{incident}/events/{event}/acknowledgement", put(acknowledge::acknowledge)),
+        ("/reports", post(reports::say)),
+        ("/monitoring/alertmanager", post(reports::alertmanager)),
         ("/reports/{period}", get(report::of_period)),
         ("/drafts", post(publish::draft)),
     ]

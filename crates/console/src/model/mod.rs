@@ -12,6 +12,7 @@ mod state;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod trails;
 #[cfg(test)]
 pub(crate) mod world;
 
@@ -33,6 +34,7 @@ pub use sight::Sight;
 pub use standing::{Acknowledgement, Attempt, Duty, Glance, Mail, Post, Standing, State as DutyState};
 pub use state::State;
 pub use tally::Tally;
+pub use trails::{SaidLink, SaidReport, Trails};
 
 /// How often the bus is asked whether it is there.
 const TOUCH_EVERY: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tocsin_duty::{Fold, Verdict};
 use tocsin_protocol::{Dispatch, Entry, EventNumber, IncidentId, Subject, Timestamp, from_body};
 
-use super::incident::Incident;
+use super::{incident::Incident, trails::Trails};
 use crate::operate::{
     measures::{Counted, Measures},
     presence::Presence,
@@ -20,6 +20,8 @@ pub struct State {
     pub measures: Measures,
     /// Whose desk is at work now: heard, and on no record.
     pub presence: Presence,
+    /// What was reported, proposed and linked.
+    pub trails: Trails,
     incidents: BTreeMap<IncidentId, Incident>,
     /// Dispatches that the skew of two brokers' clocks put before their event.
     early: HashMap<(IncidentId, EventNumber), (Timestamp, Dispatch)>,
@@ -89,6 +91,9 @@ impl State {
             }
             Verdict::Refused(refusal) => {
                 let Ok(subject) = entry.subject.parse::<Subject>() else { return };
+                if matches!(subject, Subject::Report { .. } | Subject::Link { .. }) {
+                    return self.trails.refused(refusal);
+                }
                 if let Some(incident) = subject.incident().and_then(|id| self.incidents.get_mut(id)) {
                     incident.refused(&subject, refusal, entry.time, revision);
                 }
@@ -105,6 +110,11 @@ impl State {
                     }
                 }
             }
+            Verdict::Recorded(Subject::Proposal { .. }) => {
+                if let Ok(proposal) = from_body("proposal", &entry.body) {
+                    self.trails.proposed(proposal);
+                }
+            }
             Verdict::Recorded(subject) => {
                 let Some(id) = subject.incident().cloned() else { return };
                 if let Some(incident) = self.incidents.get_mut(&id)
@@ -113,12 +123,9 @@ impl State {
                     self.stale.insert(id);
                 }
             }
-            Verdict::Call(_)
-            | Verdict::Report(_)
-            | Verdict::Link(_)
-            | Verdict::Repeated
-            | Verdict::Trusted
-            | Verdict::Foreign => {}
+            Verdict::Report(report) => self.trails.report(entry.time, *report),
+            Verdict::Link(linking) => self.trails.link(entry.time, *linking),
+            Verdict::Call(_) | Verdict::Repeated | Verdict::Trusted | Verdict::Foreign => {}
         }
     }
 }

@@ -47,12 +47,14 @@ pub(crate) struct Who {
     pub(crate) publishes: bool,
     /// Whether they see everyone's part, and so whose desks are at work.
     pub(crate) operates: bool,
+    /// How many proposals wait for their word.
+    pub(crate) waits: usize,
     pub(crate) csrf: String,
 }
 
 impl Frame {
     /// Around a page of somebody who has signed in. `place` is which of the header's links it belongs to: `board`,
-    /// `publish`, `desks`, `audit`, `mails`, or nothing.
+    /// `publish`, `reports`, `desks`, `audit`, `mails`, or nothing.
     pub(crate) fn of(app: &App, visitor: &Visitor, place: &'static str) -> Self {
         let state = app.model().read();
         Self::on(&state, app, visitor, place)
@@ -68,6 +70,12 @@ impl Frame {
             sees: seen(state, &visitor.sees),
             publishes: matches!(visitor.sees, Sees::Publisher(_)),
             operates: !matches!(visitor.sees, Sees::Recipient(_)),
+            waits: match &visitor.sees {
+                Sees::Publisher(publisher) => {
+                    state.trails.waiting(state.fold.answers(), Some(publisher)).count()
+                }
+                _ => 0,
+            },
             csrf: visitor.csrf(),
         };
         let failing = if who.operates {

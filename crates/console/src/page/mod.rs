@@ -9,6 +9,7 @@ mod incident;
 mod mails;
 pub(crate) mod names;
 pub(crate) mod publish;
+pub(crate) mod reports;
 pub(crate) mod words;
 
 use askama::Template;
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/incidents/{id}", get(incident::show))
         .merge(mails::routes())
         .merge(publish::routes())
+        .merge(reports::routes())
         .merge(audit::routes())
         .merge(acknowledge::routes())
 }

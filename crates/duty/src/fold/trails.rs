@@ -2,7 +2,8 @@
 //!
 //! Two trails are proposed for linking when they
 //!
-//! - have the same status, and are different bodies' (of its own two a body knows whether they are one),
+//! - have the same status, and are different bodies' (of its own two a body knows whether they are one, but for what a
+//!   machine of its own saw),
 //! - share a service, and touch each other's areas,
 //! - have had their newest words within [`NEAR`] of each other by the broker's clock, and
 //! - neither had ended before the other was first seen, by what their authors say.
@@ -17,7 +18,7 @@ use std::{
 
 use tocsin_protocol::{
     BodyId, Candidate, Event, EventKind, IncidentId, LinkId, Linking, Proposal, PublisherId, Report,
-    ReportId, ReportSays, Seen, SignedDuration, Status, Timestamp, Trail,
+    ReportId, ReportSays, ReportSource, Seen, SignedDuration, Status, Timestamp, Trail,
 };
 
 use crate::{answers::Answers, directory::Directory};
@@ -108,6 +109,7 @@ impl Trails {
         let seen = Seen {
             trail: Trail::report(report.body.clone(), report.report.clone()),
             event: None,
+            source: Some(report.source),
             said,
             said_at,
             seen_at: Some(report.observed_at),
@@ -120,7 +122,8 @@ impl Trails {
         let Some(directory) = directory else { return Vec::new() };
         let candidates = self.candidates(&seen, None, directory);
         let concerned = directory.publishers().filter(|publisher| {
-            let own = BodyId::from(&publisher.id) == report.body;
+            // What its own people say they know; what its machines see they are told.
+            let own = BodyId::from(&publisher.id) == report.body && !by_machine(&seen);
             !own && report.areas.iter().any(|area| directory.may_speak_of(publisher, area))
         });
         let mut proposals = Vec::new();
@@ -152,7 +155,7 @@ impl Trails {
         self.forget(said_at);
         let before = self.places.remove(&event.incident).and_then(|place| self.near.remove(&place));
         // It was no incident after all.
-        if event.kind == EventKind::Cancelled {
+        if event.kind.ends_incident() {
             return Vec::new();
         }
         let trail = Trail::incident(event.publisher.clone(), event.incident.clone());
@@ -163,6 +166,7 @@ impl Trails {
         let seen = Seen {
             trail,
             event: Some(event.sequence),
+            source: None,
             said,
             said_at,
             seen_at: event.began_at.or(event.detected_at).or(began_at),
@@ -239,7 +243,7 @@ impl Trails {
                 || proposed.is_some_and(|proposed| proposed.contains(&seen.trail))
                 || self.answers.of(&new.trail, &seen.trail).is_some();
             if seen.status != new.status
-                || seen.trail.body() == new.trail.body()
+                || (seen.trail.body() == new.trail.body() && by_machine(seen) == by_machine(new))
                 || over_at.is_some_and(|over_at| over_at < first_seen)
                 || done
             {
@@ -273,6 +277,10 @@ impl Trails {
             }
         }
     }
+}
+
+fn by_machine(seen: &Seen) -> bool {
+    seen.source == Some(ReportSource::Monitoring)
 }
 
 fn standing(there: Option<u64>, voice: u64) -> Standing {

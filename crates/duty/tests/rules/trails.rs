@@ -127,6 +127,19 @@ fn two_publishers_incidents_are_proposed_to_both_and_of_one_publisher_to_nobody(
 }
 
 #[test]
+fn what_a_publishers_own_machine_sees_is_for_its_people() {
+    let mut story = Story::new();
+    let seen = json!({"source": "monitoring", "areas": ["uk"]});
+    story.report(0, "bt", &report("bt", "alert", seen));
+    assert_eq!(told(&story.follow(1)), [("bt".to_owned(), vec![])]);
+    story.incident(60, "bt", "x", "");
+    assert_eq!(told(&story.follow(61)), [("bt".to_owned(), vec!["report alert of bt".to_owned()])]);
+    // What its people say they need not be told.
+    story.report(70, "bt", &report("bt", "desk", json!({"source": "operator", "areas": ["essex"]})));
+    assert_eq!(told(&story.follow(71)), []);
+}
+
+#[test]
 fn what_does_not_fit_is_not_proposed() {
     let cases = [
         ("another status", json!({"status": "exercise"}), 60),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     receipt::Person,
+    report::ReportSource,
     words::{Service, Status},
 };
 use crate::{
@@ -150,6 +151,9 @@ pub struct Seen {
     /// The newest event, of an incident.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<EventNumber>,
+    /// Who saw it, of a report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<ReportSource>,
     /// The sequence in `TOCSIN_SAID` of its newest word.
     pub said: u64,
     /// The broker's time of its newest word.

@@ -28,13 +28,17 @@ fn link_id() -> impl Strategy<Value = LinkId> {
     SLUG.prop_map(|text| LinkId::new(&text).unwrap())
 }
 
+fn source() -> impl Strategy<Value = ReportSource> {
+    select(&[ReportSource::Agency, ReportSource::Monitoring, ReportSource::Operator][..])
+}
+
 prop_compose! {
     fn report()(
         (report, body, status, observed_at) in (report_id(), body_id(), status(), time()),
         (services, areas, headline) in (services(1), set(area(), 1), line(160)),
         (what, adds_to, calls_lost) in (option::of(text()), option::of(report_id()), option::of(count())),
         restored in any::<bool>(),
-        source in select(&[ReportSource::Agency, ReportSource::Monitoring, ReportSource::Operator][..]),
+        source in source(),
         contact in option::of(event_contact()),
         (by, machine) in (person(), any::<bool>()),
     ) -> Report {
@@ -79,9 +83,9 @@ prop_compose! {
     fn seen()(
         (trail, event, said, said_at) in (trail(), option::of(event_number()), sequence(), time()),
         (seen_at, status, services) in (option::of(time()), status(), services(1)),
-        (areas, headline) in (set(area(), 1), option::of(line(160))),
+        (areas, headline, source) in (set(area(), 1), option::of(line(160)), option::of(source())),
     ) -> Seen {
-        Seen { trail, event, said, said_at, seen_at, status, services, areas, headline }
+        Seen { trail, event, source, said, said_at, seen_at, status, services, areas, headline }
     }
 }
 

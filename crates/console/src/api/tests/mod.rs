@@ -31,7 +31,7 @@ use super::{OPENAPI, table};
 use crate::{
     hands::{
         Document, Draft, Fate, Fault, Foreseen, Form, Hands, Known, NoReport, Press, Reports, Says, Told,
-        Waiting, Wanted, WhoIsTold,
+        Waiting, Wanted, WhoIsTold, Word,
     },
     session::{
         Accounts, Sees,
@@ -80,6 +80,18 @@ impl Press for Pen {
             let signed = self.key.sign(&event.subject().to_string(), &body).unwrap();
             self.ledger.get().unwrap().say(&event.subject(), &signed, body).await.unwrap();
             Ok(Fate::OnTheBus)
+        })
+    }
+
+    fn say(&self, _: PublisherId, word: Word) -> BoxFuture<'_, Result<u64, Told>> {
+        Box::pin(async move {
+            let (subject, body) = match word {
+                Word::Report(report) => (report.subject(), to_body("report", &*report).unwrap()),
+                Word::Link(linking) => (linking.subject(), to_body("link", &*linking).unwrap()),
+            };
+            let signed = self.key.sign(&subject.to_string(), &body).unwrap();
+            let said = self.ledger.get().unwrap().say(&subject, &signed, body).await.unwrap();
+            Ok(said.position().sequence)
         })
     }
 

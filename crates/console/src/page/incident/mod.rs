@@ -22,7 +22,7 @@ use super::{
     fragment::Fragment,
     frame::{Frame, html},
     names::Names,
-    publish,
+    publish, reports,
     words::Zone,
 };
 use crate::{
@@ -116,6 +116,8 @@ struct Page {
     own: Option<String>,
     situation: String,
     wall: Option<WallPart>,
+    /// What is linked with it, or was said not to be.
+    others: Option<String>,
     missing: bool,
     moments: Vec<String>,
     earlier: usize,
@@ -175,6 +177,10 @@ fn page(state: &State, frame: Frame, sees: &Sees, id: &IncidentId, wanted: &Want
         own,
         situation,
         wall,
+        others: match view.sight {
+            Sight::Whole => reports::others(state, view.incident, &zone, view.now),
+            Sight::Own(_) => None,
+        },
         missing: wanted.show.as_deref() == Some("missing"),
         moments,
         earlier,

@@ -155,15 +155,46 @@ type Pairs = Vec<(String, String)>;
 struct Wanted {
     #[serde(default)]
     says: String,
+    /// The report from which a new incident is begun: whose, and which.
+    #[serde(default)]
+    body: String,
+    #[serde(default)]
+    report: String,
 }
 
 async fn begin(
     Extracted(app): Extracted<App>,
     visitor: Visitor,
     uri: OriginalUri,
+    Query(wanted): Query<Wanted>,
 ) -> Result<Response, Refusal> {
     let operator = Operator::of(app, visitor, &uri)?;
-    Ok(operator.form(&Filled::default().with("says", "begins"), &[]).await)
+    let filled = Filled::default().with("says", "begins");
+    let filled = operator.from_report(filled, &wanted);
+    Ok(operator.form(&filled, &[]).await)
+}
+
+impl Operator {
+    /// The same with what a report tells, where one is named of an area of which this publisher may speak. It is a draft:
+    /// nothing is said before a person has seen it.
+    fn from_report(&self, filled: Filled, wanted: &Wanted) -> Filled {
+        let state = self.app.model().read();
+        let named = wanted.body.parse().ok().zip(wanted.report.parse().ok());
+        let said = named.and_then(|(body, report)| state.trails.said(&body, &report));
+        let directory = state.fold.directory();
+        let (Some(said), Some(directory)) = (said, directory) else { return filled };
+        let Some(known) = directory.publisher(&self.publisher) else { return filled };
+        let areas: Vec<_> =
+            said.report.areas.iter().filter(|area| directory.may_speak_of(known, area)).collect();
+        if areas.is_empty() {
+            return filled;
+        }
+        let report = &said.report;
+        let filled = filled.with("status", &report.status.to_string()).with("headline", &report.headline);
+        let services = report.services.iter().map(|service| ("services", service.to_string()));
+        let areas = areas.into_iter().map(|area| ("areas", area.to_string()));
+        services.chain(areas).fold(filled, |filled, (name, value)| filled.with(name, &value))
+    }
 }
 
 async fn follow(
