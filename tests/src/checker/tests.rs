@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use serde::Serialize;
 use tocsin_protocol::{
-    AttemptBegun, AttemptEnded, Dispatch, DispatchStep, Due, Entry, Escalation, EscalationReason, EventKind,
-    Finding, Notice, Outcome, Owed, Refusal, RefusalCode, Requirement, Status, Stream, Timestamp, from_body,
-    to_body,
+    AttemptBegun, AttemptEnded, ClockStart, Dispatch, DispatchDuty, DispatchStep, Due, DutyFinding,
+    DutyStart, Entry, Escalation, EscalationReason, EventKind, Finding, Notice, Outcome, Overdue, Owed,
+    Refusal, RefusalCode, Requirement, Stage, Status, Stream, Timestamp, from_body, to_body,
 };
 
 use super::{Evidence, Standing, check};
@@ -40,11 +40,13 @@ fn owed(requirement: Requirement, recipients: &[&str]) -> Owed {
     }
 }
 
-/// An exercise of which `a` acknowledges in time, `b` never does and is written to twice, and `u` is informed.
+/// An exercise of which `a` acknowledges in time, `b` never does and is written to twice, and `u` is informed. The operator
+/// promises more, and says nothing: all three are told.
 fn all_as_promised() -> (Cast, Evidence) {
     let cast = Cast::new(&[seconds(10.0), seconds(20.0)]).required(&["a", "b"]).informed(&["u"]);
     let mut first = event("x", 1, EventKind::Initial);
     first.status = Status::Exercise;
+    first.next_update_by = Some(at(25));
     let acknowledged = receipt("a", "x", 1, tocsin_protocol::ReceiptStage::Acknowledged);
     let said = vec![
         signed(&cast, "operator", entry(Stream::Said, 1, 1, "tocsin.incident.operator.x.1", &first)),
@@ -61,7 +63,19 @@ fn all_as_promised() -> (Cast, Evidence) {
         contact: contact.to_owned(),
     });
     let dispatch = Dispatch {
-        duties: Vec::new(),
+        duties: vec![DispatchDuty {
+            duty: DispatchDuty::NEXT_UPDATE.parse().unwrap(),
+            policy: None,
+            stage: Stage::Update,
+            from: DutyStart::Clock(ClockStart::Published),
+            clock_at: at(1),
+            clock_assumed: false,
+            due_at: at(25),
+            target: false,
+            telephone: Vec::new(),
+            step: Some("3".parse().unwrap()),
+            met_at: None,
+        }],
         incident: "x".parse().unwrap(),
         event: "1".parse().unwrap(),
         kind: EventKind::Initial,
@@ -92,6 +106,7 @@ fn all_as_promised() -> (Cast, Evidence) {
         log.close(step);
         mails.push(log.send(step));
     }
+    log.break_the_promise(&dispatch);
     (cast, Evidence { said, log: log.0, mails })
 }
 
@@ -123,6 +138,49 @@ impl Log {
     fn write(&mut self, second: i64, subject: &str, body: &impl Serialize) {
         let sequence = self.0.len() as u64 + 1;
         self.0.push(entry(Stream::Log, sequence, second, subject, body));
+    }
+
+    fn break_the_promise(&mut self, dispatch: &Dispatch) {
+        let (incident, event) = (dispatch.incident.clone(), dispatch.event);
+        let duty = &dispatch.duties[0];
+        let (step, due_at) = (duty.step.unwrap(), duty.due_at);
+        self.write(25, "tocsin.due.x.1.3", &Due { incident: incident.clone(), event, step, due_at });
+        let finding = Finding {
+            duty: Some(DutyFinding {
+                duty: duty.duty.clone(),
+                overdue: true,
+                target: false,
+                met_by: None,
+                met_at: None,
+                not_called: Vec::new(),
+                superseded_by: None,
+            }),
+            incident: incident.clone(),
+            event,
+            step,
+            policy: None,
+            status: dispatch.status,
+            due_at,
+            closed_at: due_at,
+            required: 0,
+            acknowledged: 0,
+            silent: Vec::new(),
+            late: Vec::new(),
+            stopped_by: None,
+        };
+        self.write(25, "tocsin.finding.x.1.3", &finding);
+        for recipient in ["a", "b", "u"] {
+            let overdue = Overdue {
+                incident: incident.clone(),
+                event,
+                step,
+                recipient: recipient.parse().unwrap(),
+                status: dispatch.status,
+                publisher: dispatch.publisher.clone(),
+                promised_by: due_at,
+            };
+            self.write(25, &format!("tocsin.notice.{recipient}.x.1.overdue.3"), &overdue);
+        }
     }
 
     fn close(&mut self, step: &DispatchStep) {
@@ -249,6 +307,25 @@ fn every_broken_promise_is_found() {
         ("should have found", |_, e| {
             let at = place(&e.log, "tocsin.finding.x.1.1");
             change(&mut e.log[at], "[\"b\"]", "[]");
+        }),
+        ("was not told that what was promised", |_, e| {
+            e.log.retain(|x| x.subject != "tocsin.notice.u.x.1.overdue.3");
+        }),
+        ("was told without need", |_, e| {
+            let at = place(&e.log, "tocsin.finding.x.1.3");
+            change(&mut e.log[at], r#""overdue":true"#, r#""overdue":false"#);
+        }),
+        ("not called", |_, e| {
+            let at = place(&e.log, "tocsin.finding.x.1.3");
+            change(&mut e.log[at], r#""overdue":true"#, r#""overdue":false"#);
+        }),
+        ("superseded by nothing", |_, e| {
+            let at = place(&e.log, "tocsin.finding.x.1.3");
+            change(&mut e.log[at], r#""overdue":true"#, r#""overdue":true,"superseded_by":1"#);
+        }),
+        ("it holds the publisher to", |_, e| {
+            let at = place(&e.log, "tocsin.dispatch.operator.x.1");
+            change(&mut e.log[at], r#""duty":"next-update""#, r#""duty":"next-update","policy":"test""#);
         }),
         ("neither in time nor escalated", |_, e| e.log.retain(|x| x.subject != "tocsin.escalation.b.x.1.1")),
         ("escalated without need", |_, e| {
