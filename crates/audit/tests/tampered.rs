@@ -8,10 +8,15 @@ use std::{collections::BTreeSet, io::BufReader, sync::LazyLock};
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use support::{INCIDENT, World, checkpoint_key, minutes, seconds, stated};
+use support::{
+    INCIDENT, World, checkpoint_key, minutes,
+    owing::{aware, duty, owing},
+    seconds, start, stated,
+};
 use tocsin_audit::{Bundle, Fault, FaultCode, Request, Standing, Told, Verdict, verify};
 use tocsin_protocol::{
-    AuthorKey, Entry, EventKind, IncidentId, Outcome, Signed, SigningKey, Stream,
+    AuthorKey, Channel, DutyDocument, Entry, EventKind, IncidentId, Outcome, Signed, SigningKey, Stage,
+    Stream,
     schema::{Kind, check},
 };
 
@@ -30,6 +35,38 @@ fn world() -> World {
     world.say(EventKind::Update, NONE).at(minutes(21)).checkpoint().acknowledged("ofcom", 2).at(minutes(60));
     world.checkpoint();
     world
+}
+
+#[test]
+fn what_a_publisher_owed_is_told_from_a_bundle_as_from_the_bus() {
+    let promise = |event: &mut tocsin_protocol::Event| {
+        aware(event);
+        event.next_update_by = Some(start() + minutes(20));
+    };
+    let by_telephone = DutyDocument {
+        channels: vec![Channel::Telephone, Channel::Writing],
+        ..duty("first", Stage::Initial, Some("30m"))
+    };
+    let mut world = owing(vec![by_telephone, duty("full", Stage::Full, Some("40m"))]);
+    world.say(EventKind::Initial, promise).at(minutes(2)).called("ofcom", 1).at(minutes(50)).checkpoint();
+    let on_the_bus = world.report();
+    assert!(!on_the_bus.duties.is_empty() && !on_the_bus.calls.is_empty());
+    for of in [None, Some(&incident())] {
+        let bundle = Bundle::of(&world.entries, of).unwrap();
+        let verdict = judged(&bundle);
+        assert_eq!(verdict.faults, []);
+        assert!(
+            verdict.proven.iter().any(|proven| proven.contains("1 telephone call")),
+            "{:?}",
+            verdict.proven
+        );
+        let report = verdict.evidence.report(&incident(), Request::default()).unwrap();
+        assert_eq!((report.duties, report.calls), (on_the_bus.duties.clone(), on_the_bus.calls.clone()));
+        // A call that is taken out is missed.
+        let mut cut = bundle.clone();
+        cut.entries.retain(|proven| !proven.entry.subject.contains(".called."));
+        assert!(!judged(&cut).faults.is_empty(), "{of:?}");
+    }
 }
 
 fn incident() -> IncidentId {

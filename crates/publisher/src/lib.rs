@@ -32,4 +32,4 @@ pub use prepare::{Prepared, prepare, prepare_bytes};
 pub use preview::{Preview, preview};
 pub use send::{Published, RefusedAtTheDoor, Sending, publish, send};
 pub use spool::{PENDING_MAX, Pending, Sent, SetAside, Spool, Spooled};
-pub use trails::{Proposals, Spoken, proposals, refusal_of, say_link, say_report};
+pub use trails::{Proposals, Spoken, proposals, refusal_of, say_call, say_link, say_report};

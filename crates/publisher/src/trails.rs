@@ -8,7 +8,7 @@ use std::{fmt, time::Duration};
 use tocsin_duty::Answers;
 use tocsin_ledger::{Error as LedgerError, Ledger};
 use tocsin_protocol::{
-    Linking, Proposal, PublisherId, Refusal, Report, SigningKey, Stream, Subject, Timestamp, from_body,
+    Call, Linking, Proposal, PublisherId, Refusal, Report, SigningKey, Stream, Subject, Timestamp, from_body,
     schema, to_body,
 };
 
@@ -49,6 +49,16 @@ pub async fn say_link(ledger: &Ledger, key: &SigningKey, linking: &Linking) -> R
     let body = to_body("link", linking)?;
     schema::check_link(&body).map_err(|problems| Error::Unfit { what: "link", problems })?;
     say(ledger, key, linking.subject(), body).await
+}
+
+/// Logs a telephone call.
+///
+/// # Errors
+/// As [`say_report`].
+pub async fn say_call(ledger: &Ledger, key: &SigningKey, call: &Call) -> Result<Spoken, Error> {
+    let body = to_body("call", call)?;
+    schema::check_call(&body).map_err(|problems| Error::Unfit { what: "call", problems })?;
+    say(ledger, key, call.subject(), body).await
 }
 
 async fn say(

@@ -11,7 +11,7 @@ use crate::{problem::ProblemCode, report::Report};
 
 pub(super) fn judge(entries: &[&Entry], reports: &[Report], faults: &mut Faults, proven: &mut Vec<String>) {
     let mut fold = Fold::new();
-    let (mut events, mut receipts, mut refused, mut trails) = (0, 0, 0, 0);
+    let (mut events, mut receipts, mut calls, mut refused, mut trails) = (0, 0, 0, 0, 0);
     let mut doors = Doors::default();
     for entry in entries {
         match fold.apply(entry) {
@@ -27,7 +27,8 @@ pub(super) fn judge(entries: &[&Entry], reports: &[Report], faults: &mut Faults,
             Verdict::Foreign => {
                 faults.of(FaultCode::Record, entry, "is nothing that a service of ours writes.");
             }
-            Verdict::Call(_) | Verdict::Repeated | Verdict::Trusted | Verdict::Recorded(_) => {}
+            Verdict::Call(_) => calls += 1,
+            Verdict::Repeated | Verdict::Trusted | Verdict::Recorded(_) => {}
         }
     }
     if events + receipts > 0 {
@@ -42,6 +43,10 @@ pub(super) fn judge(entries: &[&Entry], reports: &[Report], faults: &mut Faults,
                 String::new()
             }
         ));
+    }
+    if calls > 0 {
+        let logged = counted(calls, "telephone call");
+        proven.push(format!("{logged} logged by their publishers, signed and counted."));
     }
     if trails > 0 {
         proven

@@ -203,7 +203,10 @@ fn gaps(entries: &[&Proven], faults: &mut Faults) {
 fn windows_of(proven: &Proven) -> u64 {
     let is_dispatch = matches!(proven.entry.subject.parse(), Ok(Subject::Dispatch { .. }));
     let dispatch = from_body::<Dispatch>("dispatch", &proven.entry.body).ok().filter(|_| is_dispatch);
-    dispatch.map_or(0, |dispatch| dispatch.steps.len() as u64)
+    dispatch.map_or(0, |dispatch| {
+        let on_the_publisher = dispatch.duties.iter().filter(|duty| duty.step.is_some()).count();
+        (dispatch.steps.len() + on_the_publisher) as u64
+    })
 }
 
 /// Whether the trees of each stream, from checkpoint to checkpoint, are one history.

@@ -1,6 +1,7 @@
 //! The commands, one module each: its arguments, and `run`.
 
 // Those who tell.
+mod called;
 mod link;
 pub(crate) mod publish;
 pub(crate) mod spool;
@@ -57,6 +58,7 @@ pub(crate) enum Command {
     Publish(Box<publish::Args>),
     Spool(spool::Args),
     TestCall(test_call::Args),
+    Called(called::Args),
     Link(link::Args),
 
     // Those who are told.
@@ -104,6 +106,7 @@ impl Command {
             Self::Publish(_)
             | Self::Spool(_)
             | Self::TestCall(_)
+            | Self::Called(_)
             | Self::Link(_)
             | Self::Ack(_)
             | Self::Tell(_)
@@ -132,6 +135,7 @@ impl Command {
             Self::Publish(args) => publish::run(*args).await,
             Self::Spool(args) => spool::run(args).await,
             Self::TestCall(args) => test_call::run(args).await,
+            Self::Called(args) => called::run(args).await,
             Self::Link(args) => link::run(args).await,
 
             // Those who are told.
