@@ -41,17 +41,7 @@ impl Files {
 
     /// Checks them as if this were the directory file.
     pub(crate) fn check_as(&self, directory: Text) -> Result<Checked, Failure> {
-        let beside = self.directory.parent().unwrap_or(Path::new(""));
-        let mut policies = BTreeMap::new();
-        for named in policy_files(&directory) {
-            let file = beside.join(&named);
-            match text(&file) {
-                Ok(text) => _ = policies.insert(named, text),
-                // Told as a fault, on the line that names it.
-                Err(why) if why.kind() == io::ErrorKind::NotFound => {}
-                Err(why) => return Err(cannot_read(&file, "policy", &why)),
-            }
-        }
+        let policies = policies(&self.directory, &directory)?;
         let keys = self.keys.as_deref().map(|keys| read(keys, "keys")).transpose()?;
         let today = Some(jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date());
         let (document, faults) = tocsin_duty::check(&Texts { directory, policies, keys, today });
@@ -85,6 +75,21 @@ impl Checked {
         };
         format!("{}, {}", counted(self.faults.len() - warnings, "fault"), counted(warnings, "warning"))
     }
+}
+
+/// The policy files that a directory names. One that is not there is told as a fault, on the line that names it.
+pub(crate) fn policies(file: &Path, directory: &Text) -> Result<BTreeMap<String, Text>, Failure> {
+    let beside = file.parent().unwrap_or(Path::new(""));
+    let mut policies = BTreeMap::new();
+    for named in policy_files(directory) {
+        let file = beside.join(&named);
+        match text(&file) {
+            Ok(text) => _ = policies.insert(named, text),
+            Err(why) if why.kind() == io::ErrorKind::NotFound => {}
+            Err(why) => return Err(cannot_read(&file, "policy", &why)),
+        }
+    }
+    Ok(policies)
 }
 
 /// Reads a file that the person named.

@@ -211,6 +211,36 @@ fn a_bus_that_is_not_there_is_told_as_such_with_exit_code_1() {
     assert!(told.contains("check that nats-server runs there") && told.lines().count() == 1, "{told}");
 }
 
+#[test]
+fn a_scenario_is_told_with_all_its_faults_or_with_what_would_come_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("mine.toml");
+    let shipped = fs::read_to_string(deploy("scenarios/west-mercia.toml")).unwrap();
+    let shipped = shipped.replace("../directory/", &format!("{}/", deploy("directory").display()));
+    let run = |scenario: &str, more: &[&str]| {
+        fs::write(&file, scenario).unwrap();
+        let output =
+            tocsin(dir.path(), &[&["drill", "--scenario", "mine.toml"], more].concat()).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, told) = run(&shipped, &[]);
+    assert!(code == 0 && told.starts_with("mine.toml: no fault, no warning\n"), "{code}: {told}");
+    assert!(told.contains("13 must acknowledge, 32 are informed"), "{told}");
+
+    let broken =
+        shipped.replace("silent", "quiet").replace("\"pol-gwent\"", "\"pol-gwnet\"").replace("never = ", "");
+    let broken = broken.replacen("at = 2021-09-06T22:00:00+01:00", "at = 2021-09-06T16:00:00+01:00", 1);
+    let (code, told) = run(&broken, &[]);
+    assert_eq!(code, 2, "{told}");
+    for fault in ["did you mean \"pol-gwent\"?", "put the events in order", "mine.toml: 3 faults, no warning"]
+    {
+        assert!(told.contains(fault), "{fault}: {told}");
+    }
+    let (code, told) = run(&broken, &["--json"]);
+    let faults: Vec<serde_json::Value> = serde_json::from_str(&told).unwrap();
+    assert_eq!((code, faults.len(), &faults[0]["file"]), (2, 3, &"mine.toml".into()), "{told}");
+}
+
 /// The table of a directory out and in by the program: what it would do is told, and only what is wanted is done.
 #[test]
 fn a_table_changes_the_directory_file_only_when_it_is_told_to_and_nothing_is_wrong() {

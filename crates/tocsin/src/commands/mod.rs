@@ -33,6 +33,7 @@ mod watch;
 mod account;
 mod backup;
 mod directory;
+mod drill;
 mod keys;
 mod policy;
 mod provision;
@@ -91,6 +92,7 @@ pub(crate) enum Command {
     Keys(keys::Args),
     Directory(directory::Args),
     Policy(policy::Args),
+    Drill(drill::Args),
     Account(account::Args),
 }
 
@@ -125,6 +127,7 @@ impl Command {
             | Self::Keys(_)
             | Self::Directory(_)
             | Self::Policy(_)
+            | Self::Drill(_)
             | Self::Account(_) => Manner::Command,
         }
     }
@@ -168,6 +171,7 @@ impl Command {
             Self::Keys(args) => keys::run(args).await,
             Self::Directory(args) => directory::run(args).await,
             Self::Policy(args) => policy::run(args).await,
+            Self::Drill(args) => drill::run(&args),
             Self::Account(args) => account::run(args).await,
         }
     }

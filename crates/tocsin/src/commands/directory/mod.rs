@@ -107,7 +107,8 @@ fn check(files: &Files, json: bool) -> Result<(), Failure> {
     if checked.document.is_none() { Err(Failure::told(Exit::Input)) } else { Ok(()) }
 }
 
-fn as_json(checked: &Checked) -> Result<String, Failure> {
+/// The faults, for programs.
+pub(super) fn as_json(checked: &Checked) -> Result<String, Failure> {
     let faults: Vec<_> = checked
         .faults
         .iter()
