@@ -38,7 +38,7 @@ fn write(file: &Path, text: &str) -> io::Result<()> {
 fn text(held: &[Held]) -> String {
     type Figure = fn(&Held) -> f64;
     let figures: [(&str, &str, Figure); 2] = [
-        ("limit_waiting", "Mails that wait for a limit", |held| held.waiting as f64),
+        ("limit_waiting", "Mails that wait for a limit", |held| f64::from(held.waiting)),
         ("limit_wait_seconds", "How long the oldest of them has waited", |held| held.oldest.as_secs_f64()),
     ];
     let mut text = String::new();

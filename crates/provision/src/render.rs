@@ -178,7 +178,7 @@ pub(crate) fn routes(server: &Home<'_>, routes: &Routes) -> Result<String, Error
         "verify: true"
     };
     Ok(format!(
-        r#"
+        r"
 # Clients are told of the other servers by the names that their certificates have.
 client_advertise: {clients}
 
@@ -198,14 +198,14 @@ cluster {{
   routes: [
 {peers}  ]
 }}
-"#,
+",
         clients = quoted(clients),
         listen = quoted(listen),
         own = quoted(own),
         cert = at("tls/route.pem")?,
         key = at("tls/route-key.pem")?,
         ca = at("tls/routes-ca.pem")?,
-        peers = peers.iter().map(|peer| format!("    {}\n", quoted(peer))).collect::<String>(),
+        peers = peers.iter().map(|peer| ["    ", &quoted(peer), "\n"].concat()).collect::<String>(),
     ))
 }
 

@@ -69,7 +69,8 @@ pub(crate) struct Args {
     /// Where each of several has its files on its own machine [default: where they are written]
     #[arg(long, value_name = "DIR")]
     at: Option<PathBuf>,
-    /// Where each of several keeps its streams, log and process id there [default: beside its files]
+    /// Where each of several keeps its streams, log and process id there, a directory that is there [default: beside its
+    /// files]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
     /// Make the certificates of --tls-dev anew [default: when less than a third of their year is left]
