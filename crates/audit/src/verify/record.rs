@@ -46,7 +46,7 @@ pub(super) fn judge(entries: &[&Entry], reports: &[Report], faults: &mut Faults,
     }
     if calls > 0 {
         let logged = counted(calls, "telephone call");
-        proven.push(format!("{logged} logged by their publishers, signed and counted."));
+        proven.push(format!("{logged} as logged by the publisher, signed and counted."));
     }
     if trails > 0 {
         proven

@@ -96,7 +96,14 @@ fn a_record_is_kept_of_every_sort_of_fact() {
         Kind::ALL.iter().filter(|kind| !NOT_ON_THE_BUS.contains(kind) && !kinds.contains(kind)).collect();
     assert!(lack.is_empty(), "no record is kept of {lack:?}: see README.md in {}", "tests/kept");
     assert!(checkpoint);
-    for kind in [EventKind::Initial, EventKind::Update, EventKind::Resolved, EventKind::Cancelled] {
+    for kind in [
+        EventKind::Initial,
+        EventKind::Update,
+        EventKind::Resolved,
+        EventKind::Correction,
+        EventKind::Cancelled,
+        EventKind::SentInError,
+    ] {
         assert!(said.contains(&kind.to_string()), "{kind}");
     }
     for stage in [ReceiptStage::Delivered, ReceiptStage::Acknowledged] {

@@ -116,8 +116,8 @@ fn of_sort(report: &Report, clock: &Clock, sort: Sort) -> Vec<Vec<String>> {
 fn row(duty: &DutyReport, clock: &Clock) -> Vec<String> {
     let what = match (&duty.policy, &duty.what) {
         (None, _) => format!("more than event {} said", duty.event),
-        (Some(policy), Some(what)) => format!("{} ({policy})", plain(what)),
-        (Some(policy), None) => format!("{} ({policy})", duty.duty),
+        (Some(policy), Some(what)) => format!("{policy}: {}", plain(what)),
+        (Some(policy), None) => format!("{policy}: {}", duty.duty),
     };
     let basis = match (&duty.basis, duty.confidence) {
         (Some(basis), Some(confidence)) => format!("{} (confidence: {confidence})", plain(basis)),
