@@ -188,6 +188,8 @@ class Notice:
         for field in ("description", "instruction", "public_advice"):
             if self.event.get(field):
                 told.append(f"  {field.replace('_', ' ')}: {self.event[field]}")
+        for language, words in (self.event.get("public_advice_in") or {}).items():
+            told.append(f"  public advice ({language}): {words}")
         if not self.pinned:
             told.append(f"  signed with a key of {self.publisher} that was not given to this desk (--publisher)")
         return told

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tocsin_ledger::Ledger;
 
 use crate::page::acknowledge::Voice;
-use crate::{config::Config, hands::Hands, live::Hub, model::Model, operate::Readiness, session::Sessions};
+use crate::{
+    config::Config, feed::Words, hands::Hands, live::Hub, model::Model, operate::Readiness, session::Sessions,
+};
 
 /// What the handlers share. Cloning it is cheap.
 #[derive(Clone)]
@@ -20,6 +22,7 @@ struct Shared {
     voice: Voice,
     live: Hub,
     readiness: Readiness,
+    words: Words,
 }
 
 impl App {
@@ -30,6 +33,7 @@ impl App {
         hands: Hands,
         sessions: Sessions,
         voice: Voice,
+        words: Words,
     ) -> Self {
         Self(Arc::new(Shared {
             config,
@@ -40,6 +44,7 @@ impl App {
             voice,
             live: Hub::default(),
             readiness: Readiness::default(),
+            words,
         }))
     }
 
@@ -71,6 +76,11 @@ impl App {
     /// What was last found of the path to everyone.
     pub(crate) fn readiness(&self) -> &Readiness {
         &self.0.readiness
+    }
+
+    /// The fixed words of what the public reads.
+    pub(crate) fn words(&self) -> &Words {
+        &self.0.words
     }
 
     /// The pages that are kept up to date.

@@ -58,6 +58,10 @@ pub struct Config {
     /// Where events are kept on disk before they are sent, a directory for each publisher.
     #[serde(default = "spool")]
     pub spool: PathBuf,
+    /// A directory of Fluent files, a language each (`gd.ftl`), of the fixed words of what the public reads. English and
+    /// Welsh are built in; a file of theirs takes the place of the words that it has.
+    #[serde(default)]
+    pub words: Option<PathBuf>,
 }
 
 impl Config {
@@ -77,6 +81,7 @@ impl Config {
             publishers: BTreeMap::new(),
             monitoring: Monitoring::default(),
             spool: spool(),
+            words: None,
         }
     }
 }

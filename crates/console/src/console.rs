@@ -43,8 +43,10 @@ impl Console {
         let address = listener.local_addr().map_err(listen)?;
         let sessions = Sessions::open(&config, address)?;
         let voice = Voice::open(&config)?;
+        let words = feed::Words::open(&config)?;
         let (model, follower) = Model::new(ledger.clone());
-        Ok(Self { app: App::new(config, ledger, model, hands, sessions, voice), follower, listener, address })
+        let app = App::new(config, ledger, model, hands, sessions, voice, words);
+        Ok(Self { app, follower, listener, address })
     }
 
     /// Tells here how far it has come. It is ready once it shows both streams to their end.

@@ -1,14 +1,17 @@
 //! What the console has done by others. The command line wires it: no service imports another.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use jiff::civil::Date;
 use tocsin_duty::Directory;
 use tocsin_protocol::{
-    AreaId, Category, DispatchStep, Event, EventContact, EventNumber, Impact, IncidentId, Linking, Platform,
-    PublisherId, RecipientId, Report, Requirement, Service, Severity, Status, Timestamp,
+    AreaId, Category, DispatchStep, Event, EventContact, EventNumber, Impact, IncidentId, Language, Linking,
+    Platform, PublisherId, RecipientId, Report, Requirement, Service, Severity, Status, Timestamp,
 };
 
 use crate::session::Sees;
@@ -183,6 +186,8 @@ pub struct More {
     pub instruction: Option<String>,
     /// The agreed words for the public.
     pub public_advice: Option<String>,
+    /// The same in other languages.
+    pub public_advice_in: BTreeMap<Language, String>,
     /// CAP severity.
     pub severity: Option<Severity>,
     /// What carries the service now.

@@ -58,6 +58,9 @@ pub fn show(arrived: &Arrived, view: &View<'_>) -> String {
     page.foremost(arrived);
     page.section("WHAT TO DO", event.instruction.as_deref());
     page.section("WHAT TO TELL THE PUBLIC", event.public_advice.as_deref());
+    for (language, words) in &event.public_advice_in {
+        page.section(&format!("WHAT TO TELL THE PUBLIC ({language})"), Some(words));
+    }
     page.section("WHAT HAPPENED", event.description.as_deref());
     page.contact(event);
     page.details(arrived);

@@ -17,6 +17,12 @@ pub enum Error {
         /// One that is valid.
         example: &'static str,
     },
+    /// A language tag that is none, or is longer than words here are marked with.
+    #[error("language {value:?} is not valid: use a tag such as \"cy\" or \"en-GB\"")]
+    Language {
+        /// What was given, cut to a length that can be shown.
+        value: String,
+    },
     /// A number in a subject that is not a plain positive decimal.
     #[error("{what} {value:?} is not valid: use a whole number from 1, without sign or leading zero")]
     Number {

@@ -14,6 +14,7 @@ mod error;
 mod fact;
 mod header;
 mod id;
+mod language;
 mod leaf;
 mod link;
 pub mod schema;
@@ -30,6 +31,7 @@ pub use header::*;
 pub use id::{
     AreaId, BodyId, ControlRoomId, DutyId, IncidentId, LinkId, PolicyId, PublisherId, RecipientId, ReportId,
 };
+pub use language::Language;
 pub use leaf::{is_window, leaf};
 pub use link::{Link, MAX_LINK_BYTES, SignedLink};
 pub use sign::{AuthorKey, Signed, SigningKey};

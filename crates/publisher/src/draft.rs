@@ -1,9 +1,11 @@
 //! Drafts: the first minute of an incident, and what follows from the event before with only what changed.
 
+use std::collections::BTreeMap;
+
 use jiff::{Timestamp, tz::TimeZone};
 use tocsin_protocol::{
-    AreaId, Category, Certainty, Event, EventContact, EventKind, EventNumber, Impact, IncidentId, Platform,
-    PublisherId, Recontact, Service, Severity, Stage, Status, Urgency,
+    AreaId, Category, Certainty, Event, EventContact, EventKind, EventNumber, Impact, IncidentId, Language,
+    Platform, PublisherId, Recontact, Service, Severity, Stage, Status, Urgency,
 };
 
 use crate::error::Error;
@@ -39,6 +41,8 @@ pub struct Details {
     pub instruction: Option<String>,
     /// The agreed words for the public.
     pub public_advice: Option<String>,
+    /// The same in other languages.
+    pub public_advice_in: BTreeMap<Language, String>,
     /// CAP severity.
     pub severity: Option<Severity>,
     /// CAP urgency.
@@ -146,6 +150,7 @@ pub fn first_minute(known: FirstMinute, at: Timestamp, zone: &TimeZone) -> Resul
         description: details.description,
         instruction: details.instruction,
         public_advice: details.public_advice,
+        public_advice_in: details.public_advice_in,
         severity: details.severity,
         urgency: details.urgency,
         certainty: details.certainty,
@@ -208,6 +213,15 @@ pub fn follow_up(previous: &Event, follow_up: FollowUp, changes: Changes) -> Res
         headline: headline.unwrap_or_else(|| carried_headline(&before.headline, follow_up)),
         description: details.description.or_else(|| while_going_on(before.description)),
         instruction: details.instruction.or_else(|| while_going_on(before.instruction)),
+        public_advice_in: translations(
+            details.public_advice_in,
+            before.public_advice_in,
+            going_on
+                && details
+                    .public_advice
+                    .as_ref()
+                    .is_none_or(|words| before.public_advice.as_ref() == Some(words)),
+        ),
         public_advice: details.public_advice.or_else(|| while_going_on(before.public_advice)),
         severity: details.severity.or(before.severity),
         urgency: details.urgency.or(before.urgency.filter(|_| going_on)),
@@ -237,6 +251,18 @@ pub fn follow_up(previous: &Event, follow_up: FollowUp, changes: Changes) -> Res
         status: before.status,
         publisher: before.publisher,
     })
+}
+
+/// The public's words in other languages: those that are given, and of the languages that are not those from before,
+/// where the words that they say again still stand.
+fn translations(
+    given: BTreeMap<Language, String>,
+    before: BTreeMap<Language, String>,
+    still_stand: bool,
+) -> BTreeMap<Language, String> {
+    let mut all = if still_stand { before } else { BTreeMap::new() };
+    all.extend(given);
+    all
 }
 
 /// The longest headline that the event's schema allows, in characters.
@@ -343,11 +369,33 @@ mod tests {
         assert_eq!(event, expected);
     }
 
+    fn welsh(words: &str) -> BTreeMap<Language, String> {
+        BTreeMap::from([(Language::new("cy").unwrap(), words.to_owned())])
+    }
+
+    #[test]
+    fn words_in_other_languages_go_with_the_words_that_they_say_again() {
+        let mut previous = first();
+        previous.public_advice = Some("Dial 101.".to_owned());
+        previous.public_advice_in = welsh("Deialwch 101.");
+        let follow = |words: Option<&str>, welsh: BTreeMap<Language, String>| {
+            let public_advice = words.map(str::to_owned);
+            let details = Details { public_advice, public_advice_in: welsh, ..Details::default() };
+            let changes = Changes { details, ..Changes::default() };
+            follow_up(&previous, FollowUp::Update, changes).unwrap().public_advice_in
+        };
+        assert_eq!(follow(None, BTreeMap::new()), previous.public_advice_in);
+        assert_eq!(follow(Some("Dial 101."), BTreeMap::new()), previous.public_advice_in);
+        assert_eq!(follow(Some("Dial 112."), BTreeMap::new()), BTreeMap::new(), "Welsh that says otherwise");
+        assert_eq!(follow(Some("Dial 112."), welsh("Deialwch 112.")), welsh("Deialwch 112."));
+    }
+
     #[test]
     fn the_end_of_an_incident_carries_no_old_instruction() {
         let mut previous = first();
         previous.instruction = Some("Answer on 101.".to_owned());
         previous.public_advice = Some("Dial 101.".to_owned());
+        previous.public_advice_in = welsh("Deialwch 101.");
         previous.urgency = Some(Urgency::Immediate);
         previous.expected_restoration_at = Some(Timestamp::UNIX_EPOCH);
         let resolved = follow_up(&previous, FollowUp::Resolve, Changes::default()).unwrap();
@@ -355,6 +403,7 @@ mod tests {
         assert_eq!(resolved.headline, "Resolved: 999 calls are being lost");
         assert_eq!(resolved.instruction, None);
         assert_eq!(resolved.public_advice, None);
+        assert!(resolved.public_advice_in.is_empty());
         assert_eq!(resolved.urgency, None);
         assert_eq!(resolved.expected_restoration_at, None);
         assert_eq!(resolved.areas, previous.areas);

@@ -341,6 +341,7 @@ fn details(more: More) -> Details {
         description: more.description,
         instruction: more.instruction,
         public_advice: more.public_advice,
+        public_advice_in: more.public_advice_in,
         severity: more.severity,
         platform: more.platform,
         began_at: more.began_at,

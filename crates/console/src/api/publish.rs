@@ -3,6 +3,8 @@
 //! An event is put at its own address, which is its identity: the same once more leaves one event, however often it is
 //! tried and whatever restarted in between.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     body::Bytes,
@@ -12,8 +14,9 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use tocsin_protocol::{
-    AreaId, Category, Event, EventContact, EventKind, EventNumber, Impact, IncidentId, Platform, PublisherId,
-    RecipientId, Requirement, Service, Severity, Status, StepNumber, Timestamp, from_body, schema, to_body,
+    AreaId, Category, Event, EventContact, EventKind, EventNumber, Impact, IncidentId, Language, Platform,
+    PublisherId, RecipientId, Requirement, Service, Severity, Status, StepNumber, Timestamp, from_body,
+    schema, to_body,
 };
 
 use super::{problem::Problem, read::id};
@@ -63,6 +66,8 @@ struct Wanted {
     description: Option<String>,
     instruction: Option<String>,
     public_advice: Option<String>,
+    #[serde(default)]
+    public_advice_in: BTreeMap<Language, String>,
     severity: Option<Severity>,
     platform: Option<Platform>,
     began_at: Option<Timestamp>,
@@ -148,6 +153,7 @@ pub(super) async fn draft(
         description: wanted.description,
         instruction: wanted.instruction,
         public_advice: wanted.public_advice,
+        public_advice_in: wanted.public_advice_in,
         severity: wanted.severity,
         platform: wanted.platform,
         began_at: wanted.began_at,

@@ -4,10 +4,13 @@
 //! description, figures, contacts, marking) nothing leaves the console here: of each word below it is said where it is
 //! from.
 
+use std::collections::BTreeMap;
+
 use jiff::tz::TimeZone;
 use tocsin_exchange::cap::{self, CapTime, LANGUAGE, MessageType, Scope};
-use tocsin_protocol::{Event, EventKind, EventNumber, IncidentId, Status, Timestamp};
+use tocsin_protocol::{Event, EventKind, EventNumber, IncidentId, Language, Status, Timestamp};
 
+use super::words::Words;
 use crate::{
     model::{Incident, State},
     page::names::Names,
@@ -15,9 +18,6 @@ use crate::{
 
 /// The most earlier alerts that one refers to, the newest ones: each supersedes those before it.
 const REFERENCES: usize = 50;
-
-/// What is said where the earlier words are withdrawn without any.
-pub(super) const WITHDRAWN: &str = "The earlier advice about this incident no longer applies.";
 
 /// One message to the public. Every text is fit for XML once it is escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +37,16 @@ pub(super) struct Alert {
     pub(super) number: EventNumber,
     /// The agreed words. None where the earlier ones are withdrawn without any.
     pub(super) advice: Option<String>,
+    /// The same in other languages.
+    advice_in: BTreeMap<Language, String>,
     /// The first line of them, or of those that are withdrawn.
-    pub(super) headline: String,
+    headline: String,
+    /// The same of those in other languages.
+    headline_in: BTreeMap<Language, String>,
+    /// CAP's word for what it is about, in each of these languages.
+    event: Vec<(String, String)>,
+    /// What is said where the earlier words are withdrawn without any, in each of these languages.
+    withdrawn: String,
     /// Whether the incident is over.
     pub(super) over: bool,
     pub(super) urgency: &'static str,
@@ -49,26 +57,41 @@ pub(super) struct Alert {
 }
 
 impl Alert {
-    /// A line for a list.
-    pub(super) fn title(&self) -> String {
-        match (self.kind, &self.advice) {
-            (MessageType::Cancel, _) => format!("No longer applies: {}", self.headline),
-            _ => self.headline.clone(),
-        }
+    /// The headline and the words, in that language where there are words in it (which the last tells), else in English.
+    pub(super) fn said(&self, language: &Language, words: &Words) -> (String, Option<String>, bool) {
+        let own = [Some(language.as_str()), Some(language.primary())].into_iter().flatten().find_map(|tag| {
+            let headline = self.headline_in.iter().find(|(of, _)| of.as_str() == tag)?.1;
+            Some((headline, self.advice_in.iter().find(|(of, _)| of.as_str() == tag).map(|(_, words)| words)))
+        });
+        let (headline, advice, is_own) = match own {
+            Some((headline, advice)) => (headline, advice.cloned(), true),
+            None => (&self.headline, self.advice.clone(), false),
+        };
+        let headline = if self.kind == MessageType::Cancel {
+            let language = if is_own { language } else { words.english() };
+            words.text(language, "withdrawn-headline", &[("headline", headline)])
+        } else {
+            headline.clone()
+        };
+        (headline, advice, is_own)
     }
 
     /// As CAP says it.
     pub(super) fn cap(&self) -> cap::Alert {
-        let info = self.advice.as_ref().map(|advice| cap::Info {
-            language: LANGUAGE.to_owned(),
+        let english = self.advice.as_ref().map(|advice| (LANGUAGE, &self.headline, advice));
+        let others = self.advice_in.iter().map(|(language, advice)| {
+            (language.as_str(), self.headline_in.get(language).unwrap_or(&self.headline), advice)
+        });
+        let info = english.into_iter().chain(others).map(|(language, headline, advice)| cap::Info {
+            language: language.to_owned(),
             categories: vec!["Infra"],
-            event: "Emergency service communications".to_owned(),
+            event: self.event_in(language),
             responses: if self.over { vec!["AllClear"] } else { Vec::new() },
             urgency: self.urgency,
             severity: self.severity,
             certainty: self.certainty,
             sender_name: Some(self.sender_name.clone()),
-            headline: Some(self.headline.clone()),
+            headline: Some(headline.clone()),
             description: Some(advice.clone()),
             areas: self
                 .areas
@@ -84,16 +107,21 @@ impl Alert {
             status: cap::CapStatus::Actual,
             message_type: self.kind,
             scope: Scope::Public,
-            note: self.advice.is_none().then(|| WITHDRAWN.to_owned()),
+            note: self.advice.is_none().then(|| self.withdrawn.clone()),
             references: self.references.clone(),
             incidents: vec![self.incident.to_string()],
-            info: info.into_iter().collect(),
+            info: info.collect(),
         }
+    }
+
+    fn event_in(&self, language: &str) -> String {
+        let known = self.event.iter().find(|(of, _)| of == language).or(self.event.first());
+        known.map(|(_, words)| words.clone()).unwrap_or_default()
     }
 }
 
 /// What was told the public of an incident, in order. `domain` makes a sender's name unique.
-pub(super) fn alerts(state: &State, incident: &Incident, domain: Option<&str>) -> Vec<Alert> {
+pub(super) fn alerts(state: &State, incident: &Incident, domain: Option<&str>, words: &Words) -> Vec<Alert> {
     let mut all: Vec<Alert> = Vec::new();
     if incident.status != Status::Actual {
         return all;
@@ -122,6 +150,24 @@ pub(super) fn alerts(state: &State, incident: &Incident, domain: Option<&str>) -
             (None, Some(last)) => last.headline.clone(),
             (None, None) => String::new(),
         };
+        let advice_in: BTreeMap<Language, String> = match &advice {
+            None => BTreeMap::new(),
+            Some(_) => {
+                let all =
+                    event.public_advice_in.iter().map(|(language, words)| (language.clone(), fit(words)));
+                all.filter(|(_, words)| !words.trim().is_empty()).collect()
+            }
+        };
+        let headline_in = match (&advice, earlier.last()) {
+            (None, Some(last)) => last.headline_in.clone(),
+            _ => advice_in
+                .iter()
+                .map(|(language, words)| (language.clone(), crate::feed::alert::headline(words)))
+                .collect(),
+        };
+        let languages: Vec<&Language> = [words.english()].into_iter().chain(headline_in.keys()).collect();
+        let fixed =
+            |name: &'static str| languages.iter().map(move |language| words.text(language, name, &[]));
         let over = event.kind.lifts_duties();
         let alert = Alert {
             identifier: event.subject().to_string(),
@@ -133,8 +179,12 @@ pub(super) fn alerts(state: &State, incident: &Incident, domain: Option<&str>) -
             references,
             incident: incident.id.clone(),
             number: event.sequence,
+            event: languages.iter().map(|language| language.to_string()).zip(fixed("cap-event")).collect(),
+            withdrawn: fixed("withdrawn").collect::<Vec<_>>().join(" / "),
             advice,
+            advice_in,
             headline,
+            headline_in,
             over,
             urgency: if over { "Past" } else { cap::urgency(event.urgency, over) },
             severity: cap::severity(event.severity),

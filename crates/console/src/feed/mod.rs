@@ -4,15 +4,20 @@
 //! there is no feed, as an empty one would say that all is well; a feed of a console that has lost the bus says so.
 
 mod alert;
+mod page;
 #[cfg(test)]
 mod tests;
+mod words;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use askama::Template;
 use axum::{
     Router,
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::{
         HeaderMap, HeaderValue, StatusCode,
         header::{
@@ -26,9 +31,15 @@ use axum::{
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest as _, Sha256};
-use tocsin_protocol::{EventNumber, IncidentId, Timestamp};
+use tocsin_exchange::cap::LANGUAGE;
+use tocsin_protocol::{EventNumber, IncidentId, Language, Timestamp};
 
-use self::alert::{Alert, WITHDRAWN, alerts};
+pub(crate) use self::words::Words;
+
+use self::{
+    alert::{Alert, alerts},
+    page::Asked,
+};
 use crate::{app::App, model::Hearing};
 
 /// The most entries of the feed, the newest: those and no more are made anew when something changes.
@@ -41,13 +52,14 @@ const CAP_SECONDS: &str = "public, max-age=300";
 pub(crate) fn routes() -> Router<App> {
     let feed = Arc::new(Kept::default());
     Router::new()
-        .route("/feed/atom.xml", get(async move |app, headers| atom(&feed, &app, &headers)))
+        .route("/feed/atom.xml", get(async move |app, asked, headers| atom(&feed, &app, &asked, &headers)))
         .route("/feed/cap/{incident}/{file}", get(cap))
+        .route("/public", get(page::show))
 }
 
-/// The feed as it was last made, and of what.
+/// The feed as it was last made in each language, and of what.
 #[derive(Default)]
-struct Kept(Mutex<Option<((u64, Hearing), File)>>);
+struct Kept(Mutex<BTreeMap<Language, ((u64, Hearing), File)>>);
 
 /// A file for everybody.
 #[derive(Clone)]
@@ -64,10 +76,20 @@ struct File {
 #[template(path = "feed/atom.xml")]
 struct Atom<'a> {
     here: &'a str,
+    lang: &'a str,
+    title: &'a str,
     subtitle: &'a str,
-    withdrawn: &'a str,
     updated: Timestamp,
-    alerts: Vec<Alert>,
+    entries: Vec<Entry<'a>>,
+}
+
+/// A message, as a list shows it.
+struct Entry<'a> {
+    alert: &'a Alert,
+    title: String,
+    summary: String,
+    /// The language of both, where that is not the feed's.
+    lang: Option<&'a str>,
 }
 
 impl File {
@@ -129,45 +151,50 @@ fn not_yet() -> Response {
         .into_response()
 }
 
-fn atom(kept: &Kept, app: &State<App>, asked: &HeaderMap) -> Response {
+fn atom(kept: &Kept, app: &State<App>, asked: &Query<Asked>, headers: &HeaderMap) -> Response {
     let hearing = app.model().ear().hearing;
     if matches!(hearing, Hearing::Reading(_)) {
         return not_yet();
     }
-    match feed(kept, app, hearing) {
-        Ok(file) => file.answer(asked),
+    match feed(kept, app, hearing, &asked.named(app)) {
+        Ok(file) => file.answer(headers),
         Err(status) => status.into_response(),
     }
 }
 
-/// The feed: made once for all who ask, until something changes.
-fn feed(kept: &Kept, app: &App, hearing: Hearing) -> Result<File, StatusCode> {
-    let (here, domain) = place(app);
+/// The feed: made once for all who ask in that language, until something changes.
+fn feed(kept: &Kept, app: &App, hearing: Hearing, language: &Language) -> Result<File, StatusCode> {
+    let (words, (here, domain)) = (app.words(), place(app));
     let mut kept = kept.0.lock().unwrap_or_else(PoisonError::into_inner);
     let state = app.model().read();
     let of = (state.revision(), hearing);
-    if let Some((_, file)) = kept.as_ref().filter(|(last, _)| *last == of) {
+    if let Some((_, file)) = kept.get(language).filter(|(last, _)| *last == of) {
         return Ok(file.clone());
     }
     let mut alerts: Vec<Alert> =
-        state.incidents().flat_map(|incident| alerts(&state, incident, domain)).collect();
+        state.incidents().flat_map(|incident| alerts(&state, incident, domain, words)).collect();
     drop(state);
     alerts.sort_by(|a, b| (b.at, &b.identifier).cmp(&(a.at, &a.identifier)));
     alerts.truncate(ENTRIES);
     let subtitle = match hearing {
         Hearing::Deaf(since) => {
-            format!(
-                "The bus has not been heard since {}: what was said after that is missing here.",
-                since.round(jiff::Unit::Second).unwrap_or(since)
-            )
+            let since = since.round(jiff::Unit::Second).unwrap_or(since).to_string();
+            words.text(language, "not-heard", &[("time", &since)])
         }
-        Hearing::Behind(_) => "What was said last is missing here.".to_owned(),
-        Hearing::Well | Hearing::Reading(_) => {
-            "The agreed words for the public, and nothing else.".to_owned()
-        }
+        Hearing::Behind(_) => words.text(language, "behind", &[]),
+        Hearing::Well | Hearing::Reading(_) => words.text(language, "agreed", &[]),
     };
     let updated = alerts.first().map_or(Timestamp::UNIX_EPOCH, |alert| alert.at);
-    let page = Atom { here, subtitle: &subtitle, withdrawn: WITHDRAWN, updated, alerts };
+    let is_english = language == words.english();
+    let entry = |alert| {
+        let (title, advice, is_own) = Alert::said(alert, language, words);
+        let summary = advice.unwrap_or_else(|| words.text(language, "withdrawn", &[]));
+        Entry { alert, title, summary, lang: (!is_own && !is_english).then_some(LANGUAGE) }
+    };
+    let title = words.text(language, "title", &[]);
+    let entries = alerts.iter().map(entry).collect();
+    let lang = if is_english { LANGUAGE } else { language.as_str() };
+    let page = Atom { here, lang, title: &title, subtitle: &subtitle, updated, entries };
     // That the bus is not heard, and that it is again, is no later than what was said.
     let changed = hearing.is_well().then_some(updated);
     let body = page.render().map_err(|why| {
@@ -175,7 +202,7 @@ fn feed(kept: &Kept, app: &App, hearing: Hearing) -> Result<File, StatusCode> {
         StatusCode::INTERNAL_SERVER_ERROR
     })?;
     let file = File::new(body, changed, "application/atom+xml; charset=utf-8", FEED_SECONDS);
-    *kept = Some((of, file.clone()));
+    kept.insert(language.clone(), (of, file.clone()));
     Ok(file)
 }
 
@@ -191,7 +218,7 @@ async fn cap(app: State<App>, Path((incident, file)): Path<(String, String)>, as
     let (Ok(id), Some(number)) = (incident.parse::<IncidentId>(), number) else { return absent() };
     let found = {
         let state = app.model().read();
-        let all = state.incident(&id).map(|incident| alerts(&state, incident, place(&app).1));
+        let all = state.incident(&id).map(|incident| alerts(&state, incident, place(&app).1, app.words()));
         all.and_then(|all| all.into_iter().find(|alert| alert.number == number))
     };
     let Some(alert) = found else { return absent() };

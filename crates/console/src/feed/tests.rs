@@ -393,7 +393,7 @@ async fn a_feed_of_a_console_that_hears_nothing_says_so() {
     loop {
         let feed = bus.feed().await;
         assert!(feed.text.contains("Call 112."), "what was said stays");
-        if feed.text.contains("<subtitle>The bus has not been heard since ") {
+        if feed.text.contains("<subtitle>Nothing has been received since ") {
             break;
         }
         assert!(std::time::Instant::now() < until, "{}", feed.text);
@@ -416,4 +416,94 @@ async fn the_feed_is_bounded_however_much_is_said() {
     assert!(feed.text.contains("i120/1.xml") && !feed.text.contains("i20/1.xml"), "the newest are kept");
     assert!(feed.text.len() < 4 << 20, "{}", feed.text.len());
     Document::parse(&feed.text).unwrap();
+}
+
+fn in_welsh(event: Event, words: &str) -> Event {
+    let welsh = tocsin_protocol::Language::new("cy").unwrap();
+    Event { public_advice_in: [(welsh, words.to_owned())].into(), ..event }
+}
+
+#[tokio::test]
+async fn each_reads_the_agreed_words_in_their_language_and_english_is_marked_where_there_are_none() {
+    let bus = Bus::start().await;
+    bus.say(&in_welsh(event("x", 1, EventKind::Initial, Some("Call 101 <now>.")), "Ffoniwch 101 <nawr>."))
+        .await;
+    bus.say(&event("y", 1, EventKind::Initial, Some("Call 112."))).await;
+    bus.feed().await;
+
+    // CAP: an info for each language, English first; and the withdrawal in both.
+    let answer = bus.get("/feed/cap/x/1.xml", &[]).await;
+    let document = Document::parse(&answer.text).unwrap();
+    holds_to_cap(&document);
+    let infos: Vec<_> = children(document.root_element())
+        .into_iter()
+        .filter(|node| node.tag_name().name() == "info")
+        .map(|info| {
+            (text(info, "language").unwrap(), text(info, "headline").unwrap(), text(info, "event").unwrap())
+        })
+        .collect();
+    let info = |language: &str, headline: &str, event: &str| (language.into(), headline.into(), event.into());
+    assert_eq!(
+        infos,
+        [
+            info("en-GB", "Call 101 <now>.", "Emergency service communications"),
+            info("cy", "Ffoniwch 101 <nawr>.", "Cyfathrebu'r gwasanaethau brys"),
+        ]
+    );
+
+    // The feed, by name.
+    let welsh = bus.get("/feed/atom.xml?lang=cy", &[]).await.text;
+    let feed = Document::parse(&welsh).unwrap();
+    let titles: Vec<_> = children(feed.root_element())
+        .into_iter()
+        .filter(|node| node.tag_name().name() == "entry")
+        .map(|entry| {
+            let lang = entry.attribute(("http://www.w3.org/XML/1998/namespace", "lang"));
+            (text(entry, "title").unwrap(), lang.map(str::to_owned))
+        })
+        .collect();
+    let english = Some("en-GB".to_owned());
+    assert_eq!(titles, [("Call 112.".to_owned(), english), ("Ffoniwch 101 <nawr>.".to_owned(), None)]);
+    assert!(!bus.feed().await.text.contains("Ffoniwch"), "each language is kept apart");
+
+    // The page, by the browser's word or the reader's own.
+    let page = bus.get("/public", &[("accept-language", "cy-GB,en;q=0.5")]).await;
+    assert_eq!((page.header("content-language"), page.header("vary")), ("cy", "Accept-Language"));
+    for words in [
+        "<html lang=\"cy\">",
+        "Ffoniwch 101 &#60;nawr&#62;.",
+        "<span lang=\"en\">Call 112.</span>",
+        "Yn Saesneg yn unig",
+        "<a href=\"/public?lang=en\" lang=\"en\" hreflang=\"en\">English</a>",
+        "hreflang=\"cy\" aria-current=\"true\">Cymraeg</a>",
+    ] {
+        assert!(page.text.contains(words), "{words}: {}", page.text);
+    }
+    assert!(!page.text.contains(SECRET));
+    let page = bus.get("/public?lang=en", &[("accept-language", "cy")]).await.text;
+    assert!(page.contains("<html lang=\"en\">") && page.contains("Call 101 &#60;now&#62;."), "{page}");
+    assert!(!page.contains("Ffoniwch") && !page.contains("lang=\"en\">Call"), "{page}");
+
+    // Withdrawn: what stood there is told so, in both.
+    bus.say(&event("x", 2, EventKind::Cancelled, None)).await;
+    bus.feed().await;
+    let page = bus.get("/public?lang=cy", &[]).await.text;
+    assert!(page.contains("Ddim yn berthnasol mwyach: Ffoniwch 101 &#60;nawr&#62;."), "{page}");
+    let cancel = bus.get("/feed/cap/x/2.xml", &[]).await.text;
+    assert!(cancel.contains("no longer applies. / Nid yw'r cyngor"), "{cancel}");
+}
+
+#[tokio::test]
+async fn the_public_page_says_so_when_there_is_nothing() {
+    let bus = Bus::start().await;
+    bus.say(&event("quiet", 1, EventKind::Initial, None)).await;
+    bus.feed().await;
+    let page = bus.get("/public", &[]).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(
+        page.text.contains("There is no advice at present.") && !page.text.contains(SECRET),
+        "{}",
+        page.text
+    );
+    assert_eq!(bus.get("/public?lang=xx", &[]).await.header("content-language"), "en");
 }

@@ -82,7 +82,8 @@ impl Site {
         let (model, follower) = Model::new(ledger.clone());
         tokio::spawn(follower.run());
         let voice = Voice::open(&config).unwrap();
-        let app = App::new(config, ledger, model, hands, sessions, voice);
+        let words = crate::feed::Words::open(&config).unwrap();
+        let app = App::new(config, ledger, model, hands, sessions, voice, words);
         let probe = super::guarded(super::tests::probe(), &app).with_state(app.clone());
         Self { router: router(app.clone()).merge(probe), app, server, _dir: dir }
     }

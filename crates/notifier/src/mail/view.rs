@@ -229,17 +229,12 @@ fn happened(event: &Event) -> Vec<Section> {
     }
     let mut sections =
         vec![Section { title: "WHAT HAPPENED".into(), text: what, link: None, rows: Vec::new() }];
-    for (title, text) in
-        [("WHAT TO DO", &event.instruction), ("WHAT TO TELL THE PUBLIC", &event.public_advice)]
-    {
-        if let Some(text) = text {
-            sections.push(Section {
-                title: title.into(),
-                text: lines(text, TEXT),
-                link: None,
-                rows: Vec::new(),
-            });
-        }
+    let public = "WHAT TO TELL THE PUBLIC";
+    let others = event.public_advice_in.iter().map(|(tag, words)| (format!("{public} ({tag})"), words));
+    let plain = [("WHAT TO DO", &event.instruction), (public, &event.public_advice)];
+    let plain = plain.into_iter().filter_map(|(title, text)| Some((title.to_owned(), text.as_ref()?)));
+    for (title, text) in plain.chain(others) {
+        sections.push(Section { title: title.into(), text: lines(text, TEXT), link: None, rows: Vec::new() });
     }
     sections
 }

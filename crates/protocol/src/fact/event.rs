@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::words::{Category, Certainty, EventKind, Platform, Service, Severity, Stage, Status, Urgency};
 use crate::{
     id::{AreaId, IncidentId, PublisherId},
+    language::Language,
     subject::{EventNumber, Subject},
 };
 
@@ -43,6 +44,9 @@ pub struct Event {
     /// The agreed words for the public, so that a hundred bodies do not each find their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_advice: Option<String>,
+    /// The same words in other languages than English, as agreed. The console shows each reader theirs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub public_advice_in: BTreeMap<Language, String>,
     /// CAP severity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
@@ -126,6 +130,7 @@ impl Event {
             description: None,
             instruction: None,
             public_advice: None,
+            public_advice_in: BTreeMap::new(),
             severity: None,
             urgency: None,
             certainty: None,

@@ -185,7 +185,7 @@ proptest! {
     }
 }
 
-const FIELDS: [&str; 29] = [
+const FIELDS: [&str; 30] = [
     "incident",
     "sequence",
     "kind",
@@ -198,6 +198,7 @@ const FIELDS: [&str; 29] = [
     "description",
     "instruction",
     "public_advice",
+    "public_advice_in",
     "severity",
     "urgency",
     "certainty",

@@ -9,8 +9,8 @@ use tocsin_protocol::{
     Area, AreaId, AreaScope, AttemptBegun, AttemptEnded, Call, Category, Certainty, Channel, ClockStart,
     Confidence, Contact, ControlRoom, ControlRoomId, Digest, DirectoryDocument, Dispatch, DispatchDuty,
     DispatchStep, Due, DutyDocument, DutyFinding, DutyId, DutyStart, Escalation, EscalationReason, Event,
-    EventContact, EventKind, EventNumber, Finding, Impact, IncidentId, Late, Monitor, Notice, Outcome,
-    Overdue, Owed, OwedRule, Person, Platform, PolicyDocument, PolicyId, PolicyInForce, Publisher,
+    EventContact, EventKind, EventNumber, Finding, Impact, IncidentId, Language, Late, Monitor, Notice,
+    Outcome, Overdue, Owed, OwedRule, Person, Platform, PolicyDocument, PolicyId, PolicyInForce, Publisher,
     PublisherId, Reach, Receipt, ReceiptMethod, ReceiptStage, Recipient, RecipientId, Recontact,
     RecontactFigures, Refusal, RefusalCode, Requirement, Service, Severity, SignedDuration, SignedIn, Stage,
     Status, StepDocument, StepNumber, StoppedBy, Term, Timestamp, Trigger, Urgency, Via, Where, Window,
@@ -119,6 +119,10 @@ pub(crate) fn services(least: usize) -> impl Strategy<Value = Vec<Service>> {
     proptest::sample::subsequence(Service::ALL, least..=Service::ALL.len())
 }
 
+fn language() -> impl Strategy<Value = Language> {
+    "[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?".prop_map(|tag| Language::new(&tag).unwrap())
+}
+
 fn by_area<T: std::fmt::Debug>(of: impl Strategy<Value = T>) -> impl Strategy<Value = BTreeMap<AreaId, T>> {
     collection::btree_map(area(), of, 0..5)
 }
@@ -181,6 +185,7 @@ prop_compose! {
         (category, services, headline, areas) in (select(Category::ALL), services(1), line(160), set(area(), 1)),
         (description, instruction, public_advice, marking) in
             (option::of(text()), option::of(text()), option::of(text()), option::of(line(64))),
+        public_advice_in in collection::btree_map(language(), text(), 0..3),
         (severity, urgency, certainty, platform) in (
             option::of(select(Severity::ALL)),
             option::of(select(Urgency::ALL)),
@@ -208,6 +213,7 @@ prop_compose! {
             areas,
             description,
             instruction,
+            public_advice_in: if public_advice.is_some() { public_advice_in } else { BTreeMap::new() },
             public_advice,
             severity,
             urgency,

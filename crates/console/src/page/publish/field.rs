@@ -195,6 +195,10 @@ impl Maker<'_> {
             "description" => event.description.clone(),
             "instruction" => event.instruction.clone(),
             "public_advice" => event.public_advice.clone(),
+            "public_advice_cy" => {
+                let welsh = event.public_advice_in.iter().find(|(language, _)| language.as_str() == "cy");
+                welsh.map(|(_, words)| words.clone())
+            }
             _ => None,
         });
         self.field(name, label, hint, now, Shape::Lines { value: self.value(name), max })

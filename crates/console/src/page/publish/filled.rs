@@ -144,6 +144,10 @@ impl Filled {
             description: words("description"),
             instruction: words("instruction"),
             public_advice: words("public_advice"),
+            public_advice_in: words("public_advice_cy")
+                .and_then(|text| Some((tocsin_protocol::Language::new("cy").ok()?, text)))
+                .into_iter()
+                .collect(),
             severity: self.text("severity").and_then(|word| word.parse().ok()),
             platform: self.text("platform").and_then(|word| word.parse().ok()),
             began_at,

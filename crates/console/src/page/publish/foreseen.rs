@@ -251,6 +251,14 @@ fn described(
         ("More about it", event.description.clone()),
         ("What to do", event.instruction.clone()),
         ("Words for the public", event.public_advice.clone()),
+        (
+            "The same in other languages",
+            (!event.public_advice_in.is_empty()).then(|| {
+                let each =
+                    event.public_advice_in.iter().map(|(language, words)| format!("{language}: {words}"));
+                each.collect::<Vec<_>>().join("\n")
+            }),
+        ),
         ("Began", event.began_at.map(|at| zone.whole(at))),
         ("Noticed", event.detected_at.map(|at| zone.whole(at))),
         ("Restored", event.restored_at.map(|at| zone.whole(at))),

@@ -154,6 +154,12 @@ fn more(
             "Everybody is shown these, so that each need not find its own.",
             4000,
         ),
+        make.lines(
+            "public_advice_cy",
+            "The same words in Welsh (Cymraeg)",
+            "Where there are none, English is shown.",
+            4000,
+        ),
         make.time(
             "began_at",
             "When did it begin?",

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use clap::Args;
 use jiff::{Timestamp, tz::TimeZone};
 use tocsin_protocol::{
-    AreaId, Category, Certainty, EventContact, Impact, Platform, Recontact, RecontactFigures, Service,
-    Severity, Stage, Urgency,
+    AreaId, Category, Certainty, EventContact, Impact, Language, Platform, Recontact, RecontactFigures,
+    Service, Severity, Stage, Urgency,
 };
 use tocsin_publisher::{Changes, Details};
 
@@ -33,6 +33,12 @@ pub(super) struct First {
     pub(super) headline: Option<String>,
 }
 
+fn in_a_language(text: &str) -> Result<(Language, String), String> {
+    let (tag, words) = text.split_once('=').ok_or("use LANGUAGE=TEXT, such as cy=\"Ffoniwch 101.\"")?;
+    let language = tag.trim().parse().map_err(|why: tocsin_protocol::Error| why.to_string())?;
+    Ok((language, words.to_owned()))
+}
+
 /// Whatever more is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Whatever more is known (all of it may follow in an update)")]
@@ -46,6 +52,9 @@ pub(super) struct More {
     /// The agreed words for the public
     #[arg(long, value_name = "TEXT")]
     public_advice: Option<String>,
+    /// The same in another language, by its tag, such as cy="Ffoniwch 101." (may be given for several)
+    #[arg(long, value_name = "LANGUAGE=TEXT", value_parser = in_a_language)]
+    public_advice_in: Vec<(Language, String)>,
     /// extreme, severe, moderate, minor or unknown
     #[arg(long, value_name = "WORD")]
     severity: Option<Severity>,
@@ -195,6 +204,7 @@ impl More {
             description: self.description,
             instruction: self.instruction,
             public_advice: self.public_advice,
+            public_advice_in: self.public_advice_in.into_iter().collect(),
             severity: self.severity,
             urgency: self.urgency,
             certainty: self.certainty,
