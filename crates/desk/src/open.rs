@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tocsin_ledger::Error as LedgerError;
-use tocsin_protocol::{Entry, EventKind, EventNumber, IncidentId, Receipt, ReceiptStage, Stream, Subject};
+use tocsin_protocol::{Entry, EventNumber, IncidentId, Receipt, ReceiptStage, Stream, Subject};
 
 use crate::{
     desk::Desk,
@@ -104,6 +104,8 @@ fn open(
 
 #[cfg(test)]
 mod tests {
+    use tocsin_protocol::EventKind;
+
     use super::*;
     use crate::fixture;
 

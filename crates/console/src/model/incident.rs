@@ -6,9 +6,9 @@ use std::{
 };
 
 use tocsin_protocol::{
-    AttemptBegun, AttemptEnded, AttemptPhase, Dispatch, DispatchStep, Escalation, Event, EventKind,
-    EventNumber, Finding, IncidentId, Outcome, PublisherId, Receipt, ReceiptStage, RecipientId, Refusal,
-    Requirement, Status, StepNumber, Subject, Timestamp, from_body,
+    AttemptBegun, AttemptEnded, AttemptPhase, Dispatch, DispatchStep, Escalation, Event, EventNumber,
+    Finding, IncidentId, Outcome, PublisherId, Receipt, ReceiptStage, RecipientId, Refusal, Requirement,
+    Status, StepNumber, Subject, Timestamp, from_body,
 };
 
 use super::{

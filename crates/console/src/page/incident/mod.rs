@@ -13,7 +13,7 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
-use tocsin_protocol::{EventKind, IncidentId, Timestamp};
+use tocsin_protocol::{IncidentId, Timestamp};
 
 pub(crate) use situation::course;
 
