@@ -18,6 +18,7 @@ fn honest() -> Vec<u8> {
         link_key: None,
         areas: Vec::new(),
         monitors: Vec::new(),
+        exercises: Vec::new(),
         publishers: Vec::new(),
         recipients: Vec::new(),
         policies: Vec::new(),

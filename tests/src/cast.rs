@@ -81,6 +81,7 @@ impl Cast {
             link_key: None,
             areas: vec![area("uk", None), area("north", Some("uk")), area("south", Some("uk"))],
             monitors: Vec::new(),
+            exercises: Vec::new(),
             publishers: Vec::new(),
             recipients: Vec::new(),
             policies: vec![policy],

@@ -115,6 +115,10 @@ id!(
     ControlRoomId, "control room", "hindlip"
 );
 id!(
+    /// An exercise or test by schedule.
+    ExerciseId, "exercise", "tuesday-call-out"
+);
+id!(
     /// A place that an incident touches and that recipients serve.
     AreaId, "area", "west-mercia"
 );

@@ -29,7 +29,8 @@ pub use error::Error;
 pub use fact::*;
 pub use header::*;
 pub use id::{
-    AreaId, BodyId, ControlRoomId, DutyId, IncidentId, LinkId, PolicyId, PublisherId, RecipientId, ReportId,
+    AreaId, BodyId, ControlRoomId, DutyId, ExerciseId, IncidentId, LinkId, PolicyId, PublisherId,
+    RecipientId, ReportId,
 };
 pub use language::Language;
 pub use leaf::{is_window, leaf};

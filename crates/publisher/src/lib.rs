@@ -12,6 +12,7 @@
 mod answer;
 mod draft;
 mod error;
+mod exercises;
 mod known;
 mod notified;
 mod objections;
@@ -25,6 +26,7 @@ mod trails;
 pub use answer::{Answer, Dispatched, await_answer};
 pub use draft::{Changes, Details, FirstMinute, FollowUp, first_minute, follow_up};
 pub use error::Error;
+pub use exercises::{Came, Exerciser, Happened};
 pub use known::{events_of, newest_directory};
 pub use notified::{Notified, NotifiedRecipient};
 pub use past::{Past, begin};

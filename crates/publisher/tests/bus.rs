@@ -11,11 +11,12 @@ use tocsin_ledger::{
     server::{Server, ServerOptions, find},
 };
 use tocsin_protocol::{
-    AuthorKey, Dispatch, Entry, NewFact, PublisherId, Refusal, RefusalCode, SigningKey, Stream, Subject,
-    Timestamp, to_body,
+    AuthorKey, Dispatch, Entry, NewFact, PublisherId, Refusal, RefusalCode, SignedDuration, SigningKey,
+    Stream, Subject, Timestamp, to_body,
 };
 use tocsin_publisher::{
-    Answer, Error, Prepared, Spool, await_answer, events_of, newest_directory, prepare_bytes, publish, send,
+    Answer, Error, Exerciser, Prepared, Spool, await_answer, events_of, newest_directory, prepare_bytes,
+    publish, send,
 };
 
 /// No test waits longer than this for anything.
@@ -233,4 +234,95 @@ async fn a_bus_without_streams_keeps_the_event() {
         publish(&connection, &bus.spool, &bus.event("a", 1), Timestamp::now(), PATIENCE).await.unwrap_err();
     assert!(matches!(refused, Error::BusAway { .. } | Error::BusUnfit { .. }), "{refused:?}");
     assert_eq!(bus.waiting(), ["a.1"]);
+}
+
+/// Puts a directory in force whose exercise is due in an hour, on the minute, and tells when.
+async fn exercise(bus: &Bus) -> Timestamp {
+    let soon = Timestamp::now() + SignedDuration::from_hours(1);
+    let due = Timestamp::from_second(soon.as_second() / 60 * 60).unwrap();
+    let body = serde_json::json!({
+        "name": "test", "time_zone": "UTC",
+        "areas": [{"id": "uk", "name": "UK"}],
+        "publishers": [{"id": "bt", "name": "BT", "key": bus.key.public(), "areas": "all"}],
+        "exercises": [{
+            "id": "daily", "schedule": due.strftime("%-M %-H * * *").to_string(), "publisher": "bt",
+            "category": "outage", "services": ["999-voice"], "areas": ["uk"], "headline": "Exercise: 999 calls fail",
+        }],
+    });
+    let body = serde_json::to_vec(&body).unwrap().into();
+    let fact = NewFact { subject: Subject::Directory { version: 2 }, body, schedule: None };
+    bus.ledger().await.append(&fact, None).await.unwrap();
+    due
+}
+
+/// The publisher's key once more: a key is not copied.
+fn again(bus: &Bus) -> SigningKey {
+    SigningKey::from_seed(&bus.key.seed().unwrap()).unwrap()
+}
+
+fn exerciser(bus: &Bus) -> Exerciser {
+    let (publisher, grace) = (PublisherId::new("bt").unwrap(), SignedDuration::from_mins(30));
+    Exerciser::new(bus.connection.clone(), publisher, again(bus), bus.spool.clone(), grace)
+}
+
+async fn came(exerciser: &mut Exerciser, at: Timestamp) -> Vec<String> {
+    let happened = exerciser.look(at).await.unwrap();
+    happened.iter().map(|one| one.to_string().rsplit(": ").next().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn an_exercise_is_said_once_when_it_is_due_by_however_many_and_however_often_they_start() {
+    let bus = Bus::start().await;
+    let due = exercise(&bus).await;
+    let (mut one, mut other) = (exerciser(&bus), exerciser(&bus));
+    assert!(came(&mut one, due - SignedDuration::from_secs(1)).await.is_empty());
+    assert_eq!(came(&mut one, due).await, ["said"]);
+    for again in [&mut one, &mut other, &mut exerciser(&bus)] {
+        assert!(came(again, due + SignedDuration::from_mins(5)).await.is_empty());
+    }
+    let name = format!("daily-{}.1", due.strftime("%Y%m%dt%H%Mz"));
+    assert_eq!(bus.said_subjects().await, [name]);
+    let said: tocsin_protocol::Event =
+        tocsin_protocol::from_body("event", &bus.said().await[0].body).unwrap();
+    assert_eq!(said.status, tocsin_protocol::Status::Exercise);
+}
+
+#[tokio::test]
+async fn an_exercise_whose_moment_has_passed_is_said_late_or_told_as_missed() {
+    let bus = Bus::start().await;
+    let due = exercise(&bus).await;
+    let late = due + SignedDuration::from_mins(31);
+    assert_eq!(came(&mut exerciser(&bus), late).await, ["it was not said in time, and is not said any more"]);
+    assert!(bus.said().await.is_empty());
+    assert_eq!(came(&mut exerciser(&bus), due + SignedDuration::from_mins(30)).await, ["said, late"]);
+    assert_eq!(bus.said().await.len(), 1);
+}
+
+#[tokio::test]
+async fn no_exercise_is_said_beside_an_actual_incident_and_none_that_waited_for_the_bus_is_sent_later() {
+    let mut bus = Bus::start().await;
+    let due = exercise(&bus).await;
+    let event = |event: u32, kind: &str| {
+        let body = format!(
+            r#"{{"incident":"real","sequence":{event},"kind":"{kind}","status":"actual","publisher":"bt","category":"outage","services":["999-voice"],"headline":"999 calls fail","areas":["uk"]}}"#
+        );
+        prepare_bytes(body.as_bytes(), &bus.key, &PublisherId::new("bt").unwrap()).unwrap()
+    };
+    publish(&bus.connection, &bus.spool, &event(1, "initial"), Timestamp::now(), DEADLINE).await.unwrap();
+    let mut exerciser = exerciser(&bus);
+    assert_eq!(came(&mut exerciser, due).await, ["postponed, as an actual incident is open"]);
+    assert!(came(&mut exerciser, due + SignedDuration::from_mins(1)).await.is_empty(), "told once");
+    publish(&bus.connection, &bus.spool, &event(2, "resolved"), Timestamp::now(), DEADLINE).await.unwrap();
+    assert_eq!(came(&mut exerciser, due + SignedDuration::from_mins(9)).await, ["said, late"]);
+
+    bus.server.kill().await.unwrap();
+    let mut away = Exerciser::new(
+        bus.away(),
+        PublisherId::new("bt").unwrap(),
+        again(&bus),
+        bus.spool.clone(),
+        SignedDuration::from_mins(30),
+    );
+    away.look(due + SignedDuration::from_hours(24)).await.unwrap_err();
+    assert!(bus.waiting().is_empty());
 }

@@ -35,6 +35,11 @@ impl Files {
     }
 
     /// Reads and checks them.
+    pub(crate) fn at(directory: PathBuf, keys: Option<PathBuf>) -> Self {
+        Self { directory, keys }
+    }
+
+    /// Checks them.
     pub(crate) fn check(&self) -> Result<Checked, Failure> {
         self.check_as(read(&self.directory, "directory")?)
     }

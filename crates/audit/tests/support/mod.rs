@@ -174,6 +174,7 @@ impl World {
                 population: None,
             }],
             monitors: Vec::new(),
+            exercises: Vec::new(),
             publishers: vec![Publisher {
                 contacts: std::collections::BTreeMap::new(),
                 id: "bt-cha".parse().unwrap(),

@@ -111,6 +111,7 @@ impl World {
                 area("gwent", "Gwent", Some("uk")),
             ],
             monitors: Vec::new(),
+            exercises: Vec::new(),
             publishers: ["bt-cha", "other-op"]
                 .into_iter()
                 .map(|id| Publisher {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use tocsin_protocol::{
-    Area, AreaScope, Contact, ControlRoom, DirectoryDocument, DutyDocument, Monitor, OwedRule,
-    PolicyDocument, Publisher, Reach, Recipient, StepDocument, Trigger,
+    Area, AreaScope, Contact, ControlRoom, DirectoryDocument, DutyDocument, ExerciseDocument, ExerciseStatus,
+    Monitor, OwedRule, PolicyDocument, Publisher, Reach, Recipient, StepDocument, Trigger,
 };
 use toml::{Spanned, de::DeValue};
 
@@ -27,6 +27,7 @@ pub(super) struct Read<'r, 't> {
     directory: &'r Source<'t>,
     areas: Vec<Origin<'r, 't>>,
     publishers: Vec<Origin<'r, 't>>,
+    exercises: Vec<Origin<'r, 't>>,
     monitors: Vec<Origin<'r, 't>>,
     recipients: Vec<Origin<'r, 't>>,
     policies: Vec<Origin<'r, 't>>,
@@ -51,6 +52,7 @@ pub(super) fn read<'r, 't>(
     let areas = reader.values("areas").unwrap_or_default();
     let publishers = reader.values("publishers").unwrap_or_default();
     let monitors = reader.values("monitors").unwrap_or_default();
+    let exercises = reader.values("exercises").unwrap_or_default();
     let recipients = reader.values("recipients").unwrap_or_default();
     let named = reader.values("policies").unwrap_or_default();
     let keys_unread = [&checkpoint_key, &console_key, &link_key].into_iter().any(Option::is_none);
@@ -64,6 +66,8 @@ pub(super) fn read<'r, 't>(
     let (publishers, publisher_origins, ids) = section(directory, "publisher", publishers, publisher, faults);
     unread.any |= !ids.is_empty();
     let (monitors, monitor_origins, ids) = section(directory, "monitor", monitors, monitor, faults);
+    unread.any |= !ids.is_empty();
+    let (exercises, exercise_origins, ids) = section(directory, "exercise", exercises, exercise, faults);
     unread.any |= !ids.is_empty();
     let (recipients, recipient_origins, ids) = section(directory, "recipient", recipients, recipient, faults);
     unread.any |= !ids.is_empty();
@@ -80,6 +84,7 @@ pub(super) fn read<'r, 't>(
             areas,
             publishers,
             monitors,
+            exercises,
             recipients,
             policies,
         },
@@ -88,6 +93,7 @@ pub(super) fn read<'r, 't>(
         areas: area_origins,
         publishers: publisher_origins,
         monitors: monitor_origins,
+        exercises: exercise_origins,
         recipients: recipient_origins,
         policies: policy_origins,
         keys: BTreeMap::new(),
@@ -141,6 +147,30 @@ fn monitor(mut reader: Reader<'_, '_, '_>) -> Option<Monitor> {
     let areas = scope(&mut reader);
     reader.finish()?;
     Some(Monitor { id: id?, name: name?, key: key?, areas: areas? })
+}
+
+fn exercise(mut reader: Reader<'_, '_, '_>) -> Option<ExerciseDocument> {
+    let id = reader.need("id", "\"tuesday\"");
+    let schedule = reader.need("schedule", "\"30 10 * * TUE\"");
+    let publisher = reader.need("publisher", "\"bt-cha\"");
+    let status: Option<Option<ExerciseStatus>> = reader.may("status");
+    let category = reader.need("category", "\"outage\"");
+    let services = reader.need_list("services", "[\"999-voice\"]");
+    let areas = reader.need_list("areas", "[\"uk\"]");
+    let headline = reader.need("headline", "\"Exercise: 999 calls are not being connected\"");
+    let description = reader.may("description");
+    reader.finish()?;
+    Some(ExerciseDocument {
+        id: id?,
+        schedule: schedule?,
+        publisher: publisher?,
+        status: status?.unwrap_or(ExerciseStatus::Exercise),
+        category: category?,
+        services: services?,
+        areas: areas?,
+        headline: headline?,
+        description: description?,
+    })
 }
 
 fn scope(reader: &mut Reader<'_, '_, '_>) -> Option<AreaScope> {
@@ -417,6 +447,7 @@ impl<'r> Read<'r, '_> {
             Section::Areas => &self.areas,
             Section::Publishers => &self.publishers,
             Section::Monitors => &self.monitors,
+            Section::Exercises => &self.exercises,
             Section::Recipients => &self.recipients,
             Section::Policies => &self.policies,
         };

@@ -68,6 +68,7 @@ pub(super) enum Section {
     Areas,
     Publishers,
     Monitors,
+    Exercises,
     Recipients,
     Policies,
 }

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{ToSpan, civil::Date, tz::TimeZoneDatabase};
+use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZoneDatabase};
 use tocsin_protocol::{
-    AreaScope, Contact, DirectoryDocument, PolicyDocument, Recipient, RecipientId, Requirement,
+    AreaScope, Contact, DirectoryDocument, ExerciseDocument, PolicyDocument, Recipient, RecipientId,
+    Requirement, schema, to_body,
 };
+
+use crate::exercise::{EXERCISE_ID_MAX, Schedule, event_of};
 
 use super::{
     Unread,
@@ -50,6 +53,9 @@ pub(super) fn judge(
                 monitor.id
             )));
         }
+    }
+    for (index, exercise) in document.exercises.iter().enumerate() {
+        self::exercise(document, exercise, &Place::new(Section::Exercises, index), today, found);
     }
     for (index, recipient) in document.recipients.iter().enumerate() {
         let place = Place::new(Section::Recipients, index);
@@ -104,6 +110,56 @@ fn top(document: &DirectoryDocument, found: &mut Vec<Found>) {
                     .to_owned(),
             ),
         );
+    }
+}
+
+/// The earliest day that a schedule is held against where no day is given: any will do, as it only must come at all.
+const SOME_DAY: Date = jiff::civil::date(2026, 1, 1);
+
+fn exercise(
+    document: &DirectoryDocument,
+    exercise: &ExerciseDocument,
+    place: &Place,
+    today: Option<Date>,
+    found: &mut Vec<Found>,
+) {
+    let who = format!("exercise {}", exercise.id);
+    if exercise.id.as_str().len() > EXERCISE_ID_MAX {
+        found.push(place.clone().field("id").error(format!(
+            "{who} has too long a name for those of its incidents: use at most {EXERCISE_ID_MAX} characters"
+        )));
+    }
+    if let Ok(zone) = TimeZoneDatabase::bundled().get(&document.time_zone) {
+        let from =
+            today.unwrap_or(SOME_DAY).to_zoned_datetime(jiff::tz::TimeZone::UTC).map(|day| day.timestamp());
+        let judged = Schedule::read(&exercise.schedule, zone)
+            .and_then(|schedule| from.map_or(Ok(()), |from| schedule.check(from)));
+        if let Err(why) = judged {
+            found.push(place.clone().field("schedule").error(format!(
+                "{who} has the schedule {}, which is of no use: {why}",
+                shown(&exercise.schedule)
+            )));
+        }
+    }
+    // What would be refused when it is said is told beforehand.
+    if let Ok(event) = event_of(exercise, Timestamp::UNIX_EPOCH)
+        && let Ok(body) = to_body("event", &event)
+        && let Err(problems) = schema::check_event(&body)
+    {
+        let what: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        found.push(
+            place.clone().error(format!("{who} would say an event that is refused: {}", what.join("; "))),
+        );
+    }
+    let areas = AreaTree::new(&document.areas);
+    let publisher = document.publishers.iter().find(|publisher| publisher.id == exercise.publisher);
+    if let Some(AreaScope::These(own)) = publisher.map(|publisher| &publisher.areas) {
+        for area in exercise.areas.iter().filter(|area| !own.iter().any(|own| areas.contains(own, area))) {
+            found.push(place.clone().field("areas").error(format!(
+                "{who} touches {area}, of which publisher {} may not speak: leave it out, or give it that area",
+                exercise.publisher
+            )));
+        }
     }
 }
 

@@ -26,10 +26,11 @@ pub(super) struct Unread {
 
 /// Finds every such fault.
 pub(super) fn judge(document: &DirectoryDocument, unread: &Unread, found: &mut Vec<Found>) {
-    let DirectoryDocument { areas, publishers, monitors, recipients, policies, .. } = document;
+    let DirectoryDocument { areas, publishers, monitors, exercises, recipients, policies, .. } = document;
     once(Section::Areas, "area", areas.iter().map(|area| area.id.as_str()), found);
     once(Section::Publishers, "publisher", publishers.iter().map(|publisher| publisher.id.as_str()), found);
     once(Section::Monitors, "monitor", monitors.iter().map(|monitor| monitor.id.as_str()), found);
+    once(Section::Exercises, "exercise", exercises.iter().map(|exercise| exercise.id.as_str()), found);
     once(Section::Recipients, "recipient", recipients.iter().map(|recipient| recipient.id.as_str()), found);
     once(Section::Policies, "policy", policies.iter().map(|policy| policy.id.as_str()), found);
 
@@ -50,6 +51,17 @@ pub(super) fn judge(document: &DirectoryDocument, unread: &Unread, found: &mut V
         if let AreaScope::These(own) = &publisher.areas {
             let place = Place::new(Section::Publishers, index).field("areas");
             known.areas(&format!("publisher {}", publisher.id), &place, own, found);
+        }
+    }
+    for (index, exercise) in exercises.iter().enumerate() {
+        let place = Place::new(Section::Exercises, index);
+        let who = format!("exercise {}", exercise.id);
+        known.areas(&who, &place.clone().field("areas"), &exercise.areas, found);
+        if !unread.any && !publishers.iter().any(|known| known.id == exercise.publisher) {
+            found.push(place.field("publisher").error(format!(
+                "{who} names publisher {}, who is not in the directory: name one of its publishers",
+                exercise.publisher
+            )));
         }
     }
     for (index, monitor) in monitors.iter().enumerate() {

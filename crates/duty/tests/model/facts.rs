@@ -222,6 +222,7 @@ pub(crate) fn directory(recipients: u8) -> Fact {
         link_key: None,
         areas: vec![Area { id: id("here"), name: "Here".into(), within: None, population: None }],
         monitors: Vec::new(),
+        exercises: Vec::new(),
         publishers: vec![Publisher {
             contacts: std::collections::BTreeMap::new(),
             id: id("operator"),

@@ -93,6 +93,7 @@ fn document(keys: &Keys) -> DirectoryDocument {
             population: None,
         }],
         monitors: Vec::new(),
+        exercises: Vec::new(),
         publishers: vec![Publisher {
             contacts: std::collections::BTreeMap::new(),
             id: id::<PublisherId>("operator"),

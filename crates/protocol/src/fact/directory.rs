@@ -6,7 +6,8 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::policy::PolicyDocument;
-use crate::id::{AreaId, BodyId, ControlRoomId, PublisherId, RecipientId};
+use super::words::{Category, ExerciseStatus, Service};
+use crate::id::{AreaId, BodyId, ControlRoomId, ExerciseId, PublisherId, RecipientId};
 
 /// Who there is, how they are reached, and what they are owed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,9 @@ pub struct DirectoryDocument {
     /// Machines that report what they see.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub monitors: Vec<Monitor>,
+    /// What is exercised, and when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exercises: Vec<ExerciseDocument>,
     /// Who is told.
     #[serde(default)]
     pub recipients: Vec<Recipient>,
@@ -56,6 +60,36 @@ impl DirectoryDocument {
             _ => None,
         }
     }
+}
+
+/// An exercise or test that is said by schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExerciseDocument {
+    /// Its identifier, with which the names of its incidents begin.
+    pub id: ExerciseId,
+    /// When it is due: a cron line of five fields in the directory's time zone, such as `30 10 * * TUE`.
+    pub schedule: String,
+    /// Who says it.
+    pub publisher: PublisherId,
+    /// For people, or for machines alone.
+    #[serde(default = "for_people")]
+    pub status: ExerciseStatus,
+    /// What sort of incident is exercised.
+    pub category: Category,
+    /// The services whose failure is exercised.
+    pub services: Vec<Service>,
+    /// The areas that it touches.
+    pub areas: Vec<AreaId>,
+    /// One line that says what is exercised.
+    pub headline: String,
+    /// More about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+fn for_people() -> ExerciseStatus {
+    ExerciseStatus::Exercise
 }
 
 /// A place. Areas form a tree: an incident in an area touches all within it.

@@ -17,7 +17,7 @@ mod words;
 
 pub use call::Call;
 pub use directory::{
-    Area, AreaScope, Contact, ControlRoom, DirectoryDocument, Monitor, Publisher, Recipient,
+    Area, AreaScope, Contact, ControlRoom, DirectoryDocument, ExerciseDocument, Monitor, Publisher, Recipient,
 };
 pub use escalation::{AttemptBegun, AttemptEnded, Digest, Escalation, EscalationReason, Outcome, Via};
 pub use event::{Event, EventContact, Impact, Recontact, RecontactFigures};
@@ -31,8 +31,8 @@ pub use report::{Report, ReportSays, ReportSource};
 pub use term::{Term, Window};
 pub use trail::{Candidate, IncidentTrail, LinkAnswer, Linking, Proposal, ReportTrail, Seen, Trail};
 pub use words::{
-    Category, Certainty, Channel, ClockStart, Confidence, EventKind, Platform, Requirement, Service,
-    Severity, Stage, Status, Trigger, Urgency,
+    Category, Certainty, Channel, ClockStart, Confidence, EventKind, ExerciseStatus, Platform, Requirement,
+    Service, Severity, Stage, Status, Trigger, Urgency,
 };
 
 use serde::{Serialize, de::DeserializeOwned};

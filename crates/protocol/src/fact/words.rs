@@ -115,6 +115,25 @@ impl Trigger {
     }
 }
 words! {
+    /// What an exercise by schedule may be: never anything real.
+    ExerciseStatus {
+        /// For people: they acknowledge.
+        Exercise = "exercise",
+        /// For machines: it wakes nobody.
+        Test = "test",
+    }
+}
+
+impl From<ExerciseStatus> for Status {
+    fn from(status: ExerciseStatus) -> Self {
+        match status {
+            ExerciseStatus::Exercise => Self::Exercise,
+            ExerciseStatus::Test => Self::Test,
+        }
+    }
+}
+
+words! {
     /// CAP 1.2 `status`, of which three have a use here. It is part of an incident's identity: it never changes.
     Status {
         /// A real failure.

@@ -9,12 +9,12 @@ use tocsin_protocol::{
     Area, AreaId, AreaScope, AttemptBegun, AttemptEnded, Call, Category, Certainty, Channel, ClockStart,
     Confidence, Contact, ControlRoom, ControlRoomId, Digest, DirectoryDocument, Dispatch, DispatchDuty,
     DispatchStep, Due, DutyDocument, DutyFinding, DutyId, DutyStart, Escalation, EscalationReason, Event,
-    EventContact, EventKind, EventNumber, Finding, Impact, IncidentId, Language, Late, Monitor, Notice,
-    Outcome, Overdue, Owed, OwedRule, Person, Platform, PolicyDocument, PolicyId, PolicyInForce, Publisher,
-    PublisherId, Reach, Receipt, ReceiptMethod, ReceiptStage, Recipient, RecipientId, Recontact,
-    RecontactFigures, Refusal, RefusalCode, Requirement, Service, Severity, SignedDuration, SignedIn, Stage,
-    Status, StepDocument, StepNumber, StoppedBy, Term, Timestamp, Trigger, Urgency, Via, Where, Window,
-    to_body,
+    EventContact, EventKind, EventNumber, ExerciseDocument, ExerciseId, ExerciseStatus, Finding, Impact,
+    IncidentId, Language, Late, Monitor, Notice, Outcome, Overdue, Owed, OwedRule, Person, Platform,
+    PolicyDocument, PolicyId, PolicyInForce, Publisher, PublisherId, Reach, Receipt, ReceiptMethod,
+    ReceiptStage, Recipient, RecipientId, Recontact, RecontactFigures, Refusal, RefusalCode, Requirement,
+    Service, Severity, SignedDuration, SignedIn, Stage, Status, StepDocument, StepNumber, StoppedBy, Term,
+    Timestamp, Trigger, Urgency, Via, Where, Window, to_body,
 };
 
 const SLUG: &str = "[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?";
@@ -35,6 +35,7 @@ ids!(
     policy = PolicyId,
     duty = DutyId,
     control_room_id = ControlRoomId,
+    exercise = ExerciseId,
     area = AreaId
 );
 
@@ -548,6 +549,16 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn directory_exercise()(
+        (id, publisher, status) in (exercise(), publisher(), select(ExerciseStatus::ALL)),
+        (category, services, areas) in (select(Category::ALL), services(1), set(area(), 1)),
+        (schedule, headline, description) in (line(60), line(160), option::of(text())),
+    ) -> ExerciseDocument {
+        ExerciseDocument { id, schedule, publisher, status, category, services, areas, headline, description }
+    }
+}
+
+prop_compose! {
     fn directory_monitor()(
         id in publisher(),
         name in line(120),
@@ -662,13 +673,14 @@ prop_compose! {
         areas in collection::vec(directory_area(), 0..4),
         (publishers, monitors) in
             (collection::vec(directory_publisher(), 0..3), collection::vec(directory_monitor(), 0..3)),
+        exercises in collection::vec(directory_exercise(), 0..3),
         recipients in collection::vec(directory_recipient(), 0..4),
         policies in collection::vec(policy_document(), 0..3),
     ) -> DirectoryDocument {
         let time_zone = time_zone.to_owned();
         DirectoryDocument {
-            name, time_zone, checkpoint_key, console_key, link_key, areas, publishers, monitors, recipients,
-            policies,
+            name, time_zone, checkpoint_key, console_key, link_key, areas, publishers, monitors, exercises,
+            recipients, policies,
         }
     }
 }

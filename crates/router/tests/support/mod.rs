@@ -170,6 +170,7 @@ impl Bus {
             link_key: None,
             areas: vec![area("here"), area("there")],
             monitors: Vec::new(),
+            exercises: Vec::new(),
             publishers: vec![
                 publisher("operator", &self.operator, AreaScope::All),
                 publisher("local", &self.local, AreaScope::These(vec!["there".parse().unwrap()])),

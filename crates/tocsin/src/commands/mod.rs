@@ -2,6 +2,7 @@
 
 // Those who tell.
 mod called;
+mod exercises;
 mod link;
 pub(crate) mod publish;
 pub(crate) mod spool;
@@ -57,6 +58,7 @@ pub(crate) enum Manner {
 pub(crate) enum Command {
     // Those who tell.
     Publish(Box<publish::Args>),
+    Exercises(exercises::Args),
     Spool(spool::Args),
     TestCall(test_call::Args),
     Called(called::Args),
@@ -103,6 +105,7 @@ impl Command {
             Self::Up(_) | Self::Router(_) | Self::Notifier(_) | Self::Console(_) => Manner::Service,
             Self::Desk(_) => desk::Args::manner(),
             Self::Watch(args) => args.manner(),
+            Self::Exercises(args) => args.manner(),
 
             // All others.
             Self::Publish(_)
@@ -136,6 +139,7 @@ impl Command {
         match self {
             // Those who tell.
             Self::Publish(args) => publish::run(*args).await,
+            Self::Exercises(args) => exercises::run(args).await,
             Self::Spool(args) => spool::run(args).await,
             Self::TestCall(args) => test_call::run(args).await,
             Self::Called(args) => called::run(args).await,

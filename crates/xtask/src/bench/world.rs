@@ -52,6 +52,7 @@ impl World {
                 population: None,
             }],
             monitors: Vec::new(),
+            exercises: Vec::new(),
             publishers: vec![Publisher {
                 contacts: std::collections::BTreeMap::new(),
                 id: self.operator.clone(),

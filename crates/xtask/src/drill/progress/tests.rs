@@ -48,6 +48,7 @@ impl Told {
             link_key: None,
             areas: Vec::new(),
             monitors: Vec::new(),
+            exercises: Vec::new(),
             publishers: Vec::new(),
             recipients: vec![
                 recipient("ofcom", "Ofcom", "regulator"),
