@@ -13,7 +13,7 @@ use crate::{
     error::Error,
     facts::Facts,
     linked::Trails,
-    period::{self, PeriodProvenance, PeriodReport, PeriodRequest},
+    period::{self, PeriodProvenance, PeriodReport, PeriodRequest, Scores},
     register::Register,
     report::{Comparison, Provenance, Report, StreamRead},
 };
@@ -130,6 +130,21 @@ impl Evidence {
     /// # Errors
     /// [`Error::Period`] for days that are none.
     pub fn period(&self, request: &PeriodRequest) -> Result<PeriodReport, Error> {
+        let (time_zone, provenance) = self.of_a_period(request);
+        period::report(&self.incidents, time_zone, provenance, request)
+    }
+
+    /// How each recipient did in the exercises between two days, and whether it gets better. The request's status is left
+    /// aside.
+    ///
+    /// # Errors
+    /// [`Error::Period`] for days that are none.
+    pub fn exercises(&self, request: &PeriodRequest) -> Result<Scores, Error> {
+        let (time_zone, provenance) = self.of_a_period(request);
+        period::scores(&self.incidents, time_zone, provenance, request)
+    }
+
+    fn of_a_period(&self, request: &PeriodRequest) -> (&str, PeriodProvenance) {
         let last_read = self.said.last_at.max(self.log.last_at);
         let register = self.registers.last_key_value();
         let provenance = PeriodProvenance {
@@ -140,7 +155,7 @@ impl Evidence {
             log: self.log,
         };
         let time_zone = register.map_or("UTC", |(_, register)| register.time_zone.as_str());
-        period::report(&self.incidents, time_zone, provenance, request)
+        (time_zone, provenance)
     }
 
     /// Who is still silent, the most urgent first.

@@ -7,6 +7,7 @@
 
 mod figures;
 mod mails;
+mod scores;
 mod span;
 mod tally;
 
@@ -25,6 +26,8 @@ use crate::{
 };
 pub use figures::*;
 use mails::Mails;
+pub(crate) use scores::scores;
+pub use scores::{SCORES_SCHEMA_VERSION, Score, ScoredExercise, ScoredTurn, Scores, Trend};
 use span::Span;
 use tally::{Tallies, Tally};
 

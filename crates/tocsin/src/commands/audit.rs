@@ -53,6 +53,14 @@ you guard them. Its lines follow schemas/bundle-line.schema.json.")]
 Exit codes: 0 all is proven; 1 it is not, or no recipient's receipt vouches for it, so that it proves nothing by itself;
 2 the file is no bundle.")]
     Verify(Verify),
+    /// Score every recipient over the exercises of a period, the worst first, and tell whether it gets better
+    #[command(after_help = "Examples:
+  tocsin audit exercises
+  tocsin audit exercises --from 2026-01-01 --to 2026-12-31 --format html --out exercises.html
+
+The trend holds the later half of a recipient's exercises against the earlier: by the share in time where that differs by a
+tenth at least, else by the median where that differs by a fifth. Fewer than two exercises in a half tell nothing.")]
+    Exercises(super::scores::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -97,6 +105,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     match args.what {
         What::Export(export) => write(export).await,
         What::Verify(args) => verify(&args),
+        What::Exercises(args) => super::scores::run(args).await,
     }
 }
 

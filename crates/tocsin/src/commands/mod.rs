@@ -21,6 +21,7 @@ mod incidents;
 mod proposals;
 mod refusals;
 mod report;
+mod scores;
 
 // Services.
 mod alive;
