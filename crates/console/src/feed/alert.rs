@@ -150,14 +150,11 @@ pub(super) fn alerts(state: &State, incident: &Incident, domain: Option<&str>, w
             (None, Some(last)) => last.headline.clone(),
             (None, None) => String::new(),
         };
-        let advice_in: BTreeMap<Language, String> = match &advice {
-            None => BTreeMap::new(),
-            Some(_) => {
-                let all =
-                    event.public_advice_in.iter().map(|(language, words)| (language.clone(), fit(words)));
-                all.filter(|(_, words)| !words.trim().is_empty()).collect()
-            }
-        };
+        let others = event.public_advice_in.iter().filter(|_| advice.is_some());
+        let advice_in: BTreeMap<Language, String> = others
+            .map(|(language, words)| (language.clone(), fit(words)))
+            .filter(|(_, words)| !words.trim().is_empty())
+            .collect();
         let headline_in = match (&advice, earlier.last()) {
             (None, Some(last)) => last.headline_in.clone(),
             _ => advice_in
@@ -179,7 +176,7 @@ pub(super) fn alerts(state: &State, incident: &Incident, domain: Option<&str>, w
             references,
             incident: incident.id.clone(),
             number: event.sequence,
-            event: languages.iter().map(|language| language.to_string()).zip(fixed("cap-event")).collect(),
+            event: languages.iter().map(ToString::to_string).zip(fixed("cap-event")).collect(),
             withdrawn: fixed("withdrawn").collect::<Vec<_>>().join(" / "),
             advice,
             advice_in,

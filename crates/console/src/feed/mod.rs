@@ -59,7 +59,10 @@ pub(crate) fn routes() -> Router<App> {
 
 /// The feed as it was last made in each language, and of what.
 #[derive(Default)]
-struct Kept(Mutex<BTreeMap<Language, ((u64, Hearing), File)>>);
+struct Kept(Mutex<BTreeMap<Language, Made>>);
+
+/// A feed, and what was known when it was made.
+type Made = ((u64, Hearing), File);
 
 /// A file for everybody.
 #[derive(Clone)]

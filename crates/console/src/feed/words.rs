@@ -80,8 +80,9 @@ impl Words {
     /// The language that a reader is served: the one that was asked for by name, else the best of what the browser says
     /// it reads, else English.
     pub(crate) fn chosen(&self, asked: Option<&str>, accepted: Option<&str>) -> &Language {
-        let wanted = asked.into_iter().map(str::to_owned).chain(preferences(accepted.unwrap_or_default()));
-        wanted.filter_map(|tag| self.nearest(&tag)).next().unwrap_or(&self.english)
+        let mut wanted =
+            asked.into_iter().map(str::to_owned).chain(preferences(accepted.unwrap_or_default()));
+        wanted.find_map(|tag| self.nearest(&tag)).unwrap_or(&self.english)
     }
 
     /// The language of that tag, or of its first part.
@@ -93,15 +94,13 @@ impl Words {
 
     /// A fixed phrase, marked where it is not in that language.
     pub(crate) fn phrase(&self, language: &Language, name: &str, with: &[(&str, &str)]) -> Phrase {
-        match self.all.get(language).and_then(|words| said(words, name, with)) {
-            Some(text) => Phrase { text, lang: None },
-            None => {
-                let english = self.all.get(&self.english).and_then(|words| said(words, name, with));
-                let lang = Some(self.english.to_string()).filter(|_| *language != self.english);
-                // That each name has its English words is what a test holds.
-                Phrase { text: english.unwrap_or_else(|| name.to_owned()), lang }
-            }
+        if let Some(text) = self.all.get(language).and_then(|words| said(words, name, with)) {
+            return Phrase { text, lang: None };
         }
+        let english = self.all.get(&self.english).and_then(|words| said(words, name, with));
+        let lang = Some(self.english.to_string()).filter(|_| *language != self.english);
+        // That each name has its English words is what a test holds.
+        Phrase { text: english.unwrap_or_else(|| name.to_owned()), lang }
     }
 
     /// A fixed phrase where it cannot be marked.

@@ -142,7 +142,7 @@ impl Command {
             Self::Publish(args) => publish::run(*args).await,
             Self::Exercises(args) => exercises::run(args).await,
             Self::Spool(args) => spool::run(args).await,
-            Self::TestCall(args) => test_call::run(args).await,
+            Self::TestCall(args) => Box::pin(test_call::run(args)).await,
             Self::Called(args) => called::run(args).await,
             Self::Link(args) => link::run(args).await,
 
