@@ -86,7 +86,7 @@ fn done(
 }
 
 fn rank(number: u32, said: &SaidEvent) -> u8 {
-    said.fact.stage.map_or(if number == 1 { 0 } else { 1 }, wanted)
+    said.fact.stage.map_or(u8::from(number > 1), wanted)
 }
 
 fn wanted(stage: Stage) -> u8 {
