@@ -12,6 +12,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use crate::{
     desk::Desk,
     error::Error,
+    overdue::{self, NotCome},
     read::{ReadNotice, Unfit, read_notice},
 };
 
@@ -45,10 +46,17 @@ pub struct Arrivals {
 #[derive(Debug)]
 struct InHand {
     held: Held,
-    read: Result<ReadNotice, Unfit>,
+    read: Result<ReadNotice, Other>,
     delivered: Option<Delivered>,
     /// Its receipt could not be said, and may yet be.
     owed: bool,
+}
+
+/// What is no notice that can be believed.
+#[derive(Debug)]
+enum Other {
+    Overdue(Box<NotCome>),
+    Unfit(Unfit),
 }
 
 /// One notice, given to the caller. Until it is settled, the bus gives it out again: after this desk's end, or to
@@ -67,6 +75,8 @@ pub struct Arrival {
 pub enum Content {
     /// A notice that can be believed.
     Notice(Box<Arrived>),
+    /// That what a notice promised did not come. Nothing is delivered or acknowledged by it.
+    Overdue(Box<NotCome>),
     /// A notice that cannot. It is neither delivered nor acknowledged.
     Unfit(Unfit),
 }
@@ -187,7 +197,12 @@ impl Arrivals {
             return Err(closed().into());
         };
         let content = match read {
-            Err(unfit) => {
+            Err(Other::Overdue(mut overdue)) => {
+                let newest = self.newest.get(&overdue.overdue.incident);
+                overdue.come_since = newest.is_some_and(|newest| *newest > overdue.overdue.event);
+                Content::Overdue(overdue)
+            }
+            Err(Other::Unfit(unfit)) => {
                 tracing::warn!(
                     trace_id = TraceId::on(&held.entry.subject).map(display),
                     recipient = %self.desk.recipient,
@@ -236,7 +251,12 @@ impl Arrivals {
     }
 
     fn take_in(&mut self, held: Held) {
-        let read = read_notice(&held.entry, &self.desk.recipient, &self.desk.pinned);
+        let recipient = &self.desk.recipient;
+        let read = match overdue::read(&held.entry, recipient) {
+            Some(Ok(overdue)) => Err(Other::Overdue(Box::new(overdue))),
+            Some(Err(unfit)) => Err(Other::Unfit(unfit)),
+            None => read_notice(&held.entry, recipient, &self.desk.pinned).map_err(Other::Unfit),
+        };
         if let Ok(read) = &read {
             if self.newest.len() >= INCIDENTS_MAX {
                 self.newest.clear();

@@ -120,7 +120,7 @@ pub fn read_notice(
 }
 
 /// The longest part of a stranger's words that is repeated in a fault.
-const SHOWN: usize = 300;
+pub(crate) const SHOWN: usize = 300;
 
 fn parse(body: &[u8]) -> Result<(Notice, Event), String> {
     let shown = |why: tocsin_protocol::Error| clean::line(&why.to_string(), SHOWN);

@@ -119,6 +119,7 @@ async fn a_forged_notice_is_neither_delivered_nor_acknowledged_and_wedges_nothin
         let arrival = bus.within(arrivals.next()).await.unwrap();
         told.push(match &arrival.content {
             Content::Unfit(unfit) => unfit.to_string(),
+            Content::Overdue(overdue) => overdue.overdue.incident.to_string(),
             Content::Notice(arrived) => arrived.read.notice.incident.to_string(),
         });
         arrival.settle().await.unwrap();

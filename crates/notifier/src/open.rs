@@ -8,8 +8,8 @@ use std::{
 };
 
 use tocsin_protocol::{
-    AttemptBegun, AttemptEnded, AttemptPhase, Entry, Escalation, EventNumber, IncidentId, RecipientId,
-    StepNumber, Stream, Subject, Timestamp, from_body,
+    AttemptBegun, AttemptEnded, AttemptPhase, Entry, Escalation, EscalationReason, EventNumber, IncidentId,
+    RecipientId, StepNumber, Stream, Subject, Timestamp, from_body,
 };
 
 use crate::{
@@ -242,8 +242,14 @@ impl Open {
         self.mark((recipient.as_str(), incident.as_str(), event, step))
     }
 
-    /// Where a mail goes, and what it is about. Mails of different status never go together.
+    /// Where a mail goes, and what it is about. Mails of different status never go together, nor does one that reminds a
+    /// publisher of what it owes with any other.
     fn address(&self, escalation: &Escalation) -> (Mark, About) {
+        if escalation.reason == EscalationReason::Overdue {
+            let Escalation { recipient, incident, event, step, .. } = escalation;
+            let alone = self.key(recipient, incident, *event, *step);
+            return (alone, alone);
+        }
         let to = (escalation.recipient.as_str(), escalation.to.email.as_str(), escalation.status.as_str());
         (self.mark(to), self.mark(escalation.incident.as_str()))
     }

@@ -7,7 +7,7 @@ use std::{
 
 use tocsin_duty::{Directory, Fold};
 use tocsin_ledger::Ledger;
-use tocsin_protocol::{Entry, Escalation, Timestamp};
+use tocsin_protocol::{Entry, Escalation, EscalationReason, Timestamp};
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::open::Open;
@@ -60,6 +60,12 @@ impl Standing {
         let Escalation { recipient, incident, event, .. } = escalation;
         let known = self.lock();
         let fold = &known.fold;
+        if escalation.reason == EscalationReason::Overdue {
+            // A report that a law wants is owed however much else is said; a promised update is kept by any.
+            let newest =
+                fold.newest_event(incident).filter(|newest| newest > event && escalation.policy.is_none())?;
+            return Some(format!("not sent: {recipient} has said more since, in event {newest}"));
+        }
         if let Some(at) = fold.acknowledgement(recipient, incident, *event) {
             return Some(format!("not sent: {recipient} acknowledged at {at}"));
         }

@@ -8,8 +8,8 @@ use mail_parser::{MessageParser, MimeHeaders};
 use tocsin_duty::Directory;
 use tocsin_notifier::{Config, Letterhead, Mail, Told};
 use tocsin_protocol::{
-    AuthorKey, DirectoryDocument, Escalation, EscalationReason, Event, SignedLink, SigningKey, Status,
-    Timestamp, from_body,
+    AuthorKey, DirectoryDocument, Escalation, EscalationReason, Event, Reach, SignedLink, SigningKey, Status,
+    Timestamp, Via, from_body,
 };
 
 fn letterhead() -> Letterhead {
@@ -234,6 +234,32 @@ fn the_second_contact_is_told_that_the_first_cannot_be_reached() {
     let text = shown(&mail);
     assert!(text.contains("The contact of the step before cannot be reached by e-mail"), "{text}");
     assert!(text.contains("An acknowledgement is due by"), "{text}");
+}
+
+#[test]
+fn a_publisher_is_reminded_of_the_update_that_it_promised_in_a_mail_that_asks_for_no_acknowledgement() {
+    let overdue = Escalation { reason: EscalationReason::Overdue, policy: None, ..escalation() };
+    let text = shown(&render(&overdue, Some(&event()), Some(&directory())));
+    assert!(text.contains("Subject: OVERDUE: the update that was promised"), "{text}");
+    assert!(text.contains("promised to say more by") && text.contains("--update"), "{text}");
+    assert!(!text.contains("tocsin ack") && !text.contains("999 calls"), "{text}");
+    let sensitive = Event { marking: Some("OFFICIAL-SENSITIVE".to_owned()), ..event() };
+    let mail = render(&overdue, Some(&sensitive), Some(&directory()));
+    assert!(!format!("{}{}", mail.subject, html(&mail)).contains("999 calls"));
+    let owed =
+        Escalation { policy: escalation().policy, duty: Some("first-notice".parse().unwrap()), ..overdue };
+    let text = shown(&render(&owed, Some(&event()), None));
+    assert!(text.contains("OVERDUE: a report that is owed"), "{text}");
+}
+
+#[test]
+fn a_buddy_is_told_for_whom_it_is_written_to() {
+    let via =
+        Via { recipient: "pol-gwent".parse().unwrap(), name: "Gwent Police".to_owned(), reach: Reach::Buddy };
+    let text = shown(&render(&Escalation { via: Some(via), ..escalation() }, Some(&event()), None));
+    assert!(text.contains("You are written to in its stead, as its buddy authority"), "{text}");
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains("of Gwent Police, which is written to for"), "{flat}");
 }
 
 #[test]

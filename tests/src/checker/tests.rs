@@ -205,6 +205,7 @@ impl Log {
         };
         self.write(second, &format!("tocsin.finding.x.1.{number}"), &finding);
         let owed = Escalation {
+            duty: None,
             via: None,
             incident: due.incident,
             event: due.event,

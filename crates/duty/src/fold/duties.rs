@@ -335,6 +335,7 @@ pub(super) fn reminder(
         recipient: publisher(dispatch),
         recipient_name: name.to_owned(),
         policy: duty.policy.clone(),
+        duty: duty.policy.is_some().then(|| duty.duty.clone()),
         status: dispatch.status,
         said: dispatch.said,
         due_at: duty.due_at,

@@ -85,6 +85,7 @@ pub(super) fn escalation(
         recipient: recipient.clone(),
         recipient_name: known.entry.name.clone(),
         policy: Some(step.policy.clone()),
+        duty: None,
         status: dispatch.status,
         said: dispatch.said,
         due_at: step.due_at,

@@ -180,6 +180,12 @@ impl Fold {
         self.incidents.get(incident)?.stopped(event, Timestamp::MAX)
     }
 
+    /// The newest event of an incident.
+    pub fn newest_event(&self, incident: &IncidentId) -> Option<EventNumber> {
+        let (newest, _) = self.incidents.get(incident)?.numbered().last()?;
+        Some(newest)
+    }
+
     /// How many required recipients' duties are open: events that need an acknowledgement, not acknowledged, with a
     /// window still to close.
     pub fn open_duties(&self) -> usize {

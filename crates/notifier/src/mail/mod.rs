@@ -2,6 +2,7 @@
 //! sent again is the same mail.
 
 mod digest;
+mod reminder;
 mod text;
 mod view;
 mod when;
@@ -17,7 +18,7 @@ use lettre::{
     },
 };
 use tocsin_duty::Directory;
-use tocsin_protocol::{Escalation, Event, Timestamp};
+use tocsin_protocol::{Escalation, EscalationReason, Event, Timestamp};
 
 use crate::{config::Letterhead, error::Error};
 
@@ -103,7 +104,10 @@ impl Mail {
                 ("X-Tocsin-Step", escalation.step.to_string()),
             ],
         };
-        let view = view::view(told, letterhead);
+        let view = match escalation.reason {
+            EscalationReason::Overdue => reminder::view(told),
+            EscalationReason::Silent | EscalationReason::Unreachable => view::view(told, letterhead),
+        };
         write(told, to, &view, about, letterhead).map_err(|why| refused(escalation, why))
     }
 

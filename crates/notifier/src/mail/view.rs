@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use tocsin_duty::Directory;
 use tocsin_protocol::{
-    AreaId, Escalation, EscalationReason, Event, EventContact, EventKind, Impact, Platform, Recontact,
-    RecontactFigures, Status,
+    AreaId, Escalation, EscalationReason, Event, EventContact, EventKind, Impact, Platform, Reach, Recontact,
+    RecontactFigures, Status, Via,
 };
 
 use super::{
@@ -159,6 +159,9 @@ fn subject(escalation: &Escalation, detail: &Detail<'_>, marking: Option<&str>, 
 fn opening(told: &Told<'_>, name: &str, zone: &Zone) -> Vec<String> {
     let escalation = told.escalation;
     let mut opening = vec![format!("{name} has NOT acknowledged the notice below.")];
+    if let Some(via) = &escalation.via {
+        opening.push(format!("You are written to in its stead, as {}.", stands_for(via)));
+    }
     if escalation.reason == EscalationReason::Unreachable {
         opening.push(
             "The contact of the step before cannot be reached by e-mail, so you are written to at once."
@@ -171,6 +174,15 @@ fn opening(told: &Told<'_>, name: &str, zone: &Zone) -> Vec<String> {
     let tense = if escalation.due_at <= told.escalated_at { "was" } else { "is" };
     opening.push(format!("An acknowledgement {tense} due by {}.", zone.show(escalation.due_at)));
     opening
+}
+
+/// What a body is to the silent one, for which it is written to.
+fn stands_for(via: &Via) -> &'static str {
+    match via.reach {
+        Reach::Own => "itself",
+        Reach::Buddy => "its buddy authority, which takes its calls when it cannot",
+        Reach::CoordinatingBody => "the body that coordinates those of its kind",
+    }
 }
 
 fn acknowledge(
@@ -358,9 +370,13 @@ fn why_you(told: &Told<'_>, name: &str) -> Section {
     let mut text = vec![
         WHAT_THIS_IS.to_owned(),
         format!(
-            "You are the {} contact ({}) of {name}. This is step {} under policy {}.",
+            "You are the {} contact ({}) of {}. This is step {} under policy {}.",
             one_line(&escalation.contact, 64),
             one_line(&escalation.to.role, VALUE),
+            escalation.via.as_ref().map_or_else(
+                || name.to_owned(),
+                |via| format!("{}, which is written to for {name}", one_line(&via.name, VALUE))
+            ),
             escalation.step,
             known.or_else(|| escalation.policy.as_ref().map(ToString::to_string)).unwrap_or_default()
         ),

@@ -197,6 +197,7 @@ pub(crate) fn address(recipient: &str) -> String {
 
 pub(crate) fn escalation(said: u64, recipient: &str) -> Escalation {
     Escalation {
+        duty: None,
         via: None,
         incident: event().incident,
         event: "1".parse().unwrap(),

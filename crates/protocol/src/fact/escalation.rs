@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{directory::Contact, policy::Reach, words::Status};
 use crate::{
-    id::{IncidentId, PolicyId, RecipientId},
+    id::{DutyId, IncidentId, PolicyId, RecipientId},
     subject::{EventNumber, StepNumber},
 };
 
@@ -25,6 +25,9 @@ pub struct Escalation {
     /// Under which policy; none where the publisher is reminded of what it promised itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyId>,
+    /// Which duty of the policy is overdue, where the publisher is reminded of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duty: Option<DutyId>,
     /// Actual, exercise or test.
     pub status: Status,
     /// The event's sequence in `TOCSIN_SAID`.

@@ -488,11 +488,13 @@ prop_compose! {
             (incident(), event_number(), step_number(), recipient(), line(120)),
         (policy, status, said, due_at) in (option::of(policy()), status(), sequence(), time()),
         reason in select(&[EscalationReason::Silent, EscalationReason::Unreachable, EscalationReason::Overdue][..]),
+        duty in option::of(duty()),
         via in option::of((recipient(), line(120), reach()).prop_map(|(recipient, name, reach)| Via { recipient, name, reach })),
         (contact, to) in (word(), contact()),
         time_zone in select(&["Europe/London", "UTC", "America/Argentina/Buenos_Aires", "Etc/GMT+12"][..]),
     ) -> Escalation {
         Escalation {
+            duty,
             via,
             incident, event, step, recipient, recipient_name, policy, status, said, due_at, reason, contact, to,
             time_zone: time_zone.to_owned(),

@@ -334,7 +334,7 @@ async fn receive(desk: Desk, _ledger: tocsin_ledger::Ledger, tell: Heard) {
                         return Ok(());
                     }
                 }
-                Content::Notice(_) => {}
+                Content::Notice(_) | Content::Overdue(_) => {}
                 Content::Unfit(unfit) => {
                     return Err(Error::told(format!(
                         "a desk does not believe a notice of the bench: {unfit}"

@@ -150,6 +150,7 @@ impl Said {
     pub(super) fn escalations(&self, world: &World, status: Status) -> Result<Vec<Escalation>, Error> {
         let policy = PolicyId::new("bench").attempt("name the bench's policy")?;
         let escalation = |(id, _): &(tocsin_protocol::RecipientId, _)| Escalation {
+            duty: None,
             via: None,
             incident: self.event.incident.clone(),
             event: EventNumber::FIRST,

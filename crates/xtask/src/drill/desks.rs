@@ -159,6 +159,7 @@ async fn sit(desk: Desk, mut arrivals: tocsin_desk::Arrivals, person: Option<Arc
         }
         let arrived = match arrival.content {
             Content::Notice(arrived) => arrived,
+            Content::Overdue(_) => continue,
             Content::Unfit(unfit) => {
                 common.notes.fault(desk.recipient(), unfit);
                 continue;

@@ -95,6 +95,7 @@ async fn session(
             Some(program) => {
                 let content = match &arrival.content {
                     Content::Notice(arrived) => Content::Notice(arrived.clone()),
+                    Content::Overdue(overdue) => Content::Overdue(overdue.clone()),
                     Content::Unfit(unfit) => Content::Unfit(unfit.clone()),
                 };
                 tell.send(Heard::Shown(Box::new(content))).await.is_ok()

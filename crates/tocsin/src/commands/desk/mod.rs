@@ -13,7 +13,7 @@ use std::{
 };
 
 use jiff::{Timestamp, tz::TimeZone};
-use tocsin_desk::{Acknowledge, AcknowledgeOn, Arrived, Content, Program, Unfit, clean};
+use tocsin_desk::{Acknowledge, AcknowledgeOn, Arrived, Content, NotCome, Program, Unfit, clean};
 use tocsin_protocol::{AuthorKey, Person, PublisherId, ReceiptMethod, RecipientId};
 use tokio::sync::mpsc;
 
@@ -208,6 +208,7 @@ impl Session {
             Heard::Arrived(arrival) => {
                 match &arrival.content {
                     Content::Notice(arrived) => self.notice(arrived)?,
+                    Content::Overdue(overdue) => self.overdue(overdue)?,
                     Content::Unfit(unfit) => self.unfit(unfit)?,
                 }
                 if let Err(why) = arrival.settle().await {
@@ -216,6 +217,7 @@ impl Session {
             }
             Heard::Shown(content) => match *content {
                 Content::Notice(arrived) => self.notice(&arrived)?,
+                Content::Overdue(overdue) => self.overdue(&overdue)?,
                 Content::Unfit(unfit) => self.unfit(&unfit)?,
             },
             Heard::HandedOver(what, handed) => {
@@ -281,6 +283,13 @@ impl Session {
             self.screen.ring();
         }
         Ok(())
+    }
+
+    fn overdue(&mut self, overdue: &NotCome) -> Result<(), Failure> {
+        if !overdue.come_since {
+            self.screen.ring();
+        }
+        self.screen.print(&overdue.words(Timestamp::now(), &self.zone))
     }
 
     fn unfit(&mut self, unfit: &Unfit) -> Result<(), Failure> {
