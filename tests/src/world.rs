@@ -196,7 +196,7 @@ impl World {
     }
 
     /// The private key of somebody of the cast as a file that nobody else may read.
-    fn seed_file(&self, whose: &str) -> PathBuf {
+    pub fn seed_file(&self, whose: &str) -> PathBuf {
         let file = self.directory.path().join(format!("{whose}.nk"));
         keep_secret(&file, &self.cast.seed(whose));
         file

@@ -100,7 +100,7 @@ mod tests {
         let read = read(&entry("tocsin.notice.pol-kent.bt-999.1.overdue.3"), &here).unwrap().unwrap();
         insta::assert_snapshot!(
             read.words(read.stored_at, &TimeZone::UTC),
-            @"EXERCISE EXERCISE EXERCISE - NO UPDATE CAME: bt-cha promised more on bt-999 by 06:15:00 (event 1). Nothing new is known. Go by what you have, and ask who answers for the incident."
+            @"EXERCISE EXERCISE EXERCISE - NO UPDATE CAME: bt-cha promised more on bt-999 by 06:15:00 UTC (event 1). Nothing new is known. Go by what you have, and ask who answers for the incident."
         );
     }
 

@@ -47,7 +47,7 @@ pub(super) fn view(told: &Told<'_>) -> View {
     ];
     if duty.is_some_and(|duty| duty.channels.contains(&tocsin_protocol::Channel::Telephone)) {
         text.push(
-            "It must be done by telephone too: call those who have not been called, and log each call (`tocsin call log`)."
+            "It must be done by telephone too: call those who have not been called, and log each call (`tocsin called`)."
                 .to_owned(),
         );
     }

@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 use tocsin_desk::{Arrived, ReadNotice, clean, clock, countdown};
-use tocsin_protocol::{EventKind, EventNumber, IncidentId, Status};
+use tocsin_protocol::{EventNumber, IncidentId, Status};
 
 /// What is yet to be acknowledged, one notice for each incident.
 #[derive(Default)]
