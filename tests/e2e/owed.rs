@@ -6,7 +6,7 @@ use tocsin_tests::{Cast, Manner, PUBLISHER, World, checker::Standing, event, sec
 
 /// Two who must acknowledge, and a publisher who can be reminded.
 fn cast() -> Cast {
-    let mut cast = Cast::new(&[seconds(30.0)]).required(&["a", "b"]);
+    let mut cast = Cast::new(&[seconds(12.0)]).required(&["a", "b"]);
     let publisher = cast.document.publishers.iter_mut().find(|known| known.id.as_str() == PUBLISHER).unwrap();
     let duty =
         Contact { role: "Duty manager".to_owned(), email: "duty@operator.example".to_owned(), phone: None };
@@ -25,7 +25,7 @@ async fn an_update_that_was_promised_and_does_not_come_is_told_to_all_who_wait_f
     world.publish(&first).await;
     // One whose promise is kept.
     let mut kept = event("y", 1, EventKind::Initial);
-    kept.next_update_by = Some(Timestamp::now() + SignedDuration::from_secs(20));
+    kept.next_update_by = Some(Timestamp::now() + SignedDuration::from_secs(11));
     world.publish(&kept).await;
     world.publish(&event("y", 2, EventKind::Resolved)).await;
 
@@ -63,16 +63,8 @@ async fn a_duty_by_telephone_is_done_by_the_calls_that_a_person_logs() {
         let world = &world;
         async move {
             let words = ["called", "x", "--to", to, "--by", "A. Example", "--role", "duty manager"];
-            let more = [
-                "--spoke-to",
-                "B. Example",
-                "--their-role",
-                "supervisor",
-                "--as",
-                PUBLISHER,
-                "--key",
-                &key,
-            ];
+            let more =
+                ["--spoke-to", "B. Example", "--their-role", "supervisor", "--as", PUBLISHER, "--key", &key];
             world.command(&[&words[..], &more[..]].concat()).await
         }
     };
@@ -81,9 +73,9 @@ async fn a_duty_by_telephone_is_done_by_the_calls_that_a_person_logs() {
     let (code, told) = call("nobody").await;
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("recipient nobody is not in directory"), "{told}");
-    let finding: Finding = world.fact("tocsin.finding.x.1.1").await;
+    let finding: Finding = world.fact("tocsin.finding.x.1.2").await;
     assert_eq!(finding.duty.unwrap().not_called, ["b".parse().unwrap()]);
-    world.entry(&format!("tocsin.attempt.{PUBLISHER}.x.1.1.1.ended")).await;
+    world.entry(&format!("tocsin.attempt.{PUBLISHER}.x.1.2.1.ended")).await;
     world.publish(&event("x", 2, EventKind::Resolved)).await;
     let end = world.finish([router.into(), notifier.into()]).await;
     assert_eq!(end.mails_to("duty@operator.example").len(), 1);
