@@ -136,7 +136,7 @@ pub enum Error {
         /// The event that was not tried.
         subject: Subject,
         /// The one before it.
-        behind: Subject,
+        behind: Box<Subject>,
         /// The spool's directory.
         dir: PathBuf,
     },

@@ -227,7 +227,7 @@ fn why_not(spool: &Spool, subject: &Subject, sending: Sending) -> Error {
         return Error::RefusedAtTheDoor { subject: refused.subject, dir, why: refused.why };
     }
     if let Some((subject, behind)) = held_back.into_iter().find(|(held, _)| held == subject) {
-        return Error::HeldBack { subject, behind, dir };
+        return Error::HeldBack { subject, behind: Box::new(behind), dir };
     }
     stopped.unwrap_or(Error::NotSpooled { subject: subject.clone(), dir })
 }

@@ -4,6 +4,8 @@
 //! people or machines and signed with its own key. None begins an incident by itself: what waits is on the operator's
 //! page, which offers a draft that is filled in.
 
+use std::fmt::Write as _;
+
 use axum::{
     Json,
     body::Bytes,
@@ -153,7 +155,8 @@ async fn stand(
 #[serde(rename_all = "camelCase")]
 struct Group {
     version: String,
-    group_key: String,
+    #[serde(rename = "groupKey")]
+    key: String,
     status: AlertStatus,
     #[serde(default)]
     common_annotations: Labels,
@@ -212,7 +215,7 @@ pub(super) async fn alertmanager(
         )));
     }
     let who = BodyId::from(publisher);
-    let begins = begins(&group.group_key);
+    let begins = begins(&group.key);
     let open = {
         let state = app.model().read();
         state.trails.open_report(&who, &begins).map(|said| said.report.clone())
@@ -243,8 +246,12 @@ pub(super) async fn alertmanager(
 /// How the names of a group's reports begin.
 fn begins(group_key: &str) -> String {
     let digest = Sha256::digest(group_key.as_bytes());
-    let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("am-{hex}-")
+    let mut name = "am-".to_owned();
+    for byte in digest.iter().take(8) {
+        // Writing to a String cannot fail.
+        let _ = write!(name, "{byte:02x}");
+    }
+    name + "-"
 }
 
 /// The report of a group that fires, and the labels that named no service or area.
@@ -292,14 +299,14 @@ fn firing(
     }
     for alert in alerts.iter().take(ALERTS_TOLD) {
         let labels: Vec<_> = alert.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        what.push_str(&format!("since {}: {}\n", alert.starts_at, labels.join(", ")));
+        let _ = writeln!(what, "since {}: {}", alert.starts_at, labels.join(", "));
     }
     let rest = (alerts.len().saturating_sub(ALERTS_TOLD) as u64).saturating_add(group.truncated_alerts);
     if rest > 0 {
-        what.push_str(&format!("and {rest} more\n"));
+        let _ = writeln!(what, "and {rest} more");
     }
     if !unmapped.is_empty() {
-        what.push_str(&format!("Not mapped: {}\n", unmapped.join(", ")));
+        let _ = writeln!(what, "Not mapped: {}", unmapped.join(", "));
     }
     let at = first.strftime("%Y%m%dt%H%M%S");
     let report = Report {
@@ -387,7 +394,7 @@ mod tests {
     fn a_group_that_fires_becomes_one_report_whose_labels_are_mapped_and_what_is_not_is_told() {
         let group: Group = serde_json::from_str(WEBHOOK).unwrap();
         let who: BodyId = "bt".parse().unwrap();
-        let (report, unmapped) = firing(&group, &who, &begins(&group.group_key), &mapping()).unwrap();
+        let (report, unmapped) = firing(&group, &who, &begins(&group.key), &mapping()).unwrap();
         assert_eq!(unmapped, ["service=fax"]);
         assert_eq!(report.headline, "Test calls to 999 fail");
         assert_eq!(report.observed_at.to_string(), "2023-06-25T05:25:00Z");

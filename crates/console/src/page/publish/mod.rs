@@ -170,14 +170,14 @@ async fn begin(
 ) -> Result<Response, Refusal> {
     let operator = Operator::of(app, visitor, &uri)?;
     let filled = Filled::default().with("says", "begins");
-    let filled = operator.from_report(filled, &wanted);
+    let filled = operator.filled_from(filled, &wanted);
     Ok(operator.form(&filled, &[]).await)
 }
 
 impl Operator {
     /// The same with what a report tells, where one is named of an area of which this publisher may speak. It is a draft:
     /// nothing is said before a person has seen it.
-    fn from_report(&self, filled: Filled, wanted: &Wanted) -> Filled {
+    fn filled_from(&self, filled: Filled, wanted: &Wanted) -> Filled {
         let state = self.app.model().read();
         let named = wanted.body.parse().ok().zip(wanted.report.parse().ok());
         let said = named.and_then(|(body, report)| state.trails.said(&body, &report));

@@ -108,13 +108,11 @@ async fn read_back(app: &App, said: u64, counts: impl Fn(&State) -> Option<bool>
         return Became::Unknown("It stands on the bus, and this console has not read it back.".to_owned());
     }
     let state = app.model().read();
-    match counts(&state) {
-        Some(true) => Became::Counts,
-        _ => {
-            let why = state.trails.refusal(said).map(|refusal| refusal.reasons.join("; "));
-            Became::Refused(why.unwrap_or_else(|| "It does not count by the rules.".to_owned()))
-        }
+    if counts(&state) == Some(true) {
+        return Became::Counts;
     }
+    let why = state.trails.refusal(said).map(|refusal| refusal.reasons.join("; "));
+    Became::Refused(why.unwrap_or_else(|| "It does not count by the rules.".to_owned()))
 }
 
 /// The key with which to report in an agency's name, or why the console may not, and what to do instead.
