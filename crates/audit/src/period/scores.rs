@@ -186,7 +186,8 @@ pub(crate) fn scores(
             asked += 1;
             in_time += u32::from(row.state == State::InTime);
             let (name, kind, turns) = turns.entry(row.id.clone()).or_default();
-            (name.clone_from(&row.name), kind.clone_from(&row.kind));
+            name.clone_from(&row.name);
+            kind.clone_from(&row.kind);
             turns.push(ScoredTurn {
                 incident: judged.incident.id.clone(),
                 state: row.state,

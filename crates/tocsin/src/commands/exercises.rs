@@ -95,24 +95,19 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
 const SHOWN: usize = 3;
 
 async fn next(file: Option<PathBuf>, keys: Option<PathBuf>) -> Result<(), Failure> {
-    let document = match file {
-        Some(file) => {
-            let checked = Files::at(file, keys).check()?;
-            match checked.document.as_ref() {
-                Some(document) => document.clone(),
-                None => {
-                    out::text(&checked.told())?;
-                    return Err(Failure::wrong("the directory has faults: mend those above first"));
-                }
-            }
-        }
-        None => {
-            let ledger = bus::command("exercises").await?;
-            let Some(directory) = newest_directory(&ledger).await.map_err(publish::told)? else {
-                return Err(Failure::failed("no directory is in force: `tocsin directory apply`"));
-            };
-            directory.document().clone()
-        }
+    let document = if let Some(file) = file {
+        let checked = Files::at(file, keys).check()?;
+        let Some(document) = checked.document.clone() else {
+            out::text(&checked.told())?;
+            return Err(Failure::wrong("the directory has faults: mend those above first"));
+        };
+        document
+    } else {
+        let ledger = bus::command("exercises").await?;
+        let Some(directory) = newest_directory(&ledger).await.map_err(publish::told)? else {
+            return Err(Failure::failed("no directory is in force: `tocsin directory apply`"));
+        };
+        directory.document().clone()
     };
     out::text(&shown(&document, Timestamp::now()))
 }
