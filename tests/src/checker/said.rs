@@ -322,7 +322,7 @@ impl Heard {
             return Judged::Refused("recipient");
         }
         let about = self.events.get(&(incident.clone(), *event));
-        if !about.is_some_and(|said| said.fact.publisher == *publisher) {
+        if about.is_none_or(|said| said.fact.publisher != *publisher) {
             return Judged::Refused("event");
         }
         let same =

@@ -127,28 +127,25 @@ fn duty(duty: &DutyDocument) -> String {
         DutyStart::Clock(start) => clock(*start).to_owned(),
         DutyStart::Duty(earlier) => format!("when {earlier} was met"),
     };
-    let mut words = format!("{}: {}, by {stage}", duty.id, duty.what);
+    let mut words = vec![format!("{}: {}, by {stage}", duty.id, duty.what)];
     match (duty.within, duty.target) {
-        (Some(within), _) => words.push_str(&format!(" within {within} of {from}")),
-        (None, Some(_)) => words.push_str(&format!(", as soon as practicable after {from}")),
+        (Some(within), _) => words.push(format!(" within {within} of {from}")),
+        (None, Some(_)) => words.push(format!(", as soon as practicable after {from}")),
         (None, None) => {}
     }
-    if let Some(target) = duty.target {
-        words.push_str(&format!("; our own target, never a breach: {target}"));
-    }
-    if let Some(repeat) = duty.repeat {
-        words.push_str(&format!("; again {repeat} after each"));
-        words.push_str(
-            &duty.lasting.map_or_else(|| ", until restored".to_owned(), |lasting| format!(", for {lasting}")),
-        );
-    }
+    words.extend(duty.target.map(|target| format!("; our own target, never a breach: {target}")));
+    words.extend(duty.repeat.map(|repeat| {
+        let until =
+            duty.lasting.map_or_else(|| "until restored".to_owned(), |lasting| format!("for {lasting}"));
+        format!("; again {repeat} after each, {until}")
+    }));
     if duty.channels.contains(&Channel::Telephone) {
-        words.push_str("; by telephone too, logged by a person");
+        words.push("; by telephone too, logged by a person".to_owned());
     }
     if !duty.kinds.is_empty() {
-        words.push_str(&format!("; to every {}", duty.kinds.join(", every ")));
+        words.push(format!("; to every {}", duty.kinds.join(", every ")));
     }
-    words
+    words.concat()
 }
 
 fn confidence(confidence: Confidence) -> &'static str {

@@ -1,5 +1,7 @@
 //! `tocsin proposals`: what may be of one outage, and waits for a person.
 
+use std::fmt::Write as _;
+
 use jiff::{Timestamp, tz::TimeZone};
 use tocsin_desk::clean;
 use tocsin_protocol::{Candidate, Proposal, PublisherId, Seen, Status, Trail};
@@ -66,13 +68,15 @@ fn lines(
     for candidate in candidates {
         let services: Vec<_> = candidate.shared_services.iter().map(ToString::to_string).collect();
         let areas: Vec<_> = candidate.touching_areas.iter().take(5).map(ToString::to_string).collect();
-        text.push_str(&format!(
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
             "\n    may be of the same outage as {}\n      both name {}; {} touches; {} apart",
             seen(&candidate.seen, zone),
             services.join(", "),
             areas.join(", "),
             minutes(candidate.apart_seconds)
-        ));
+        );
     }
     if candidates.is_empty() {
         text.push_str("\n    nothing of yours that is open fits it: publish, or link it when there is");
