@@ -50,7 +50,7 @@ async fn full(scene: &Scene) {
     first.next_update_by = Some(Timestamp::now() + seconds(1800.0));
     first.recontact = Some(Recontact {
         total: RecontactFigures { reached: Some(3), outstanding: Some(2), ..RecontactFigures::default() },
-        by_area: [].into(),
+        ..Recontact::default()
     });
     first.contact = Some(EventContact {
         role: "Duty manager".to_owned(),

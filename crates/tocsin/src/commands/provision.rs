@@ -62,8 +62,8 @@ pub(crate) struct Args {
     /// listens on]
     #[arg(long, value_name = "NAME")]
     name: Vec<String>,
-    /// A server of several: its name or address, its port for clients [4222] and the one for the other servers [6222]; give
-    /// three, or five
+    /// A server of several: its name or address, its port for clients (4222 where it is left out) and the one for the
+    /// other servers (6222); give three, or five
     #[arg(long, value_name = "HOST[:PORT[:ROUTES]]")]
     cluster: Vec<Member>,
     /// Where each of several has its files on its own machine [default: where they are written]
