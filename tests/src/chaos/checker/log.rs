@@ -100,6 +100,9 @@ impl Log {
                 about(&(i.clone(), *e)) && at.fact["step"] == *s && at.fact["recipient"] == to.as_str()
             }
             Words::Refusal { said, .. } => at.fact["said"] == *said,
+            Words::Proposal { publisher, said } => {
+                at.fact["of"]["said"] == *said && at.fact["publisher"] == publisher.as_str()
+            }
             _ => true,
         };
         if !agrees {
@@ -119,7 +122,8 @@ impl Log {
                 let attempt = self.attempts.entry(mail).or_default().entry(attempt).or_default();
                 *(if ended { &mut attempt.ended } else { &mut attempt.begun }) = Some(at);
             }
-            Words::Checkpoint => {}
+            // Nothing follows from one but what a person says.
+            Words::Proposal { .. } | Words::Checkpoint => {}
             Words::Incident { .. } | Words::Receipt { .. } => {
                 checked.broken(Promise::Once, format!("{words:?} stands in the log"));
             }

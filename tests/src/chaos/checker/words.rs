@@ -21,6 +21,7 @@ pub(super) enum Words {
     Finding { step: StepKey },
     Escalation { mail: MailKey },
     Attempt { mail: MailKey, attempt: u64, ended: bool },
+    Proposal { publisher: String, said: u64 },
     Checkpoint,
 }
 
@@ -54,6 +55,7 @@ pub(super) fn words(subject: &str) -> Option<Words> {
         ("attempt", [to, i, e, s, attempt, phase @ ("begun" | "ended")]) => {
             Words::Attempt { mail: mail(to, i, e, s)?, attempt: number(attempt)?, ended: *phase == "ended" }
         }
+        ("proposal", [publisher, said]) => Words::Proposal { publisher: own(publisher), said: number(said)? },
         ("checkpoint", [_]) => Words::Checkpoint,
         _ => return None,
     })

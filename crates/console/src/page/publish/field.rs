@@ -85,6 +85,9 @@ pub(super) struct Maker<'a> {
     pub(super) zone: &'a Zone,
 }
 
+/// The most earlier events that one may choose from to correct, the newest.
+const CORRECTED: usize = 20;
+
 impl Maker<'_> {
     fn fault(&self, name: &str) -> Option<String> {
         let of_it: Vec<_> = self
@@ -243,6 +246,39 @@ impl Maker<'_> {
         let choices = vec![self.choice("calls_provisional", "yes", "The figure may still change", false)];
         let shape = Shape::Choices { kind: "checkbox", choices, groups: Vec::new() };
         self.field("calls_provisional", "Is it certain?", "", None, shape)
+    }
+
+    /// Whether an update must be acknowledged anew, though no rule says so.
+    pub(super) fn material(&self) -> Field {
+        let choices = vec![self.choice("material", "yes", "Everyone must acknowledge it anew", false)];
+        let shape = Shape::Choices { kind: "checkbox", choices, groups: Vec::new() };
+        self.field(
+            "material",
+            "Does it change what people must do?",
+            "A worsening is acknowledged anew in any case.",
+            None,
+            shape,
+        )
+    }
+
+    /// Which earlier event is corrected.
+    pub(super) fn corrects(&self) -> Field {
+        let newest = self.before.map_or(0, |event| event.sequence.get());
+        let choices = (1..=newest)
+            .rev()
+            .take(CORRECTED)
+            .map(|number| {
+                self.choice("corrects", &number.to_string(), &format!("Notice {number}"), number == newest)
+            })
+            .collect();
+        let shape = Shape::Choices { kind: "radio", choices, groups: Vec::new() };
+        self.field(
+            "corrects",
+            "Which notice was wrong?",
+            "The correction goes to those who had that one.",
+            None,
+            shape,
+        )
     }
 
     pub(super) fn platform(&self) -> Field {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tocsin_protocol::{AreaId, Event, EventContact, Impact, PublisherId, Status, Timestamp};
+use tocsin_protocol::{AreaId, Event, EventContact, EventNumber, Impact, PublisherId, Status, Timestamp};
 
 use crate::{
     hands::{Draft, Fault, More, Says},
@@ -64,9 +64,18 @@ impl Filled {
             "begins" => Some(Says::Begins(status)),
             "update" => Some(Says::Update(incident()?)),
             "resolved" => Some(Says::Resolved(incident()?)),
+            "correction" => {
+                Some(Says::Correction(incident()?, self.corrects().unwrap_or(EventNumber::FIRST)))
+            }
             "cancelled" => Some(Says::Cancelled(incident()?)),
+            "sent-in-error" => Some(Says::SentInError(incident()?)),
             _ => None,
         }
+    }
+
+    /// Which earlier event is corrected.
+    fn corrects(&self) -> Option<EventNumber> {
+        self.text("corrects")?.parse().ok()
     }
 
     /// The draft that it makes. `before` is the event that it follows.
@@ -81,8 +90,13 @@ impl Filled {
             faults.push(Fault { field: Some(field.to_owned()), words: words.to_owned() });
         };
         let begins = before.is_none();
-        // What is not on the form of a cancellation is not changed by it.
-        let asked = self.text("says") != Some("cancelled");
+        // What is not on the form of a cancellation or a withdrawal is not changed by it.
+        let asked = !matches!(self.text("says"), Some("cancelled" | "sent-in-error"));
+        if let (Some("correction"), Some(before)) = (self.text("says"), before)
+            && self.corrects().is_none_or(|number| number > before.sequence)
+        {
+            fault("corrects", "Say which notice was wrong: one that has been sent");
+        }
 
         let status = match (self.text("status").map(str::parse), before) {
             (_, Some(before)) => before.status,
@@ -132,14 +146,10 @@ impl Filled {
             None
         });
         let words = |name: &str| self.text(name).map(|text| text.replace("\r\n", "\n"));
-        let contact = match (words("contact_role"), words("contact_phone")) {
-            (Some(role), phone) => Some(EventContact { role, name: None, phone, email: None, bridge: None }),
-            (None, Some(_)) => {
-                fault("contact_role", "Say who answers this number: the role or desk");
-                None
-            }
-            (None, None) => None,
-        };
+        let contact = self.contact();
+        if contact.is_none() && self.text("contact_phone").is_some() {
+            fault("contact_role", "Say who answers this number: the role or desk");
+        }
         let more = More {
             description: words("description"),
             instruction: words("instruction"),
@@ -155,7 +165,7 @@ impl Filled {
             restored_at,
             expected_restoration_at,
             next_update_by,
-            material: None,
+            material: self.has("material", "yes").then_some(true),
             impact,
             contact,
         };
@@ -176,6 +186,13 @@ impl Filled {
             headline,
             more,
         })
+    }
+
+    /// Who answers now; none where only a number is given.
+    fn contact(&self) -> Option<EventContact> {
+        let words = |name: &str| self.text(name).map(|text| text.replace("\r\n", "\n"));
+        let phone = words("contact_phone");
+        Some(EventContact { role: words("contact_role")?, name: None, phone, email: None, bridge: None })
     }
 
     fn impact(&self) -> Result<Option<Impact>, (&'static str, String)> {
@@ -292,6 +309,35 @@ mod tests {
             let form = filled(&[&FIRST[..], &[("says", says), ("incident", "../x")]].concat());
             assert_eq!(fields(&form, None), [""], "{says}");
         }
+    }
+
+    #[test]
+    fn a_correction_names_a_notice_that_was_sent_and_a_withdrawal_changes_nothing() {
+        let correction = |number: &str| {
+            let form = filled(&[
+                ("says", "correction"),
+                ("incident", "x"),
+                ("corrects", number),
+                ("services", "999-voice"),
+                ("areas", "north"),
+                ("material", "yes"),
+            ]);
+            form.draft(&publisher(), &london(), Some(&before()))
+        };
+        let newest = before().sequence;
+        let draft = correction(&newest.to_string()).unwrap();
+        assert_eq!(draft.says, Says::Correction("x".parse().unwrap(), newest));
+        assert_eq!(draft.more.material, Some(true));
+        for never_sent in [&newest.next().to_string(), "0", "first"] {
+            assert_eq!(
+                correction(never_sent).unwrap_err()[0].field.as_deref(),
+                Some("corrects"),
+                "{never_sent}"
+            );
+        }
+        let form = filled(&[("says", "sent-in-error"), ("incident", "x")]);
+        let draft = form.draft(&publisher(), &london(), Some(&before())).unwrap();
+        assert_eq!((draft.says, draft.services.len()), (Says::SentInError("x".parse().unwrap()), 0));
     }
 
     #[test]

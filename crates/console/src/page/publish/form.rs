@@ -56,9 +56,16 @@ pub(super) fn page(
             "Say that the service is restored",
             "The old instructions and public advice are not carried over: say what holds now.",
         ),
-        "cancelled" => (
-            "Cancel this incident",
-            "For what was no incident, or was sent in error. Nothing can follow a cancellation.",
+        "cancelled" => {
+            ("Cancel this incident", "For what was no incident. Nothing can follow a cancellation.")
+        }
+        "correction" => (
+            "Correct what was said",
+            "It goes to those who had the notice that was wrong. Say what is right: each notice tells the whole.",
+        ),
+        "sent-in-error" => (
+            "Withdraw: sent in error",
+            "For what should not have been sent, or not as real. It goes to all who had any of it, and nothing can follow it.",
         ),
         _ => (
             "Tell everyone who must know",
@@ -107,6 +114,15 @@ fn first(make: &Maker<'_>, directory: Option<&Directory>, publisher: &PublisherI
 fn asked(make: &Maker<'_>, says: &str, directory: Option<&Directory>, publisher: &PublisherId) -> Vec<Field> {
     match says {
         "cancelled" => vec![make.headline(), make.lines("description", "Why it is cancelled", "", 4000)],
+        "sent-in-error" => {
+            vec![make.headline(), make.lines("description", "Why it should not have been sent", "", 4000)]
+        }
+        "correction" => vec![
+            make.corrects(),
+            make.platform(),
+            make.headline(),
+            make.lines("description", "What was wrong, and what is right", "", 4000),
+        ],
         "resolved" => vec![
             make.time("restored_at", "When was the service restored?", "By the clock here."),
             make.headline(),
@@ -135,13 +151,14 @@ fn more(
     directory: Option<&Directory>,
     publisher: &PublisherId,
 ) -> Vec<Field> {
-    if says == "cancelled" {
+    if matches!(says, "cancelled" | "sent-in-error") {
         return Vec::new();
     }
     let shown: Vec<&str> = fields.iter().map(|field| field.name).collect();
     let mut all = Vec::new();
     if make.before.is_some() {
         all.extend(first(make, directory, publisher));
+        all.push(make.material());
     }
     all.extend([
         make.platform(),

@@ -205,7 +205,9 @@ async fn follow(
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Refusal> {
     let operator = Operator::of(app, visitor, &uri)?;
-    let says = ["update", "resolved", "cancelled"].into_iter().find(|says| *says == wanted.says);
+    let says = ["update", "resolved", "correction", "cancelled", "sent-in-error"]
+        .into_iter()
+        .find(|says| *says == wanted.says);
     let filled = Filled::default().with("says", says.unwrap_or("update")).with("incident", &id);
     Ok(operator.form(&filled, &[]).await)
 }
