@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use tocsin_protocol::{
-    AuthorKey, BodyId, Call, Entry, Error, Event, EventKind, EventNumber, IncidentId, Linking, Receipt,
-    Refusal, RefusalCode, Report, ReportId, Signed, Signer, Status, Subject, Trail, schema,
+    AuthorKey, BodyId, Call, Entry, Error, Event, EventKind, EventNumber, IncidentId, Linking, PublisherId,
+    Receipt, Refusal, RefusalCode, Report, ReportId, Signed, Signer, Status, Subject, Trail, schema,
 };
 
 use super::{Fold, dispatch, incident::Incident};
 use crate::{
-    directory::{Directory, KnownRecipient},
+    directory::{Directory, KnownPublisher, KnownRecipient},
     doors::{self, Shut},
 };
 
@@ -67,13 +67,7 @@ pub(super) fn valid(fold: &Fold, entry: &Entry) -> Result<Valid, Objection> {
     })?;
     match &subject {
         Subject::Incident { publisher, .. } => {
-            let known = directory.publisher(publisher).ok_or_else(|| {
-                Objection::new(
-                    RefusalCode::UnknownPublisher,
-                    format!("publisher {publisher} is not in directory {}", directory.version()),
-                )
-            })?;
-            let signed = signed_by(known.key.as_ref(), &format!("publisher {publisher}"), entry)?;
+            let (known, signed) = signed_by_publisher(directory, publisher, entry)?;
             let event = schema::check_event(&entry.body).map_err(|problems| unreadable(entry, &problems))?;
             if event.subject() != subject {
                 return Err(mismatch(&event.subject(), entry));
@@ -95,13 +89,7 @@ pub(super) fn valid(fold: &Fold, entry: &Entry) -> Result<Valid, Objection> {
             Ok(Valid::Event(Box::new(event), signed.clone()))
         }
         Subject::Called { publisher, recipient, .. } => {
-            let known = directory.publisher(publisher).ok_or_else(|| {
-                Objection::new(
-                    RefusalCode::UnknownPublisher,
-                    format!("publisher {publisher} is not in directory {}", directory.version()),
-                )
-            })?;
-            let signed = signed_by(known.key.as_ref(), &format!("publisher {publisher}"), entry)?;
+            let (_, signed) = signed_by_publisher(directory, publisher, entry)?;
             let call = schema::check_call(&entry.body).map_err(|problems| unreadable(entry, &problems))?;
             if call.subject() != subject {
                 return Err(mismatch(&call.subject(), entry));
@@ -132,13 +120,7 @@ pub(super) fn valid(fold: &Fold, entry: &Entry) -> Result<Valid, Objection> {
         }
         Subject::Report { body, .. } => valid_report(directory, body, &subject, entry),
         Subject::Link { publisher, .. } => {
-            let known = directory.publisher(publisher).ok_or_else(|| {
-                Objection::new(
-                    RefusalCode::UnknownPublisher,
-                    format!("publisher {publisher} is not in directory {}", directory.version()),
-                )
-            })?;
-            let signed = signed_by(known.key.as_ref(), &format!("publisher {publisher}"), entry)?;
+            let (_, signed) = signed_by_publisher(directory, publisher, entry)?;
             let linking = schema::check_link(&entry.body).map_err(|problems| unreadable(entry, &problems))?;
             if linking.subject() != subject {
                 return Err(mismatch(&linking.subject(), entry));
@@ -204,6 +186,21 @@ fn signed_receipt<'e>(
         Signer::Recipient => signed_by(known.key.as_ref(), &format!("recipient {recipient}"), entry)?,
     };
     Ok((by, signed))
+}
+
+fn signed_by_publisher<'d, 'e>(
+    directory: &'d Directory,
+    publisher: &PublisherId,
+    entry: &'e Entry,
+) -> Result<(&'d KnownPublisher, &'e Signed), Objection> {
+    let known = directory.publisher(publisher).ok_or_else(|| {
+        Objection::new(
+            RefusalCode::UnknownPublisher,
+            format!("publisher {publisher} is not in directory {}", directory.version()),
+        )
+    })?;
+    let signed = signed_by(known.key.as_ref(), &format!("publisher {publisher}"), entry)?;
+    Ok((known, signed))
 }
 
 fn signed_by<'e>(key: Option<&AuthorKey>, author: &str, entry: &'e Entry) -> Result<&'e Signed, Objection> {
