@@ -143,7 +143,9 @@ async fn hostile_bytes_wedge_nobody() {
             raw.publish_with_headers(subject, headers.clone(), Bytes::copy_from_slice(body)).await.unwrap();
         }
     }
-    raw.flush().await.unwrap();
+    // What is flushed is with the broker, and not yet in the stream; what is acknowledged is, and all before it.
+    let jetstream = async_nats::jetstream::new(raw);
+    jetstream.publish("tocsin.incident.operator.last.1", Bytes::new()).await.unwrap().await.unwrap();
     let said = bus.publish(&event("a", 1, "here")).await;
     bus.fact("tocsin.dispatch.operator.a.1").await;
     bus.refusal(1).await;
