@@ -517,7 +517,7 @@ async fn a_domain_has_no_more_mails_than_it_may_and_none_of_them_is_lost() {
     let mut config = config(&[sink.address().port()]);
     let limit = DomainLimit { mails_a_minute: Some(120), connections: None };
     config.domains.insert("busy.example".to_owned(), limit);
-    let busy: Vec<_> = (0..33).map(|n| format!("busy{n}")).collect();
+    let busy: Vec<_> = (0..36).map(|n| format!("busy{n}")).collect();
     let facts: Vec<_> = busy
         .iter()
         .map(|recipient| {
@@ -529,7 +529,7 @@ async fn a_domain_has_no_more_mails_than_it_may_and_none_of_them_is_lost() {
     bus.ledger.append_all(&facts, None).await.unwrap();
     bus.escalate(said, &recipients(50)).await;
     let notifier = Running::start(&bus, &config).await;
-    sink.wait_until(SOON, |seen| seen.counts.mails == 83).await.unwrap();
+    sink.wait_until(SOON, |seen| seen.counts.mails == 86).await.unwrap();
     notifier.stop().await;
     let (mut first, mut last) = (None, None);
     for recipient in &busy {
@@ -538,9 +538,9 @@ async fn a_domain_has_no_more_mails_than_it_may_and_none_of_them_is_lost() {
         last = Some(last.map_or(at, |last| at.max(last)));
     }
     let taken = last.unwrap().duration_since(first.unwrap());
-    // Thirty at once, then one every 0.66 s.
+    // Thirty at once, then one every 0.66 s: the last after four seconds, of which a busy disk may take some from the first.
     assert!(taken.as_millis() >= 1_300, "{taken:?}");
-    assert_eq!(bus.attempts().await.len(), 2 * 83);
+    assert_eq!(bus.attempts().await.len(), 2 * 86);
 }
 
 /// A storm: so many incidents, each with an event and an escalation to each of these recipients.

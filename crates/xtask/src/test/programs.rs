@@ -21,8 +21,8 @@ use crate::{
 };
 
 /// Programs that run at once, and tests in each for every processor.
-const AT_ONCE: usize = 3;
-const TESTS_PER_PROCESSOR: usize = 3;
+const AT_ONCE: usize = 2;
+const TESTS_PER_PROCESSOR: usize = 2;
 /// libtest's own name for the latter; what is set is left as it is.
 const THREADS: &str = "RUST_TEST_THREADS";
 
