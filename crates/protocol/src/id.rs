@@ -155,12 +155,6 @@ impl From<&PublisherId> for BodyId {
     }
 }
 
-impl From<&BodyId> for RecipientId {
-    fn from(body: &BodyId) -> Self {
-        Self(Arc::clone(&body.0))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

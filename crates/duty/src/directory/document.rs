@@ -310,7 +310,7 @@ fn policy(mut reader: Reader<'_, '_, '_>) -> Option<PolicyDocument> {
         confidence: confidence?,
         clock: clock?,
         services: services?,
-        trigger: trigger?.unwrap_or_else(Trigger::failure),
+        trigger: trigger?.unwrap_or_default(),
         acknowledge: acknowledge?,
         owed: owed?,
         steps: steps?,

@@ -11,9 +11,7 @@ use croner::{
 };
 use jiff::{Timestamp, tz::TimeZone};
 use local::Local;
-use tocsin_protocol::{
-    Event, EventKind, EventNumber, ExerciseDocument, ExerciseId, IncidentId, SignedDuration,
-};
+use tocsin_protocol::{Event, ExerciseDocument, ExerciseId, IncidentId, SignedDuration};
 
 /// Between two exercises of one schedule there is an hour at least: they are for people.
 const APART_MIN: SignedDuration = SignedDuration::from_hours(1);
@@ -106,13 +104,7 @@ pub fn event_of(exercise: &ExerciseDocument, at: Timestamp) -> Result<Event, toc
         &exercise.headline,
         exercise.areas.clone(),
     );
-    Ok(Event {
-        sequence: EventNumber::FIRST,
-        kind: EventKind::Initial,
-        description: exercise.description.clone(),
-        began_at: Some(at),
-        ..event
-    })
+    Ok(Event { description: exercise.description.clone(), began_at: Some(at), ..event })
 }
 
 /// What is to be done about an exercise that was due at a moment.

@@ -1,6 +1,9 @@
 //! Who is owed an event, by when: the dispatch, its windows and its notices.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -39,32 +42,38 @@ fn acknowledges(policy: &PolicyDocument, event: &Event, worsened: &[String]) -> 
             || !worsened.is_empty())
 }
 
-/// The moment from which a policy's windows run, and whether the broker's time of the event stands in for it.
-fn clock(policy: &PolicyDocument, event: &Event, published_at: Timestamp) -> (Timestamp, bool) {
-    let told = match policy.clock {
-        ClockStart::Published => return (published_at, false),
-        ClockStart::Occurred => event.began_at,
-        ClockStart::Detected => event.detected_at,
-        ClockStart::Aware => event.aware_at,
-        ClockStart::Discovered => event.discovered_at,
-        ClockStart::Classified => event.classified_at,
-        ClockStart::Restored => event.restored_at,
-    };
-    told.map_or((published_at, true), |at| (at, false))
+/// Whom an event goes to, of those whom the policies owe it.
+enum Audience<'d> {
+    /// All of them.
+    All,
+    /// A cancellation, or that it was sent in error: those who have had anything.
+    Told(HashSet<&'d RecipientId>),
+    /// A correction: those who had what it corrects, and those who have had nothing yet, whom its areas bring in.
+    Corrected { had: HashSet<&'d RecipientId>, told: HashSet<&'d RecipientId> },
 }
 
-/// Whom an event goes to, of those whom the policies owe it: a correction to those who had what it corrects (and to
-/// those who have had nothing yet, whom its areas bring in); a cancellation, or that it was sent in error, to all who
-/// have had anything and to nobody else; whatever else there is to say, to all.
-fn is_for(event: &Event, earlier: &[Arc<Dispatch>], recipient: &RecipientId) -> bool {
-    let had = |dispatch: &Arc<Dispatch>| dispatch.owed.iter().any(|owed| owed.recipients.contains(recipient));
-    match event.kind {
-        EventKind::Correction => {
-            earlier.iter().any(|dispatch| Some(dispatch.event) == event.corrects && had(dispatch))
-                || !earlier.iter().any(had)
+impl<'d> Audience<'d> {
+    fn of(event: &Event, earlier: &'d [Arc<Dispatch>]) -> Self {
+        let those = |wanted: &dyn Fn(&Dispatch) -> bool| -> HashSet<&'d RecipientId> {
+            let wanted = earlier.iter().filter(|dispatch| wanted(dispatch));
+            wanted.flat_map(|dispatch| &dispatch.owed).flat_map(|owed| &owed.recipients).collect()
+        };
+        match event.kind {
+            EventKind::Initial | EventKind::Update | EventKind::Resolved => Self::All,
+            EventKind::Cancelled | EventKind::SentInError => Self::Told(those(&|_| true)),
+            EventKind::Correction => Self::Corrected {
+                had: those(&|dispatch| Some(dispatch.event) == event.corrects),
+                told: those(&|_| true),
+            },
         }
-        EventKind::Cancelled | EventKind::SentInError => earlier.iter().any(had),
-        EventKind::Initial | EventKind::Update | EventKind::Resolved => true,
+    }
+
+    fn has(&self, recipient: &RecipientId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Told(told) => told.contains(recipient),
+            Self::Corrected { had, told } => had.contains(recipient) || !told.contains(recipient),
+        }
     }
 }
 
@@ -97,22 +106,25 @@ pub(super) fn plan(
     let mut policies = Vec::new();
     let mut owed = Vec::new();
     let mut windows: Vec<(Timestamp, PolicyId, &StepDocument)> = Vec::new();
+    let audience = Audience::of(event, earlier);
     for policy in applying(directory, open) {
         let mut by_requirement: BTreeMap<Requirement, Vec<RecipientId>> = BTreeMap::new();
         for (recipient, requirement) in directory.owed(policy, &open.areas, &open.handed_over) {
-            if is_for(event, earlier, &recipient.id) {
+            if audience.has(&recipient.id) {
                 by_requirement.entry(requirement).or_default().push(recipient.id.clone());
             }
         }
         if by_requirement.is_empty() {
             continue;
         }
-        let (clock_at, clock_assumed) = clock(policy, event, state.published_at);
+        let told = state.moments.of(policy.clock);
+        let clock_at = told.unwrap_or(state.published_at);
         policies.push(PolicyInForce {
             policy: policy.id.clone(),
             clock: policy.clock,
             clock_at,
-            clock_assumed,
+            // Where the event does not tell it, the broker's time of the event stands in.
+            clock_assumed: told.is_none() && policy.clock != ClockStart::Published,
         });
         if acknowledges(policy, event, &open.worsened) && by_requirement.contains_key(&Requirement::Required)
         {

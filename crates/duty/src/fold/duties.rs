@@ -1,13 +1,14 @@
 //! What the publisher owes: which report by when, as far as an event meets it or makes it due, and what became of it
 //! when its window closed. A recipient's silence is another matter, see [`super::finding`].
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::tz::TimeZone;
 use tocsin_protocol::{
-    BodyId, Channel, ClockStart, Dispatch, DispatchDuty, DutyDocument, DutyFinding, DutyId, DutyStart, Error,
-    Escalation, EscalationReason, EventNumber, Finding, NewFact, Overdue, Owed, PolicyDocument, PolicyId,
-    RecipientId, Requirement, Stage, Status, StepNumber, StoppedBy, Subject, Term, Timestamp, to_body,
+    BodyId, Channel, ClockStart, Contact, Dispatch, DispatchDuty, DutyDocument, DutyFinding, DutyId,
+    DutyStart, Error, Escalation, EscalationReason, Event, EventKind, EventNumber, Finding, NewFact, Overdue,
+    Owed, PolicyDocument, PolicyId, RecipientId, Requirement, Stage, Status, StepNumber, StoppedBy, Subject,
+    Term, Timestamp, to_body,
 };
 
 use super::{
@@ -19,16 +20,28 @@ use crate::directory::Directory;
 /// The moments that events tell, as far as a clock starts from them.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Moments {
-    pub(super) occurred: Option<Timestamp>,
-    pub(super) detected: Option<Timestamp>,
-    pub(super) aware: Option<Timestamp>,
-    pub(super) discovered: Option<Timestamp>,
-    pub(super) classified: Option<Timestamp>,
-    pub(super) restored: Option<Timestamp>,
+    occurred: Option<Timestamp>,
+    detected: Option<Timestamp>,
+    aware: Option<Timestamp>,
+    discovered: Option<Timestamp>,
+    classified: Option<Timestamp>,
+    restored: Option<Timestamp>,
 }
 
 impl Moments {
-    fn of(self, clock: ClockStart) -> Option<Timestamp> {
+    pub(super) fn told(event: &Event) -> Self {
+        Self {
+            occurred: event.began_at,
+            detected: event.detected_at,
+            aware: event.aware_at,
+            discovered: event.discovered_at,
+            classified: event.classified_at,
+            restored: event.restored_at,
+        }
+    }
+
+    /// The moment from which a clock runs; none of the one that starts with the event itself.
+    pub(super) fn of(self, clock: ClockStart) -> Option<Timestamp> {
         match clock {
             ClockStart::Occurred => self.occurred,
             ClockStart::Detected => self.detected,
@@ -80,9 +93,7 @@ fn start(
                 return Some((told, false));
             }
             let stands_in = match clock {
-                ClockStart::Restored => {
-                    so_far().filter(|state| state.kind == tocsin_protocol::EventKind::Resolved).last()
-                }
+                ClockStart::Restored => so_far().filter(|state| state.kind == EventKind::Resolved).last(),
                 _ => so_far().next(),
             };
             stands_in.map(|state| (state.published_at, true))
@@ -96,7 +107,7 @@ pub(super) struct Plan<'a> {
     pub(super) incident: &'a Incident,
     pub(super) number: EventNumber,
     pub(super) state: &'a EventState,
-    pub(super) earlier: &'a [std::sync::Arc<Dispatch>],
+    pub(super) earlier: &'a [Arc<Dispatch>],
     /// By when the event says that more will be said.
     pub(super) next_update_by: Option<Timestamp>,
 }
@@ -175,7 +186,7 @@ impl Plan<'_> {
         let told =
             || self.earlier.iter().flat_map(|dispatch| &dispatch.duties).filter(|old| same(old, &whole));
         if let Some(repeat) = duty.repeat {
-            let due = if self.state.kind.lifts_duties() {
+            let due = if self.state.kind.ends_incident() || self.incident.is_restored(self.number) {
                 return None;
             } else if meets(self.number, self.state, duty.stage) {
                 let from = self.state.published_at;
@@ -241,7 +252,7 @@ pub(super) fn find(
     dispatch: &Dispatch,
     duty: &DispatchDuty,
     step: StepNumber,
-    later: &[std::sync::Arc<Dispatch>],
+    later: &[Arc<Dispatch>],
     closed_at: Timestamp,
 ) -> Finding {
     let after = || {
@@ -301,16 +312,13 @@ pub(super) fn of_step(dispatch: &Dispatch, step: StepNumber) -> Option<&Dispatch
 
 /// The publisher, as one who is written to.
 pub(super) fn publisher(dispatch: &Dispatch) -> RecipientId {
-    RecipientId::from(&BodyId::from(&dispatch.publisher))
+    BodyId::from(&dispatch.publisher).as_recipient()
 }
 
 /// The contact of a publisher who is to be reminded: its own, or, where it is a recipient too, that one's.
-fn reminded<'d>(
-    dispatch: &Dispatch,
-    directory: &'d Directory,
-) -> Option<(&'d str, &'d String, &'d tocsin_protocol::Contact)> {
+fn reminded<'d>(dispatch: &Dispatch, directory: &'d Directory) -> Option<(&'d str, &'d String, &'d Contact)> {
     const FIRST: &str = "duty";
-    let of = |contacts: &'d BTreeMap<String, tocsin_protocol::Contact>| contact(contacts.iter(), FIRST);
+    let of = |contacts: &'d BTreeMap<String, Contact>| contact(contacts.iter(), FIRST);
     let known = directory.publisher(&dispatch.publisher)?;
     let (word, to) = of(&known.contacts)
         .or_else(|| directory.recipient(&publisher(dispatch)).and_then(|same| of(&same.entry.contacts)))?;

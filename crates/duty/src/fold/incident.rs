@@ -8,8 +8,8 @@ use std::{
 
 use bytes::Bytes;
 use tocsin_protocol::{
-    AreaId, Dispatch, Event, EventKind, EventNumber, PublisherId, ReceiptStage, RecipientId, Service, Signed,
-    Stage, Status, StepNumber, StoppedBy, Timestamp,
+    AreaId, Dispatch, Event, EventKind, EventNumber, Platform, PublisherId, ReceiptStage, RecipientId,
+    Service, Signed, Stage, Status, StepNumber, StoppedBy, Timestamp,
 };
 
 use super::duties::Moments;
@@ -39,6 +39,8 @@ pub(super) struct EventState {
     pub(super) kind: EventKind,
     pub(super) stage: Stage,
     pub(super) moments: Moments,
+    /// What carries the service, where the event says so.
+    pub(super) platform: Option<Platform>,
     pub(super) said: u64,
     pub(super) published_at: Timestamp,
     pub(super) voice: u64,
@@ -152,6 +154,14 @@ impl Incident {
             .ok()
             .and_then(EventNumber::new)
             .map_or(EventNumber::FIRST, EventNumber::next)
+    }
+
+    /// Whether the service is restored as of an event: one up to it says so, and none since that it is not.
+    pub(super) fn is_restored(&self, through: EventNumber) -> bool {
+        self.numbered().take_while(|(number, _)| *number <= through).fold(false, |restored, (_, event)| {
+            event.kind == EventKind::Resolved
+                || (restored && event.platform.is_none_or(|platform| platform == Platform::Primary))
+        })
     }
 
     /// The recipient's place in this incident's bit sets.

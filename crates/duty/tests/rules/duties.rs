@@ -216,6 +216,10 @@ fn an_update_owed_every_hour_is_owed_again_after_each_until_the_service_is_resto
     restored.follow(1);
     restored.event(600, r#""sequence": 2, "kind": "resolved""#);
     assert_eq!(due(&restored.follow(601)), []);
+    restored.event(700, r#""sequence": 3, "kind": "update""#);
+    assert_eq!(due(&restored.follow(701)), [], "what is said after the end is owed no sequel");
+    restored.event(800, r#""sequence": 4, "kind": "update", "platform": "none""#);
+    assert_eq!(due(&restored.follow(801)), [restored.at(800 + 3600)], "it has failed again");
 }
 
 const TELEPHONE: &str = r#"

@@ -36,7 +36,7 @@ pub struct PolicyDocument {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<Service>,
     /// What brings it into play.
-    #[serde(default = "Trigger::failure", skip_serializing_if = "Trigger::is_failure")]
+    #[serde(default, skip_serializing_if = "Trigger::is_failure")]
     pub trigger: Trigger,
     /// The kinds of event that need an acknowledgement. A worsening always needs one anew.
     pub acknowledge: Vec<EventKind>,

@@ -95,8 +95,10 @@ words! {
 }
 words! {
     /// What brings a policy into play.
+    #[derive(Default)]
     Trigger {
         /// A failure of a service that it is about.
+        #[default]
         Failure = "failure",
         /// That callers who were lost are handed to the police: an event by which more are than before.
         Handover = "handover",
@@ -104,11 +106,6 @@ words! {
 }
 
 impl Trigger {
-    /// What brings a policy into play that says nothing of it.
-    pub fn failure() -> Self {
-        Self::Failure
-    }
-
     /// Whether it is a failure of a service.
     pub fn is_failure(&self) -> bool {
         *self == Self::Failure

@@ -12,7 +12,10 @@ use tocsin_protocol::{
 use crate::strategies;
 
 /// Says what the schema has against a fact, or how it differs when read back.
-fn agrees<T: Serialize + DeserializeOwned + PartialEq>(kind: Kind, fact: &T) -> Result<(), TestCaseError> {
+pub(crate) fn agrees<T: Serialize + DeserializeOwned + PartialEq>(
+    kind: Kind,
+    fact: &T,
+) -> Result<(), TestCaseError> {
     let body = to_body("fact", fact).unwrap();
     prop_assert_eq!(check(kind, &body), Ok(()), "{}", String::from_utf8_lossy(&body));
     let back: T = from_body("fact", &body).unwrap();

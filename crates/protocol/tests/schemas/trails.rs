@@ -1,14 +1,14 @@
 //! Reports, links and proposals, as far as the schemas let them be: what we write is what we take.
 
 use proptest::{collection, option, prelude::*, sample::select};
-use serde::{Serialize, de::DeserializeOwned};
 use tocsin_protocol::{
     BodyId, Candidate, LinkAnswer, LinkId, Linking, Proposal, Report, ReportId, ReportSays, ReportSource,
-    Seen, Trail, from_body,
-    schema::{Kind, check, check_link, check_report},
+    Seen, Trail,
+    schema::{Kind, check_link, check_report},
     to_body,
 };
 
+use crate::agreement::agrees;
 use crate::strategies::{
     area, count, event_contact, event_number, incident, line, person, publisher, sequence, services, set,
     status, text, time,
@@ -104,14 +104,6 @@ prop_compose! {
     ) -> Proposal {
         Proposal { publisher, directory, of, candidates }
     }
-}
-
-fn agrees<T: Serialize + DeserializeOwned + PartialEq>(kind: Kind, fact: &T) -> Result<(), TestCaseError> {
-    let body = to_body("fact", fact).unwrap();
-    prop_assert_eq!(check(kind, &body), Ok(()), "{}", String::from_utf8_lossy(&body));
-    let back: T = from_body("fact", &body).unwrap();
-    prop_assert!(back == *fact, "{}", String::from_utf8_lossy(&body));
-    Ok(())
 }
 
 proptest! {
