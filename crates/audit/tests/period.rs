@@ -7,8 +7,11 @@ mod support;
 use proptest::prelude::*;
 use support::{World, id, minutes, seconds};
 use tocsin_audit::{
-    Each, Evidence, Figures, PeriodReport, PeriodRequest, Request, gather,
-    render::{STYLE, period_csv, period_fragment, period_html, period_json, period_table},
+    Each, Evidence, Figures, PeriodReport, PeriodRequest, Request, Scores, Trend, gather,
+    render::{
+        STYLE, period_csv, period_fragment, period_html, period_json, period_table, scores_csv, scores_html,
+        scores_json, scores_table,
+    },
 };
 use tocsin_protocol::{
     EventKind, Outcome, SignedDuration, Status, Timestamp,
@@ -325,6 +328,42 @@ fn the_page_is_one_file_that_needs_nothing_and_each_picture_is_told_in_words() {
     let place = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
     std::fs::write(place.join("period.html"), &page).unwrap();
     insta::assert_snapshot!(fragment);
+}
+
+/// Five exercises: of Ofcom's, the later two are in time and the earlier two are not; DSIT answers none.
+fn exercised() -> Scores {
+    let mut world = World::small();
+    world.status = Status::Exercise;
+    for (n, late) in (0..).zip([true, true, false, false, false]) {
+        let begin = days(n);
+        if n > 0 {
+            world.another(&format!("exercise-{n}"), begin);
+        }
+        world.say(EventKind::Initial, |event| event.headline = format!("=Exercise {n}"));
+        let silent: &[&str] = if late { &["ofcom", "dsit"] } else { &["dsit"] };
+        world.at(begin + minutes(2)).all_but(silent, 1).at(begin + minutes(40));
+    }
+    evidence(&world).exercises(&year()).unwrap()
+}
+
+#[test]
+fn every_recipient_is_scored_over_the_exercises_the_worst_first() {
+    let scores = exercised();
+    let told: Vec<_> =
+        scores.recipients.iter().map(|of| (of.id.as_str(), of.in_time, of.never, of.trend)).collect();
+    assert_eq!(told[..2], [("dsit", 0, 5, Trend::Same), ("ofcom", 3, 2, Trend::Better)]);
+    assert!(told[2..].iter().all(|(_, in_time, never, _)| (*in_time, *never) == (5, 0)), "{told:?}");
+    assert_eq!(serde_json::from_str::<Scores>(&scores_json(&scores).unwrap()).unwrap(), scores);
+    let actual = evidence(&half_year());
+    assert_eq!(actual.exercises(&year()).unwrap().exercises.len(), 1, "no actual incident is an exercise");
+    let text = scores_table(&scores);
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    let page = scores_html(&scores).unwrap();
+    assert!(page.contains("EXERCISES - no real failures") && !page.contains("<script"));
+    assert_eq!(page.matches("<table").count(), page.matches("<caption").count());
+    let place = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(place.join("scores.html"), &page).unwrap();
+    insta::assert_snapshot!(text + &scores_csv(&scores).unwrap());
 }
 
 proptest! {
