@@ -83,11 +83,16 @@ impl Visitor<'_> {
         self.site.send(request).await
     }
 
-    /// The page once it can be had: the console reads the record as it starts.
+    /// The page once it can be had, of a record that has been read: until then it says that it is not complete.
     async fn page(&self, path: &str) -> String {
-        until("the page is there", async || {
+        until("the page is there, and whole", async || {
             let answer = self.get(path).await;
-            if answer.status == 200 { Ok(answer.text()) } else { Err(answer.text()) }
+            let text = answer.text();
+            if answer.status == 200 && !text.contains("still reading the record") {
+                Ok(text)
+            } else {
+                Err(text)
+            }
         })
         .await
     }

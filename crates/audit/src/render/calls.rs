@@ -119,7 +119,8 @@ impl CallStory {
         let of = list.incident.as_ref().map_or_else(|| "all incidents".to_owned(), ToString::to_string);
         let closed = list.calls.iter().filter(|call| call.window_closed).count();
         let verdict = match list.calls.len() {
-            0 => "Nobody is missing: whoever had to acknowledge has.".to_owned(),
+            0 => "Nobody to telephone: whoever had to acknowledge has, or what they were to acknowledge is over."
+                .to_owned(),
             many => format!(
                 "{many} to telephone: the window has closed on {closed}, and is open for {}.",
                 many - closed
