@@ -19,4 +19,4 @@ pub use directory::*;
 pub use doors::{Shut, check_link};
 pub use exercise::{Due, EXERCISE_ID_MAX, Schedule, event_of, incident_of};
 pub use fold::{Batch, Fold, Trust, Verdict, serves};
-pub use worsening::{handed_over, worsening};
+pub use worsening::worsening;

@@ -3,6 +3,8 @@
 //! In September 2025 an operator's first mails on a Triple Zero failure spoke of about ten calls; the truth was over
 //! 600, and nobody was asked whether they had taken that in. So the rule is ours, not the publisher's.
 
+use std::collections::BTreeMap;
+
 use tocsin_protocol::{AreaId, Event, EventKind, Platform, Severity};
 
 /// Calls lost have to grow by this factor over the figure last acknowledged before the growth alone is a worsening.
@@ -62,32 +64,42 @@ pub fn worsening(event: &Event, previous: &Event, baseline: &Event) -> Vec<Strin
     reasons
 }
 
-/// The areas of whose lost callers more are handed to the police with this event than were before. Where a figure has no
-/// areas, those of the event.
-pub fn handed_over(event: &Event, previous: Option<&Event>) -> Vec<AreaId> {
-    let handed = |event: &Event| event.recontact.as_ref().and_then(|r| r.total.handed_to_police).unwrap_or(0);
-    let in_area =
-        |event: &Event, area: &AreaId| event.recontact.as_ref()?.by_area.get(area)?.handed_to_police;
-    let Some(recontact) = &event.recontact else { return Vec::new() };
-    let areas: Vec<_> = recontact
-        .by_area
-        .iter()
-        .filter(|(area, figures)| {
-            let before = previous.and_then(|previous| in_area(previous, area)).unwrap_or(0);
-            figures.handed_to_police.is_some_and(|now| now > before)
-        })
-        .map(|(area, _)| area.clone())
-        .collect();
-    let told_by_area = recontact.by_area.values().any(|figures| figures.handed_to_police.is_some());
-    if !told_by_area && handed(event) > previous.map_or(0, handed) {
-        return event.areas.clone();
+/// How many lost callers have been handed to the police, as events last told it: one that says nothing of it, or not of
+/// every area, takes nothing back.
+#[derive(Debug, Default)]
+pub(crate) struct HandedToPolice {
+    total: u64,
+    by_area: BTreeMap<AreaId, u64>,
+}
+
+impl HandedToPolice {
+    /// Takes an event in, and gives the areas of whose lost callers more are handed over with it than were before. Where
+    /// a figure has no areas, those of the event.
+    pub(crate) fn told(&mut self, event: &Event) -> Vec<AreaId> {
+        let Some(recontact) = &event.recontact else { return Vec::new() };
+        let by_area =
+            || recontact.by_area.iter().filter_map(|(area, figures)| Some((area, figures.handed_to_police?)));
+        let mut areas = Vec::new();
+        for (area, now) in by_area() {
+            if now > self.by_area.insert(area.clone(), now).unwrap_or(0) {
+                areas.push(area.clone());
+            }
+        }
+        if let Some(total) = recontact.total.handed_to_police {
+            let before = std::mem::replace(&mut self.total, total);
+            if total > before && by_area().next().is_none() {
+                areas.clone_from(&event.areas);
+            }
+        }
+        areas
     }
-    areas
 }
 
 #[cfg(test)]
 mod tests {
-    use tocsin_protocol::{AreaId, Category, Impact, IncidentId, PublisherId, Service, Status};
+    use tocsin_protocol::{
+        AreaId, Category, Impact, IncidentId, PublisherId, Recontact, RecontactFigures, Service, Status,
+    };
 
     use super::*;
 
@@ -165,5 +177,39 @@ mod tests {
             worsening(&relapse, &resolved, &event(EventKind::Initial)),
             ["the service had been restored, and is not"]
         );
+    }
+
+    #[test]
+    fn a_force_is_asked_again_only_for_more_callers_than_it_was_last_told_of() {
+        let area = |id: &str| AreaId::new(id).unwrap();
+        let told = |total: Option<u64>, by_area: &[(&str, u64)]| {
+            let figure =
+                |handed_to_police| RecontactFigures { handed_to_police, ..RecontactFigures::default() };
+            let by_area = by_area.iter().map(|(id, handed)| (area(id), figure(Some(*handed)))).collect();
+            Event {
+                recontact: Some(Recontact {
+                    total: figure(total),
+                    by_area,
+                    as_of: None,
+                    source: None,
+                    provisional: None,
+                }),
+                ..event(EventKind::Update)
+            }
+        };
+        let mut so_far = HandedToPolice::default();
+        for (why, event, asked) in [
+            ("nobody yet", told(Some(0), &[]), vec![]),
+            ("the first of kent", told(Some(3), &[("kent", 3)]), vec!["kent"]),
+            ("said nothing of it", event(EventKind::Update), vec![]),
+            ("the same three", told(Some(3), &[("kent", 3)]), vec![]),
+            ("essex alone is spoken of", told(Some(5), &[("essex", 2)]), vec!["essex"]),
+            ("both, and one more of kent", told(Some(6), &[("essex", 2), ("kent", 4)]), vec!["kent"]),
+            ("set right downwards", told(Some(5), &[("kent", 3)]), vec![]),
+            ("no areas: those of the event", told(Some(9), &[]), vec!["kent"]),
+        ] {
+            let asked: Vec<_> = asked.into_iter().map(area).collect();
+            assert_eq!(so_far.told(&event), asked, "{why}");
+        }
     }
 }

@@ -13,6 +13,7 @@ use tocsin_protocol::{
 };
 
 use super::duties::Moments;
+use crate::worsening::HandedToPolice;
 
 /// One incident, from its first event to its last.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub(super) struct Incident {
     /// The newest event, and the newest that needed an acknowledgement: what a worsening is measured against.
     pub(super) newest: Arc<Event>,
     pub(super) baseline: Arc<Event>,
+    pub(super) handed_over: HandedToPolice,
     roster: HashMap<RecipientId, u32>,
     standings: Vec<Standing>,
     /// The telephone calls that the publisher logged.
@@ -130,6 +132,7 @@ impl Incident {
             services: Vec::new(),
             newest: Arc::clone(event),
             baseline: Arc::clone(event),
+            handed_over: HandedToPolice::default(),
             roster: HashMap::new(),
             standings: Vec::new(),
             calls: Vec::new(),

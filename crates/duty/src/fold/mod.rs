@@ -32,11 +32,7 @@ use tocsin_protocol::{
 };
 use trails::{Standing, Trails};
 
-use crate::{
-    answers::Answers,
-    directory::Directory,
-    worsening::{handed_over, worsening},
-};
+use crate::{answers::Answers, directory::Directory, worsening::worsening};
 
 /// The state of both streams, folded.
 #[derive(Debug, Default)]
@@ -367,7 +363,7 @@ impl Fold {
         let directory = self.directory_at(entry.time).cloned();
         let incident = self.incidents.entry(event.incident.clone()).or_insert_with(|| Incident::new(&event));
         let worsened = worsening(&event, &incident.newest, &incident.baseline);
-        let handed_over = handed_over(&event, (!incident.events.is_empty()).then_some(&*incident.newest));
+        let handed_over = incident.handed_over.told(&event);
         for area in &event.areas {
             if !incident.areas.contains(area) {
                 incident.areas.push(area.clone());
