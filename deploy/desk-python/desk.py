@@ -195,6 +195,22 @@ class Notice:
         return told
 
 
+class NotCome:
+    """That a promised update did not come. The router's word: nothing is acknowledged by it."""
+
+    def __init__(self, subject: str, body: bytes, recipient: str):
+        words = subject.split(".")
+        told = {name: value for name, (value, _) in members(body).items()}
+        names = [recipient, told.get("incident"), str(told.get("event")), "overdue", str(told.get("step"))]
+        if words[2:] != names or told.get("recipient") != recipient:
+            raise Unfit("it is of another event than its subject says")
+        mark = "" if told.get("status") == "actual" else f"{str(told.get('status')).upper()} "
+        self.line = (
+            f"{mark}NO UPDATE CAME: {told.get('publisher')} promised more on {words[3]} by {told.get('promised_by')}"
+            f" (event {words[4]})"
+        )
+
+
 # ---- The desk ------------------------------------------------------------------------------------------------------
 
 
@@ -249,10 +265,15 @@ class Desk:
     async def take(self, message: nats.aio.msg.Msg) -> None:
         """Takes one notice in. It is settled last, so that what dies between two lines comes again."""
         try:
-            notice = Notice(message.subject, message.data, self.recipient, self.known)
+            if ".overdue." in message.subject:
+                notice = None
+                tell(NotCome(message.subject, message.data, self.recipient).line)
+            else:
+                notice = Notice(message.subject, message.data, self.recipient, self.known)
         except Unfit as why:
+            notice = None
             tell(f"NOT BELIEVED: {message.subject}: {why}. Tell your administrator")
-        else:
+        if notice:
             for line in notice.lines():
                 tell(line)
             await self.say(notice, "delivered")

@@ -4,7 +4,9 @@ use std::{path::Path, process::Command};
 
 use tempfile::TempDir;
 use tocsin_ledger::Ledger;
-use tocsin_protocol::{Event, EventKind, NewFact, Notice, Requirement, SigningKey, Status, Subject, to_body};
+use tocsin_protocol::{
+    Event, EventKind, NewFact, Notice, Overdue, Requirement, SigningKey, Status, Subject, to_body,
+};
 use tocsin_tests::{
     Cast, LONG, PUBLISHER, Program, World, checker::Standing, event, receipt, seconds, until,
 };
@@ -143,6 +145,21 @@ async fn a_desk_written_in_python_believes_no_forged_notice() {
         let subject: Subject = format!("tocsin.notice.py.{incident}.1").parse().unwrap();
         world.ledger.append(&NewFact { subject, body: body.clone(), schedule: None }, None).await.unwrap();
     }
+    // The router's word that no update came: once as its subject says, once not.
+    let overdue = Overdue {
+        incident: "promised".parse().unwrap(),
+        event: "1".parse().unwrap(),
+        step: "2".parse().unwrap(),
+        recipient: "py".parse().unwrap(),
+        status: Status::Exercise,
+        publisher: PUBLISHER.parse().unwrap(),
+        promised_by: "2023-06-25T06:15:00Z".parse().unwrap(),
+    };
+    for step in [2, 3] {
+        let subject = format!("tocsin.notice.py.promised.1.overdue.{step}").parse().unwrap();
+        let fact = NewFact { subject, body: to_body("overdue", &overdue).unwrap(), schedule: None };
+        world.ledger.append(&fact, None).await.unwrap();
+    }
     let python = Program::spawn("python", desk(&world.cast, home.path(), &world.server.url()), home.path());
     world.publish(&event("true", 1, EventKind::Initial)).await;
     world.entry("tocsin.receipt.py.true.1.acknowledged").await;
@@ -153,6 +170,12 @@ async fn a_desk_written_in_python_believes_no_forged_notice() {
             assert!(!world.stands(&format!("tocsin.receipt.py.{incident}.1.{stage}")).await, "{incident}");
         }
     }
+    printed(
+        &python,
+        &format!("EXERCISE NO UPDATE CAME: {PUBLISHER} promised more on promised by 2023-06-25"),
+    )
+    .await;
+    printed(&python, "NOT BELIEVED: tocsin.notice.py.promised.1.overdue.3: ").await;
     let printed = python.printed();
     assert!(!printed.contains('\u{1b}'), "{printed:?}");
     // What stands on its own subject and is not its own does not keep its word from being said.

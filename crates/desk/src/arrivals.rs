@@ -198,8 +198,7 @@ impl Arrivals {
         };
         let content = match read {
             Err(Other::Overdue(mut overdue)) => {
-                let newest = self.newest.get(&overdue.overdue.incident);
-                overdue.come_since = newest.is_some_and(|newest| *newest > overdue.overdue.event);
+                overdue.superseded_by = self.later_than(&overdue.overdue.incident, overdue.overdue.event);
                 Content::Overdue(overdue)
             }
             Err(Other::Unfit(unfit)) => {
@@ -211,16 +210,17 @@ impl Arrivals {
                 Content::Unfit(unfit)
             }
             Ok(read) => Content::Notice(Box::new(Arrived {
-                superseded_by: self
-                    .newest
-                    .get(&read.notice.incident)
-                    .copied()
-                    .filter(|newest| *newest > read.notice.event),
+                superseded_by: self.later_than(&read.notice.incident, read.notice.event),
                 delivered: delivered.unwrap_or(Delivered::NotSaid("it was not tried".to_owned())),
                 read,
             })),
         };
         Ok(Arrival { content, held, owes: owed.then(|| self.desk.clone()) })
+    }
+
+    /// The newest event of this incident in this desk's hands, where it is later than this one.
+    fn later_than(&self, incident: &IncidentId, event: EventNumber) -> Option<EventNumber> {
+        self.newest.get(incident).copied().filter(|newest| *newest > event)
     }
 
     /// Brings what waits into hand: waits for one when there is none, then for those close behind it.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use tocsin_protocol::{
-    Category, Entry, Event, EventContact, EventKind, EventNumber, Impact, Notice, Platform, Recontact,
-    RecontactFigures, Requirement, Service, Severity, SigningKey, Status, Stream, Subject, Timestamp,
-    to_body,
+    Category, Entry, Event, EventContact, EventKind, EventNumber, Impact, Notice, Overdue, Platform,
+    Recontact, RecontactFigures, Requirement, Service, Severity, SigningKey, Status, Stream, Subject,
+    Timestamp, to_body,
 };
 
 use crate::{
@@ -115,6 +115,28 @@ pub(crate) fn entry(notice: &Notice) -> Entry {
         signed: None,
         said_through: Some(17),
         body: to_body("notice", notice).unwrap(),
+    }
+}
+
+/// That an update did not come, as the router would write it on this subject.
+pub(crate) fn overdue(subject: &str) -> Entry {
+    let overdue = Overdue {
+        incident: "bt-999".parse().unwrap(),
+        event: "1".parse().unwrap(),
+        step: "3".parse().unwrap(),
+        recipient: RECIPIENT.parse().unwrap(),
+        status: Status::Exercise,
+        publisher: "bt-cha".parse().unwrap(),
+        promised_by: at("2023-06-25T06:15:00Z"),
+    };
+    Entry {
+        stream: Stream::Log,
+        sequence: 7,
+        time: at("2023-06-25T06:15:00.001Z"),
+        subject: subject.to_owned(),
+        signed: None,
+        said_through: None,
+        body: to_body("overdue", &overdue).unwrap(),
     }
 }
 

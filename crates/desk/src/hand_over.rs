@@ -8,6 +8,9 @@
 //! | 0 | taken; acknowledged too where [`AcknowledgeOn::Success`] is set |
 //! | 10 | taken and acknowledged by a person there, unless [`AcknowledgeOn::Never`] is set |
 //! | other, a signal, overrun | failed: told, not tried again; silence is escalated |
+//!
+//! That a promised update did not come is handed over in the same way. `TOCSIN_FACT` says which of the two it is, by the
+//! name of its schema: `notice` or `overdue`. Of the latter nothing is acknowledged, whatever the exit code.
 
 use std::{
     env,
@@ -19,6 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use tocsin_protocol::TraceId;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
@@ -32,6 +36,7 @@ use crate::{
     clean,
     desk::Desk,
     error::Error,
+    overdue::NotCome,
     read::Author,
 };
 
@@ -106,27 +111,21 @@ impl fmt::Display for HandedOver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let took = self.took.as_secs_f64();
         match &self.ended {
-            Ended::Code(0 | EXIT_ACKNOWLEDGED) => write!(f, "the program took the notice ({took:.1} s)")?,
+            Ended::Code(0 | EXIT_ACKNOWLEDGED) => write!(f, "the program took it ({took:.1} s)")?,
             Ended::Code(code) => {
-                write!(
-                    f,
-                    "the program failed with code {code} ({took:.1} s): the notice still waits for a person"
-                )?;
+                write!(f, "the program failed with code {code} ({took:.1} s): it still waits for a person")?;
             }
             Ended::Signal => {
-                write!(
-                    f,
-                    "the program was ended by a signal ({took:.1} s): the notice still waits for a person"
-                )?;
+                write!(f, "the program was ended by a signal ({took:.1} s): it still waits for a person")?;
             }
             Ended::Overrun => {
                 write!(
                     f,
-                    "the program did not end within {took:.1} s and was killed: the notice still waits for a person"
+                    "the program did not end within {took:.1} s and was killed: it still waits for a person"
                 )?;
             }
             Ended::NotStarted(why) => {
-                write!(f, "the program could not be started ({why}): the notice still waits for a person")?;
+                write!(f, "the program could not be started ({why}): it still waits for a person")?;
             }
         }
         match &self.acknowledged {
@@ -142,7 +141,7 @@ impl Desk {
     /// Hands a notice to a program, and acknowledges in the name of `by` when its exit code says so. A failure of the
     /// program is told in what is returned: the notice stays unacknowledged, and is not handed over again.
     pub async fn hand_over(&self, arrived: &Arrived, program: &Program, by: &Acknowledge) -> HandedOver {
-        let mut handed = run(program, arrived).await;
+        let mut handed = run(program, &arrived.read.body, of_notice(arrived)).await;
         if acknowledges(&handed.ended, program.acknowledge) {
             handed.acknowledged = Some(self.acknowledge_notice(&arrived.read, by).await);
         }
@@ -156,6 +155,11 @@ impl Desk {
         );
         handed
     }
+
+    /// Hands to a program that a promised update did not come. Nothing is acknowledged by it.
+    pub async fn hand_over_overdue(&self, overdue: &NotCome, program: &Program) -> HandedOver {
+        run(program, &overdue.body, of_overdue(overdue)).await
+    }
 }
 
 fn acknowledges(ended: &Ended, on: AcknowledgeOn) -> bool {
@@ -166,12 +170,18 @@ fn acknowledges(ended: &Ended, on: AcknowledgeOn) -> bool {
     }
 }
 
-async fn run(program: &Program, arrived: &Arrived) -> HandedOver {
+/// Runs the program on this body. `known` are those of [`TOLD`] that are known; the others are empty.
+async fn run(
+    program: &Program,
+    body: &Bytes,
+    known: impl IntoIterator<Item = (&'static str, String)>,
+) -> HandedOver {
     let begun = Instant::now();
     let mut command = Command::new(&program.path);
     command
         .args(&program.arguments)
-        .envs(environment(arrived))
+        .envs(TOLD.map(|name| (name, "")))
+        .envs(known)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -179,7 +189,7 @@ async fn run(program: &Program, arrived: &Arrived) -> HandedOver {
     // What opens the bus for this desk, or names another notice, is not for the program.
     for (name, _) in env::vars_os() {
         let known = name.to_string_lossy();
-        if known.starts_with("NATS_") || (known.starts_with("TOCSIN_") && !is_told(&known)) {
+        if known.starts_with("NATS_") || (known.starts_with("TOCSIN_") && !TOLD.contains(&&*known)) {
             command.env_remove(&name);
         }
     }
@@ -192,7 +202,7 @@ async fn run(program: &Program, arrived: &Arrived) -> HandedOver {
     };
     let output = Output::default();
     let pipes = [
-        feed(&mut child, arrived),
+        feed(&mut child, body.clone()),
         child.stdout.take().map(|pipe| output.keep(pipe)),
         child.stderr.take().map(|pipe| output.keep(pipe)),
     ];
@@ -218,10 +228,9 @@ fn ended(status: ExitStatus) -> Ended {
     status.code().map_or(Ended::Signal, Ended::Code)
 }
 
-/// Writes the notice to the program. One that ends, or closes its input, without reading is no failure.
-fn feed(child: &mut Child, arrived: &Arrived) -> Option<JoinHandle<()>> {
+/// Writes the body to the program. One that ends, or closes its input, without reading is no failure.
+fn feed(child: &mut Child, body: Bytes) -> Option<JoinHandle<()>> {
     let mut pipe = child.stdin.take()?;
-    let body = arrived.read.body.clone();
     Some(tokio::spawn(async move {
         let written = async {
             pipe.write_all(&body).await?;
@@ -257,8 +266,9 @@ impl Output {
     }
 }
 
-/// The variables that every program is given; see [`environment`].
-const TOLD: [&str; 14] = [
+/// The variables that every program is given. Every one is always there; what is not known is empty.
+const TOLD: [&str; 16] = [
+    "TOCSIN_FACT",
     "TOCSIN_RECIPIENT",
     "TOCSIN_INCIDENT",
     "TOCSIN_EVENT",
@@ -270,47 +280,63 @@ const TOLD: [&str; 14] = [
     "TOCSIN_HEADLINE",
     "TOCSIN_ACKNOWLEDGE",
     "TOCSIN_DUE_AT",
+    "TOCSIN_PROMISED_BY",
     "TOCSIN_AUTHOR",
     "TOCSIN_SEEN_BEFORE",
     "TOCSIN_SUPERSEDED_BY",
 ];
 
-fn is_told(name: &str) -> bool {
-    TOLD.contains(&name)
+/// `None` is empty.
+fn or_empty(value: Option<impl fmt::Display>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }
 
-/// What a program is told in its environment. Every variable is always there; what is not known is empty.
-fn environment(arrived: &Arrived) -> [(&'static str, String); TOLD.len()] {
+/// What is told of a notice.
+fn of_notice(arrived: &Arrived) -> [(&'static str, String); 15] {
     let (notice, event) = (&arrived.read.notice, &arrived.read.event);
     let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
     let author = match arrived.read.author {
         Author::Pinned => "pinned",
         Author::NotPinned { .. } => "not-pinned",
     };
-    let values = [
-        notice.recipient.to_string(),
-        notice.incident.to_string(),
-        notice.event.to_string(),
-        event.kind.to_string(),
-        notice.status.to_string(),
-        event.publisher.to_string(),
-        event.category.to_string(),
-        event.severity.map(|severity| severity.to_string()).unwrap_or_default(),
-        clean::line(&event.headline, 200),
-        yes(notice.acknowledge),
-        notice.due_at.map(|at| at.to_string()).unwrap_or_default(),
-        author.to_owned(),
-        yes(arrived.seen_before()),
-        arrived.superseded_by.map(|event| event.to_string()).unwrap_or_default(),
-    ];
-    let mut values = values.into_iter();
-    TOLD.map(|name| (name, values.next().unwrap_or_default()))
+    [
+        ("TOCSIN_FACT", "notice".to_owned()),
+        ("TOCSIN_RECIPIENT", notice.recipient.to_string()),
+        ("TOCSIN_INCIDENT", notice.incident.to_string()),
+        ("TOCSIN_EVENT", notice.event.to_string()),
+        ("TOCSIN_KIND", event.kind.to_string()),
+        ("TOCSIN_STATUS", notice.status.to_string()),
+        ("TOCSIN_PUBLISHER", event.publisher.to_string()),
+        ("TOCSIN_CATEGORY", event.category.to_string()),
+        ("TOCSIN_SEVERITY", or_empty(event.severity)),
+        ("TOCSIN_HEADLINE", clean::line(&event.headline, 200)),
+        ("TOCSIN_ACKNOWLEDGE", yes(notice.acknowledge)),
+        ("TOCSIN_DUE_AT", or_empty(notice.due_at)),
+        ("TOCSIN_AUTHOR", author.to_owned()),
+        ("TOCSIN_SEEN_BEFORE", yes(arrived.seen_before())),
+        ("TOCSIN_SUPERSEDED_BY", or_empty(arrived.superseded_by)),
+    ]
+}
+
+/// What is told of an update that did not come.
+fn of_overdue(not_come: &NotCome) -> [(&'static str, String); 8] {
+    let overdue = &not_come.overdue;
+    [
+        ("TOCSIN_FACT", "overdue".to_owned()),
+        ("TOCSIN_RECIPIENT", overdue.recipient.to_string()),
+        ("TOCSIN_INCIDENT", overdue.incident.to_string()),
+        ("TOCSIN_EVENT", overdue.event.to_string()),
+        ("TOCSIN_STATUS", overdue.status.to_string()),
+        ("TOCSIN_PUBLISHER", overdue.publisher.to_string()),
+        ("TOCSIN_PROMISED_BY", overdue.promised_by.to_string()),
+        ("TOCSIN_SUPERSEDED_BY", or_empty(not_come.superseded_by)),
+    ]
 }
 
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use crate::fixture;
+    use crate::{fixture, overdue};
 
     fn shell(script: &str) -> Program {
         Program {
@@ -322,22 +348,40 @@ mod tests {
     }
 
     async fn run_shell(script: &str) -> HandedOver {
-        run(&shell(script), &fixture::arrived(|_| {})).await
+        given(&shell(script), &fixture::arrived(|_| {})).await
+    }
+
+    async fn given(program: &Program, arrived: &Arrived) -> HandedOver {
+        run(program, &arrived.read.body, of_notice(arrived)).await
     }
 
     #[tokio::test]
     async fn a_program_gets_the_exact_notice_and_its_environment_without_what_opens_the_bus() {
         let handed = run_shell(
             r#"read -r notice; case "$notice" in '{"incident":"bt-cha-2023-06-25-0624"'*) ;; *) exit 3;; esac
-               echo "$TOCSIN_INCIDENT/$TOCSIN_EVENT $TOCSIN_STATUS $TOCSIN_ACKNOWLEDGE $TOCSIN_DUE_AT" >&2
+               echo "$TOCSIN_FACT $TOCSIN_INCIDENT/$TOCSIN_EVENT $TOCSIN_STATUS $TOCSIN_ACKNOWLEDGE $TOCSIN_DUE_AT" >&2
                env | grep -c '^NATS_'"#,
         )
         .await;
         assert_eq!(handed.ended, Ended::Code(1), "{handed}");
         assert_eq!(
             handed.output.lines().collect::<Vec<_>>(),
-            ["bt-cha-2023-06-25-0624/1 actual yes 2023-06-25T05:48:00Z", "0"]
+            ["notice bt-cha-2023-06-25-0624/1 actual yes 2023-06-25T05:48:00Z", "0"]
         );
+    }
+
+    #[tokio::test]
+    async fn an_update_that_did_not_come_is_handed_over_as_itself_and_acknowledges_nothing() {
+        let script = r#"cat; echo "$TOCSIN_FACT $TOCSIN_PROMISED_BY [$TOCSIN_ACKNOWLEDGE] $TOCSIN_SUPERSEDED_BY"; exit 10"#;
+        let overdue = fixture::overdue("tocsin.notice.pol-kent.bt-999.1.overdue.3");
+        let recipient = fixture::RECIPIENT.parse().unwrap();
+        let mut not_come = overdue::read(&overdue, &recipient).unwrap().unwrap();
+        not_come.superseded_by = Some("2".parse().unwrap());
+        let program = shell(script);
+        let handed = run(&program, &not_come.body, of_overdue(&not_come)).await;
+        let body = std::str::from_utf8(&overdue.body).unwrap();
+        assert_eq!(handed.output.lines().collect::<Vec<_>>(), [body, "overdue 2023-06-25T06:15:00Z [] 2"]);
+        assert!(handed.is_taken() && handed.acknowledged.is_none(), "{handed}");
     }
 
     #[test]
@@ -359,7 +403,7 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_overruns_is_killed_and_told() {
         let program = Program { timeout: Duration::from_millis(50), ..shell("exec sleep 600") };
-        let handed = run(&program, &fixture::arrived(|_| {})).await;
+        let handed = given(&program, &fixture::arrived(|_| {})).await;
         assert_eq!(handed.ended, Ended::Overrun);
         assert!(handed.took < Duration::from_mins(1), "{handed}");
         assert!(handed.to_string().contains("still waits for a person"), "{handed}");
@@ -369,7 +413,7 @@ mod tests {
     async fn a_program_that_never_reads_its_input_harms_nothing() {
         // Larger than the pipe, so that the writer would wait for ever.
         let large = fixture::arrived(|event| event.description = Some("x".repeat(200_000)));
-        let handed = run(&shell("exit 0"), &large).await;
+        let handed = given(&shell("exit 0"), &large).await;
         assert_eq!(handed.ended, Ended::Code(0), "{handed}");
         assert!(handed.is_taken());
     }
@@ -394,7 +438,7 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_is_not_there_or_dies_is_told() {
         let absent = Program { path: "no-such-program".into(), ..shell("") };
-        let handed = run(&absent, &fixture::arrived(|_| {})).await;
+        let handed = given(&absent, &fixture::arrived(|_| {})).await;
         assert!(matches!(&handed.ended, Ended::NotStarted(why) if why.starts_with("no-such-program: ")));
         assert_eq!(run_shell("kill -9 $$").await.ended, Ended::Signal);
     }

@@ -1,7 +1,8 @@
 //! That what a publisher promised did not come. It is the router's word, as no author can sign what nobody said.
 
+use bytes::Bytes;
 use jiff::tz::TimeZone;
-use tocsin_protocol::{Entry, Overdue, RecipientId, Status, Subject, Timestamp, from_body};
+use tocsin_protocol::{Entry, EventNumber, Overdue, RecipientId, Status, Subject, Timestamp, from_body};
 
 use crate::{
     clean,
@@ -16,8 +17,10 @@ pub struct NotCome {
     pub overdue: Overdue,
     /// The broker's time at which that was found.
     pub stored_at: Timestamp,
-    /// True where a later event of the incident is at this desk: more has come since.
-    pub come_since: bool,
+    /// The newest event of the incident that this desk has a notice of, where that is a later one: more has come since.
+    pub superseded_by: Option<EventNumber>,
+    /// Its exact bytes: JSON.
+    pub body: Bytes,
 }
 
 impl NotCome {
@@ -30,7 +33,7 @@ impl NotCome {
             Status::Test => "TEST TEST TEST - ",
         };
         let by = clock(*promised_by, now, zone);
-        let since = if self.come_since {
+        let since = if self.superseded_by.is_some() {
             "More has come since: read that."
         } else {
             "Nothing new is known. Go by what you have, and ask who answers for the incident."
@@ -64,35 +67,13 @@ pub(crate) fn read(entry: &Entry, recipient: &RecipientId) -> Option<Result<NotC
     {
         return Some(Err(unfit(Fault::Contradiction("it is of another event than its subject says"))));
     }
-    Some(Ok(NotCome { overdue, stored_at: entry.time, come_since: false }))
+    Some(Ok(NotCome { overdue, stored_at: entry.time, superseded_by: None, body: entry.body.clone() }))
 }
 
 #[cfg(test)]
 mod tests {
-    use tocsin_protocol::{Stream, to_body};
-
     use super::*;
-
-    fn entry(subject: &str) -> Entry {
-        let overdue = Overdue {
-            incident: "bt-999".parse().unwrap(),
-            event: "1".parse().unwrap(),
-            step: "3".parse().unwrap(),
-            recipient: "pol-kent".parse().unwrap(),
-            status: Status::Exercise,
-            publisher: "bt-cha".parse().unwrap(),
-            promised_by: "2023-06-25T06:15:00Z".parse().unwrap(),
-        };
-        Entry {
-            stream: Stream::Log,
-            sequence: 7,
-            time: "2023-06-25T06:15:00.001Z".parse().unwrap(),
-            subject: subject.to_owned(),
-            signed: None,
-            said_through: None,
-            body: to_body("overdue", &overdue).unwrap(),
-        }
-    }
+    use crate::fixture::overdue as entry;
 
     #[test]
     fn it_is_told_in_words_that_a_person_can_act_on() {

@@ -17,7 +17,9 @@ use tocsin_ledger::{
     Connection, Ledger, Shape, Wait,
     server::{Server, ServerOptions, find},
 };
-use tocsin_protocol::{NewFact, RecipientId, SigningKey, Stream, Subject};
+use tocsin_protocol::{
+    NewFact, Overdue, RecipientId, SigningKey, Status, Stream, Subject, from_body, to_body,
+};
 use tocsin_router::Router;
 
 /// No test waits longer than this for anything.
@@ -403,7 +405,7 @@ async fn nobody_told_is_never_told_as_success() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_at_the_desk_takes_notices_and_acknowledges_by_its_exit_code() {
     let bus = Bus::start().await;
-    let script = r#"cat >notice.json; echo "$TOCSIN_INCIDENT $TOCSIN_STATUS $TOCSIN_ACKNOWLEDGE ${NATS_URL:-hidden}" >told; exit 10"#;
+    let script = r#"cat >"$TOCSIN_FACT.json"; echo "$TOCSIN_INCIDENT $TOCSIN_STATUS $TOCSIN_ACKNOWLEDGE ${NATS_URL:-hidden}" >>told; exit 10"#;
     let nameless =
         bus.run(&["desk", "--as", "pol-kent", "--key", "pol-kent.nk", "--exec", "/bin/true"]).await;
     assert_eq!(nameless.code, Some(2), "{nameless:?}");
@@ -424,8 +426,25 @@ async fn a_program_at_the_desk_takes_notices_and_acknowledges_by_its_exit_code()
     ]));
     assert_eq!(bus.run(&publish(&[&["--incident", "x"], &FIRST[..]].concat())).await.code, Some(0));
     let told = desk.until("Acknowledged IN TIME");
-    assert!(told.contains("the program took the notice"), "{told}");
+    assert!(told.contains("the program took it"), "{told}");
     assert_eq!(fs::read_to_string(bus.path("told")).unwrap(), "x exercise yes hidden\n");
+    // That a promised update did not come is handed over as itself, and its exit code acknowledges nothing.
+    let overdue = Overdue {
+        incident: "x".parse().unwrap(),
+        event: "1".parse().unwrap(),
+        step: "2".parse().unwrap(),
+        recipient: "pol-kent".parse().unwrap(),
+        status: Status::Exercise,
+        publisher: "bt-cha".parse().unwrap(),
+        promised_by: "2023-06-25T06:15:00Z".parse().unwrap(),
+    };
+    let subject = "tocsin.notice.pol-kent.x.1.overdue.2".parse().unwrap();
+    let fact = NewFact { subject, body: to_body("overdue", &overdue).unwrap(), schedule: None };
+    bus.ledger.append(&fact, None).await.unwrap();
+    desk.until("x event 1, no update came: the program took it");
+    let handed = fs::read(bus.path("overdue.json")).unwrap();
+    assert_eq!(from_body::<Overdue>("overdue", handed.trim_ascii_end()).unwrap(), overdue);
+    assert_eq!(fs::read_to_string(bus.path("told")).unwrap(), "x exercise yes hidden\nx exercise  hidden\n");
     let notice: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(bus.path("notice.json")).unwrap()).unwrap();
     assert_eq!(notice["recipient"], "pol-kent");

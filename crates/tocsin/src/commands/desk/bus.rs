@@ -115,12 +115,21 @@ fn hand_on(desk: Desk, program: Program, by: Person, tell: Sender) -> mpsc::Send
     let by = Acknowledge { by, method: ReceiptMethod::Program, on_behalf_of: None, note: None };
     tokio::spawn(async move {
         while let Some(arrival) = take.recv().await {
-            if let Content::Notice(arrived) = &arrival.content {
-                let handed = desk.hand_over(arrived, &program, &by).await;
-                let what = format!("{} event {}", arrived.read.notice.incident, arrived.read.notice.event);
-                if tell.send(Heard::HandedOver(what, Box::new(handed))).await.is_err() {
-                    return;
-                }
+            let handed = match &arrival.content {
+                Content::Notice(arrived) => Some((
+                    format!("{} event {}", arrived.read.notice.incident, arrived.read.notice.event),
+                    desk.hand_over(arrived, &program, &by).await,
+                )),
+                Content::Overdue(not_come) => Some((
+                    format!("{} event {}, no update came", not_come.overdue.incident, not_come.overdue.event),
+                    desk.hand_over_overdue(not_come, &program).await,
+                )),
+                Content::Unfit(_) => None,
+            };
+            if let Some((what, handed)) = handed
+                && tell.send(Heard::HandedOver(what, Box::new(handed))).await.is_err()
+            {
+                return;
             }
             if let Err(why) = arrival.settle().await {
                 tracing::warn!("a notice that the program has taken may be handed to it again: {why}");

@@ -35,6 +35,8 @@ use crate::{commands::Manner, failure::Failure, moment, seed::KeyFile, shutdown:
 
 The program is started without a shell. It gets the notice as JSON on its standard input and TOCSIN_INCIDENT,
 TOCSIN_EVENT, TOCSIN_STATUS, TOCSIN_HEADLINE, TOCSIN_ACKNOWLEDGE, TOCSIN_DUE_AT and others in its environment.
+TOCSIN_FACT is notice; or overdue where a promised update did not come (TOCSIN_PROMISED_BY), of which nothing is
+acknowledged. The JSON is then that of schemas/overdue.schema.json.
 --exec takes the rest of the line, or up to a lone \\; .
 
 Of several desks of one recipient each shows every notice it is given; an acknowledgement at one counts for all.")]
@@ -286,7 +288,7 @@ impl Session {
     }
 
     fn overdue(&mut self, overdue: &NotCome) -> Result<(), Failure> {
-        if !overdue.come_since {
+        if overdue.superseded_by.is_none() {
             self.screen.ring();
         }
         self.screen.print(&overdue.words(Timestamp::now(), &self.zone))
