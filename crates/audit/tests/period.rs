@@ -353,7 +353,18 @@ fn every_recipient_is_scored_over_the_exercises_the_worst_first() {
         scores.recipients.iter().map(|of| (of.id.as_str(), of.in_time, of.never, of.trend)).collect();
     assert_eq!(told[..2], [("dsit", 0, 5, Trend::Same), ("ofcom", 3, 2, Trend::Better)]);
     assert!(told[2..].iter().all(|(_, in_time, never, _)| (*in_time, *never) == (5, 0)), "{told:?}");
-    assert_eq!(serde_json::from_str::<Scores>(&scores_json(&scores).unwrap()).unwrap(), scores);
+    let json = scores_json(&scores).unwrap();
+    assert_eq!(serde_json::from_str::<Scores>(&json).unwrap(), scores);
+    assert_eq!(check(Kind::ExerciseScores, json.as_bytes()), Ok(()), "{json}");
+    for (from, to) in [
+        (r#""trend": "same""#, r#""trend": "soon""#),
+        (r#""asked": "#, r#""asked": -"#),
+        (r#""state": "in-time""#, r#""state": "nearly""#),
+        (r#""recipients": ["#, r#""people": ["#),
+    ] {
+        assert!(json.contains(from), "{from} is not in {json}");
+        assert!(check(Kind::ExerciseScores, json.replacen(from, to, 1).as_bytes()).is_err(), "{to}");
+    }
     let actual = evidence(&half_year());
     assert_eq!(actual.exercises(&year()).unwrap().exercises.len(), 1, "no actual incident is an exercise");
     let text = scores_table(&scores);

@@ -2,9 +2,12 @@
 
 use tocsin_audit::{
     CallList, CallListRequest, MailFate, gather,
-    render::{call_list_html, call_list_pdf, call_list_text},
+    render::{call_list_html, call_list_json, call_list_pdf, call_list_text},
 };
-use tocsin_protocol::{EventKind, Outcome, Status};
+use tocsin_protocol::{
+    EventKind, Outcome, Status,
+    schema::{Kind, check},
+};
 
 use crate::support::{World, id, minutes};
 
@@ -91,4 +94,27 @@ fn it_is_on_paper_in_a_terminal_and_on_a_page_with_room_to_write() {
     let place = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
     std::fs::write(place.join("calls.pdf"), print).unwrap();
     assert_eq!(list.calls[0].recipient, id("dsit"));
+}
+
+#[test]
+fn its_json_is_as_its_schema_says() {
+    let mut test = World::small();
+    test.status = Status::Test;
+    let nobody = list(test.say(EventKind::Initial, |_| {}));
+    for list in [list(&silent()), nobody] {
+        let text = call_list_json(&list).unwrap();
+        assert_eq!(check(Kind::CallList, text.as_bytes()), Ok(()), "{text}");
+        assert_eq!(serde_json::from_str::<CallList>(&text).unwrap(), list);
+    }
+    let text = call_list_json(&list(&silent())).unwrap();
+    for (from, to) in [
+        (r#""mail": "waiting""#, r#""mail": "read""#),
+        (r#""closed": true"#, r#""closed": 1"#),
+        (r#""status": "actual""#, r#""status": "real""#),
+        (r#""phone": "01632 960001""#, r#""phone": 1632960001"#),
+        (r#""calls": ["#, r#""called": ["#),
+    ] {
+        assert!(text.contains(from), "{from} is not in {text}");
+        assert!(check(Kind::CallList, text.replace(from, to).as_bytes()).is_err(), "{to}");
+    }
 }

@@ -1,7 +1,10 @@
 //! What a watcher in another place hears, and when it hears that it is over.
 
-use tocsin_audit::{Alarm, AlarmCode, AlarmState, Bell, Limits, Lookout};
-use tocsin_protocol::{EventKind, Outcome, SignedDuration, Status, Subject, Timestamp};
+use tocsin_audit::{Alarm, AlarmCode, AlarmState, Bell, Limits, Lookout, Rung};
+use tocsin_protocol::{
+    EventKind, Outcome, SignedDuration, Status, Subject, Timestamp,
+    schema::{Kind, check},
+};
 
 use crate::support::{World, minutes, seconds, start};
 
@@ -148,4 +151,39 @@ fn an_alarm_is_told_once_and_once_that_it_is_over() {
     assert_eq!(ring(later, at(minutes(2))), []);
     assert_eq!(ring(Vec::new(), at(minutes(3))), [(AlarmState::Over, AlarmCode::RouterBehind)]);
     assert_eq!(ring(Vec::new(), at(minutes(4))), []);
+}
+
+#[test]
+fn what_is_told_is_as_its_schema_says() {
+    let mut world = World::small();
+    world.say(EventKind::Initial, |event| event.next_update_by = Some(start() + minutes(10)));
+    world.at(minutes(1)).all_but(&["ofcom"], 1).at(minutes(16)).checkpoint();
+    world.at(minutes(17)).attempt("ofcom", (1, 1), 1, Some(Outcome::Temporary)).checkpoint();
+    let alarms = alarms(&world, minutes(40));
+    let mut bell = Bell::default();
+    let mut rung = bell.ring(alarms.iter().cloned(), start() + minutes(40));
+    rung.extend(bell.ring(Vec::new(), start() + minutes(41)));
+    assert!(rung.len() >= 6, "{rung:?}");
+    for rung in &rung {
+        let text = serde_json::to_string(rung).unwrap();
+        assert_eq!(check(Kind::Alarm, text.as_bytes()), Ok(()), "{text}");
+        assert_eq!(serde_json::from_str::<Rung>(&text).unwrap(), *rung);
+        for (from, to) in [
+            (format!(r#""code":"{}""#, rung.alarm.code.as_str()), r#""code":"all-is-well""#),
+            (r#""state":""#.to_owned(), r#""state":"not "#),
+            (r#""since":"#.to_owned(), r#""until":"#),
+        ] {
+            let altered = text.replacen(&from, to, 1);
+            assert!(altered != text && check(Kind::Alarm, altered.as_bytes()).is_err(), "{altered}");
+        }
+    }
+    // The words are those of the schema, each of them.
+    let schema: serde_json::Value =
+        serde_json::from_str(tocsin_protocol::schema::schema_text(Kind::Alarm)).unwrap();
+    let words = schema["properties"]["code"]["enum"].as_array().unwrap();
+    for word in words {
+        let code: AlarmCode = serde_json::from_value(word.clone()).unwrap();
+        assert_eq!(code.as_str(), word);
+    }
+    assert_eq!(words.len(), 1 + AlarmCode::UpdateOverdue as usize);
 }

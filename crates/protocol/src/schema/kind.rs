@@ -90,6 +90,12 @@ kinds! {
     TimelinessReport = "timeliness-report", MAX_REPORT_BYTES;
     /// The audit's report over a period. It is not on the bus.
     PeriodReport = "period-report", MAX_REPORT_BYTES;
+    /// The scores of exercises. They are not on the bus.
+    ExerciseScores = "exercise-scores", MAX_REPORT_BYTES;
+    /// Whom to telephone. It is not on the bus.
+    CallList = "call-list", MAX_REPORT_BYTES;
+    /// That escalation fails, as the watcher tells it. It is not on the bus.
+    Alarm = "alarm", MAX_RECORD_BYTES;
     /// What a bundle of the audit's proves. It is not on the bus.
     Verdict = "verdict", MAX_REPORT_BYTES;
     /// One line of the audit's bundle. It is not on the bus.
@@ -99,7 +105,12 @@ kinds! {
 impl Kind {
     /// Whether its numbers may have fractions.
     pub(super) fn has_fractions(self) -> bool {
-        matches!(self, Self::TimelinessReport | Self::PeriodReport)
+        matches!(self, Self::TimelinessReport | Self::PeriodReport | Self::ExerciseScores)
+    }
+
+    /// Whether bodies of it stand on the bus. What does not is made of what does.
+    pub fn is_on_the_bus(self) -> bool {
+        self < Self::TimelinessReport
     }
 
     /// The kind of body that stands under a subject; none for a checkpoint, which has no schema of its own.

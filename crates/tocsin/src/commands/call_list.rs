@@ -48,7 +48,7 @@ enum Format {
     /// For a terminal, or a printer that takes text.
     #[default]
     Text,
-    /// For programs.
+    /// For programs, by schemas/call-list.schema.json.
     Json,
     /// One self-contained page.
     Html,

@@ -36,7 +36,7 @@ enum Format {
     /// For a terminal.
     #[default]
     Table,
-    /// For programs.
+    /// For programs, by schemas/exercise-scores.schema.json.
     Json,
     /// One line for each recipient, and for each of its exercises.
     Csv,

@@ -33,7 +33,7 @@ use crate::{
 
 Run it on another provider's machine and network than the bus, and have it raise its alarm by another way than the
 notifier's relays: --alarm starts a program without a shell, with the alarm as JSON on its standard input and TOCSIN_ALARM,
-TOCSIN_STATE (raised or over) and TOCSIN_TEXT in its environment. One that fails is started again, three times in all.
+TOCSIN_STATE (raised or over) and TOCSIN_TEXT in its environment. The JSON is that of schemas/alarm.schema.json. One that fails is started again, three times in all.
 With --once it looks once, for cron or Nagios.
 
 Exit codes of --once: 0 all is well, 1 an alarm is up (a bus that does not answer is one), 2 wrong usage.")]
