@@ -304,6 +304,7 @@ fn the_csv_has_one_set_of_columns_and_runs_no_formula() {
             + report.by_kind.len()
             + report.by_recipient.len()
             + report.incidents.len()
+            + 3 * report.operators.len()
             + failed
     );
     assert!(text.contains("\"'=cmd") || text.contains("'=cmd"), "{text}");

@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::num::NonZeroU32;
+use std::{collections::BTreeMap, num::NonZeroU32};
 
 use proptest::prelude::*;
 use support::{
@@ -189,6 +189,50 @@ fn the_csv_has_a_row_for_each_event_and_recipient_and_mail() {
     // Six recipients of two events; dsit and pol-gwent were owed two mails of the first.
     assert_eq!(rows.len(), 14);
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn the_csv_has_a_row_for_each_duty_call_and_handover_and_runs_no_formula() {
+    let mut report = owed();
+    report.calls[0].spoke_to.name = "=HYPERLINK(\"x\")".to_owned();
+    report.calls[0].number = Some("+44 1632 960001".to_owned());
+    report.duties[0].basis = Some("@SUM(A1)".to_owned());
+    report.handovers[0].name = "-cmd".to_owned();
+    let text = csv(&report).unwrap();
+    let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+    let columns = reader.headers().unwrap().clone();
+    let rows: Vec<BTreeMap<String, String>> = reader
+        .records()
+        .map(|row| columns.iter().map(str::to_owned).zip(row.unwrap().iter().map(str::to_owned)).collect())
+        .collect();
+    let of = |sort: &str| rows.iter().filter(|row| row["of"] == sort).collect::<Vec<_>>();
+    let sorts = report.duties.iter().map(|duty| match (&duty.policy, duty.target) {
+        (None, _) => "promise",
+        (Some(_), true) => "target",
+        (Some(_), false) => "duty",
+    });
+    for sort in ["duty", "target", "promise"] {
+        assert_eq!(of(sort).len(), sorts.clone().filter(|is| *is == sort).count(), "{sort}");
+        assert!(!of(sort).is_empty(), "{sort}");
+    }
+    assert_eq!((of("call").len(), of("handover").len()), (report.calls.len(), report.handovers.len()));
+    let call = of("call")[0];
+    assert_eq!(
+        (&*call["call_spoke_to_name"], &*call["call_number"]),
+        ("'=HYPERLINK(\"x\")", "'+44 1632 960001")
+    );
+    assert_eq!(of("handover")[0]["name"], "'-cmd");
+    assert!(rows.iter().any(|row| row["duty_basis"] == "'@SUM(A1)"));
+    // Without the columns that such a row has nothing in.
+    let shown: Vec<String> = rows
+        .iter()
+        .filter(|row| row["of"] != "recipient")
+        .map(|row| {
+            let cells = columns.iter().filter(|name| !row[*name].is_empty());
+            cells.map(|name| format!("{name}={}", row[name])).collect::<Vec<_>>().join("; ")
+        })
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"));
 }
 
 #[test]

@@ -1,14 +1,18 @@
-//! The report as CSV: one row for each event and recipient, and each mail that it was owed.
+//! The report as CSV: one table of who was told and answered, and of what the publisher owed and did.
 
-use tocsin_protocol::{Requirement, Timestamp};
+use tocsin_protocol::{DutyStart, RecipientId, Requirement};
 
+use super::cells::{self, Cells, or_empty};
 use crate::{
     Error, EscalationReport, EventReport, RecipientReport, Report,
-    words::{outcome, plain},
+    report::{CallReport, DutyReport, DutyState, HandoverReport},
+    words::outcome,
 };
 
-/// The names of the columns. Times are the broker's, in RFC 3339 and UTC; seconds are unrounded.
-const COLUMNS: [&str; 40] = [
+/// The names of the columns. Times are the broker's, in RFC 3339 and UTC, but for what is claimed; seconds are unrounded.
+/// `of` says what a row is of, and which of the others it has.
+const COLUMNS: [&str; 66] = [
+    "of",
     "incident",
     "status",
     "event",
@@ -49,120 +53,214 @@ const COLUMNS: [&str; 40] = [
     "acknowledged_account",
     "acknowledged_session",
     "escalation_via",
+    "publisher",
+    "policy",
+    "duty",
+    "duty_what",
+    "duty_basis",
+    "duty_confidence",
+    "duty_stage",
+    "duty_from",
+    "duty_clock_at",
+    "duty_met_by",
+    "duty_met_at",
+    "duty_to_telephone",
+    "duty_not_called",
+    "duty_told_overdue",
+    "call_logged_at",
+    "call_claimed_at",
+    "call_by_name",
+    "call_by_role",
+    "call_spoke_to_name",
+    "call_spoke_to_role",
+    "call_number",
+    "call_control_room",
+    "list_handed_to_police",
+    "list_outstanding",
+    "list_reached",
 ];
 
-/// The report as CSV: one row for each event and recipient; a recipient that was owed several mails of one event has
-/// one for each. Cells that a spreadsheet would run as a formula begin with an apostrophe. Times are the broker's.
+/// The report as CSV. By `of`, a row is of
+///
+/// - `recipient`: an event and a recipient; one that was owed several mails of one event has a row for each mail;
+/// - `duty`, `target`, `promise`: what the publisher owed, aimed at or promised, each time, with the mail that reminded it;
+/// - `call`: a telephone call that its people logged;
+/// - `handover`: a list of lost callers that was handed to a force, and its taking it in.
+///
+/// Cells that a spreadsheet would run as a formula begin with an apostrophe. Times are the broker's.
 ///
 /// # Errors
 /// [`Error::Render`] when it cannot be written.
 pub fn csv(report: &Report) -> Result<String, Error> {
-    let failed =
-        |why: String| Error::Render { what: format!("incident {}", report.incident.id), form: "CSV", why };
-    let mut writer = ::csv::Writer::from_writer(Vec::new());
-    writer.write_record(COLUMNS).map_err(|why| failed(why.to_string()))?;
+    let mut rows = Vec::new();
     for event in &report.events {
         for recipient in &event.recipients {
             let mails = recipient.escalations.iter().map(Some);
             let none = recipient.escalations.is_empty().then_some(None);
-            for mail in mails.chain(none) {
-                let cells = row(report, event, recipient, mail).map(|cell| guarded(&cell));
-                writer.write_record(cells).map_err(|why| failed(why.to_string()))?;
-            }
+            rows.extend(mails.chain(none).map(|mail| told(report, event, recipient, mail)));
         }
     }
-    let bytes = writer.into_inner().map_err(|why| failed(why.to_string()))?;
-    String::from_utf8(bytes).map_err(|why| failed(why.to_string()))
+    rows.extend(report.duties.iter().map(|duty| owed(report, duty)));
+    rows.extend(report.calls.iter().map(|call| called(report, call)));
+    rows.extend(report.handovers.iter().map(|list| handed_over(report, list)));
+    cells::table(&COLUMNS, rows).map_err(|why| Error::Render {
+        what: format!("incident {}", report.incident.id),
+        form: "CSV",
+        why,
+    })
 }
 
-fn row(
+/// What every row begins with.
+fn head(report: &Report, of: &str, number: tocsin_protocol::EventNumber) -> Cells {
+    let mut cells = vec![
+        ("of", of.to_owned()),
+        ("incident", report.incident.id.to_string()),
+        ("status", report.incident.status.to_string()),
+        ("publisher", report.incident.publisher.to_string()),
+        ("event", number.to_string()),
+    ];
+    if let Some(event) = report.events.iter().find(|event| event.event == number) {
+        cells.push(("event_kind", event.kind.to_string()));
+        cells.push(("published_at", event.published_at.to_string()));
+    }
+    cells
+}
+
+fn told(
     report: &Report,
     event: &EventReport,
     recipient: &RecipientReport,
     mail: Option<&EscalationReport>,
-) -> [String; COLUMNS.len()] {
+) -> Cells {
     let by = recipient.acknowledged_by.as_ref();
     let taken = recipient.acknowledged_at.zip(recipient.noticed_at);
-    let of = |cell: &dyn Fn(&EscalationReport) -> String| mail.map(cell).unwrap_or_default();
-    [
-        report.incident.id.to_string(),
-        report.incident.status.to_string(),
-        event.event.to_string(),
-        event.kind.to_string(),
-        event.published_at.to_string(),
-        recipient.id.to_string(),
-        recipient.name.clone(),
-        recipient.kind.clone(),
-        match recipient.requirement {
-            Requirement::Required => "required".to_owned(),
-            Requirement::Informed => "informed".to_owned(),
-        },
-        recipient.state.words().to_owned(),
-        time(recipient.noticed_at),
-        time(recipient.delivered_at),
-        time(recipient.acknowledged_at),
-        by.map(|by| by.name.clone()).unwrap_or_default(),
-        by.map(|by| by.role.clone()).unwrap_or_default(),
-        recipient.acknowledged_event.map(|event| event.to_string()).unwrap_or_default(),
-        recipient.acknowledged_method.map(|method| method.as_str().to_owned()).unwrap_or_default(),
-        recipient.acknowledged_signer.map(|signer| signer.as_str().to_owned()).unwrap_or_default(),
-        recipient.acknowledged_key.clone().unwrap_or_default(),
-        recipient.acknowledged_step.map(|step| step.to_string()).unwrap_or_default(),
-        time(recipient.due_at),
-        recipient.in_time.map(|in_time| in_time.to_string()).unwrap_or_default(),
-        recipient.late_by_seconds.map(|seconds| seconds.to_string()).unwrap_or_default(),
-        taken.map(|(to, from)| to.duration_since(from).as_secs_f64().to_string()).unwrap_or_default(),
-        of(&|mail| mail.step.to_string()),
-        of(&|mail| mail.contact.clone()),
-        of(&|mail| mail.address.clone()),
-        of(&|mail| mail.due_at.to_string()),
-        of(&|mail| time(mail.closed_at)),
-        of(&|mail| mail.owed_at.to_string()),
-        of(&|mail| time(mail.accepted_at)),
-        of(&|mail| mail.relay.clone().unwrap_or_default()),
-        of(&|mail| mail.attempts.to_string()),
-        of(&|mail| mail.outcome.map(outcome).unwrap_or_default().to_owned()),
-        of(&|mail| mail.unknown.to_string()),
-        recipient.acknowledged_control_room.clone().unwrap_or_default(),
-        recipient.acknowledged_on_behalf_of.clone().unwrap_or_default(),
-        recipient.acknowledged_account.clone().unwrap_or_default(),
-        recipient.acknowledged_session.clone().unwrap_or_default(),
-        of(&|mail| mail.via.as_ref().map(|via| via.recipient.to_string()).unwrap_or_default()),
+    let requirement = match recipient.requirement {
+        Requirement::Required => "required",
+        Requirement::Informed => "informed",
+    };
+    let mut cells = head(report, "recipient", event.event);
+    cells.extend([
+        ("recipient", recipient.id.to_string()),
+        ("name", recipient.name.clone()),
+        ("kind", recipient.kind.clone()),
+        ("requirement", requirement.to_owned()),
+        ("state", recipient.state.words().to_owned()),
+        ("noticed_at", or_empty(recipient.noticed_at)),
+        ("delivered_at", or_empty(recipient.delivered_at)),
+        ("acknowledged_at", or_empty(recipient.acknowledged_at)),
+        ("acknowledged_by_name", or_empty(by.map(|by| &by.name))),
+        ("acknowledged_by_role", or_empty(by.map(|by| &by.role))),
+        ("acknowledged_event", or_empty(recipient.acknowledged_event)),
+        ("acknowledged_method", or_empty(recipient.acknowledged_method.map(|method| method.as_str()))),
+        ("acknowledged_signer", or_empty(recipient.acknowledged_signer.map(|signer| signer.as_str()))),
+        ("acknowledged_key", or_empty(recipient.acknowledged_key.as_ref())),
+        ("acknowledged_step", or_empty(recipient.acknowledged_step)),
+        ("due_at", or_empty(recipient.due_at)),
+        ("in_time", or_empty(recipient.in_time)),
+        ("late_by_seconds", or_empty(recipient.late_by_seconds)),
+        (
+            "notice_to_acknowledgement_seconds",
+            or_empty(taken.map(|(to, from)| to.duration_since(from).as_secs_f64())),
+        ),
+        ("acknowledged_control_room", or_empty(recipient.acknowledged_control_room.as_ref())),
+        ("acknowledged_on_behalf_of", or_empty(recipient.acknowledged_on_behalf_of.as_ref())),
+        ("acknowledged_account", or_empty(recipient.acknowledged_account.as_ref())),
+        ("acknowledged_session", or_empty(recipient.acknowledged_session.as_ref())),
+    ]);
+    cells.extend(mail.into_iter().flat_map(escalated));
+    cells
+}
+
+fn escalated(mail: &EscalationReport) -> Cells {
+    vec![
+        ("escalation_step", mail.step.to_string()),
+        ("escalation_contact", mail.contact.clone()),
+        ("escalation_address", mail.address.clone()),
+        ("escalation_due_at", mail.due_at.to_string()),
+        ("escalation_closed_at", or_empty(mail.closed_at)),
+        ("escalation_owed_at", mail.owed_at.to_string()),
+        ("escalation_accepted_at", or_empty(mail.accepted_at)),
+        ("escalation_relay", or_empty(mail.relay.as_ref())),
+        ("escalation_attempts", mail.attempts.to_string()),
+        ("escalation_outcome", or_empty(mail.outcome.map(outcome))),
+        ("escalation_unknown", mail.unknown.to_string()),
+        ("escalation_via", or_empty(mail.via.as_ref().map(|via| &via.recipient))),
     ]
 }
 
-fn time(at: Option<Timestamp>) -> String {
-    at.map(|at| at.to_string()).unwrap_or_default()
+fn owed(report: &Report, duty: &DutyReport) -> Cells {
+    let of = match (&duty.policy, duty.target) {
+        (None, _) => "promise",
+        (Some(_), true) => "target",
+        (Some(_), false) => "duty",
+    };
+    let in_time = match duty.state {
+        DutyState::InTime => Some(true),
+        DutyState::Late | DutyState::NotCalled | DutyState::Overdue => Some(false),
+        DutyState::Open | DutyState::Superseded | DutyState::Lifted => None,
+    };
+    let from = match &duty.from {
+        DutyStart::Clock(clock) => clock.to_string(),
+        DutyStart::Duty(earlier) => earlier.to_string(),
+    };
+    let listed = |ids: &[RecipientId]| ids.iter().map(RecipientId::as_str).collect::<Vec<_>>().join(" ");
+    let mut cells = head(report, of, duty.event);
+    cells.extend([
+        ("state", duty.state.words(duty.target).to_owned()),
+        ("due_at", duty.due_at.to_string()),
+        ("in_time", or_empty(in_time)),
+        ("late_by_seconds", or_empty(duty.late_by_seconds)),
+        ("policy", or_empty(duty.policy.as_ref())),
+        ("duty", duty.duty.to_string()),
+        ("duty_what", or_empty(duty.what.as_ref())),
+        ("duty_basis", or_empty(duty.basis.as_ref())),
+        ("duty_confidence", or_empty(duty.confidence)),
+        ("duty_stage", duty.stage.to_string()),
+        ("duty_from", from),
+        ("duty_clock_at", duty.clock_at.to_string()),
+        ("duty_met_by", or_empty(duty.met_by)),
+        ("duty_met_at", or_empty(duty.met_at)),
+        ("duty_to_telephone", listed(&duty.telephone)),
+        ("duty_not_called", listed(&duty.not_called)),
+        ("duty_told_overdue", duty.told_overdue.to_string()),
+    ]);
+    cells.extend(duty.reminder.iter().flat_map(escalated));
+    cells
 }
 
-/// A cell on one line that no spreadsheet takes for a formula: what could hide its first letter is taken out before it
-/// is looked at. Numbers stay numbers.
-pub(super) fn guarded(cell: &str) -> String {
-    // The wide forms too: a spreadsheet in Japanese or Chinese reads them as the narrow ones.
-    const RISKY: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
-    let cell = plain(cell);
-    if cell.starts_with(RISKY) && cell.parse::<f64>().is_err() { format!("'{cell}") } else { cell }
+fn called(report: &Report, call: &CallReport) -> Cells {
+    let mut cells = head(report, "call", call.event);
+    cells.extend([
+        ("recipient", call.recipient.to_string()),
+        ("name", call.name.clone()),
+        ("call_logged_at", call.logged_at.to_string()),
+        ("call_claimed_at", call.claimed_at.to_string()),
+        ("call_by_name", call.by.name.clone()),
+        ("call_by_role", call.by.role.clone()),
+        ("call_spoke_to_name", call.spoke_to.name.clone()),
+        ("call_spoke_to_role", call.spoke_to.role.clone()),
+        ("call_number", or_empty(call.number.as_ref())),
+        ("call_control_room", or_empty(call.control_room.as_ref())),
+    ]);
+    cells
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_that_a_spreadsheet_would_run_is_guarded_and_a_number_is_not() {
-        for (cell, written) in [
-            ("=1+1", "'=1+1"),
-            ("+44 20", "'+44 20"),
-            ("@SUM(A1)", "'@SUM(A1)"),
-            ("-cmd", "'-cmd"),
-            ("\t=1", "'=1"),
-            ("\r\n=1", "'=1"),
-            ("\u{0}=1", "'=1"),
-            (" =1", "'=1"),
-            ("-1.5", "-1.5"),
-            ("a=1", "a=1"),
-        ] {
-            assert_eq!(guarded(cell), written, "{cell:?}");
-        }
-    }
+fn handed_over(report: &Report, list: &HandoverReport) -> Cells {
+    let by = list.acknowledged_by.as_ref();
+    let mut cells = head(report, "handover", list.event);
+    cells.extend([
+        ("recipient", list.recipient.to_string()),
+        ("name", list.name.clone()),
+        ("state", list.state.words().to_owned()),
+        ("noticed_at", or_empty(list.noticed_at)),
+        ("due_at", or_empty(list.due_at)),
+        ("acknowledged_at", or_empty(list.acknowledged_at)),
+        ("acknowledged_by_name", or_empty(by.map(|by| &by.name))),
+        ("acknowledged_by_role", or_empty(by.map(|by| &by.role))),
+        ("policy", list.policy.to_string()),
+        ("list_handed_to_police", or_empty(list.list.handed_to_police)),
+        ("list_outstanding", or_empty(list.list.outstanding)),
+        ("list_reached", or_empty(list.list.reached)),
+    ]);
+    cells
 }

@@ -5,6 +5,7 @@
 //! character reaches a terminal.
 
 mod calls;
+mod cells;
 mod csv;
 mod html;
 mod json;

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::{
-    csv::guarded,
+    cells::{self, Cells, or_empty},
     page::page,
     period::PeriodStory,
     sheet::{Bars, Column, Sheet},
@@ -15,6 +15,23 @@ use crate::{
 };
 
 const MARKING: &str = "EXERCISES - no real failures";
+
+/// The columns of the CSV.
+const COLUMNS: [&str; 13] = [
+    "of",
+    "id",
+    "name",
+    "kind",
+    "incident",
+    "asked",
+    "in_time",
+    "late",
+    "never",
+    "median_seconds",
+    "trend",
+    "state",
+    "seconds",
+];
 
 #[derive(Template)]
 #[template(path = "period-body.html")]
@@ -61,53 +78,37 @@ pub fn scores_html(scores: &Scores) -> Result<String, Error> {
 /// # Errors
 /// [`Error::Render`] when they cannot be written.
 pub fn scores_csv(scores: &Scores) -> Result<String, Error> {
-    let cannot = |why: String| failed(scores, "CSV", why);
-    let mut writer = ::csv::Writer::from_writer(Vec::new());
-    let columns = [
-        "of",
-        "id",
-        "name",
-        "kind",
-        "incident",
-        "asked",
-        "in_time",
-        "late",
-        "never",
-        "median_seconds",
-        "trend",
-        "state",
-        "seconds",
-    ];
-    let seconds = |seconds: Option<f64>| seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
-    let mut rows = vec![columns.map(str::to_owned).to_vec()];
+    let mut rows: Vec<Cells> = Vec::new();
     for score in &scores.recipients {
-        let who = [score.id.to_string(), score.name.clone(), score.kind.clone()];
-        let counts = [score.asked, score.in_time, score.late, score.never].map(|count| count.to_string());
-        let mut row = vec!["recipient".to_owned()];
-        row.extend(who.clone());
-        row.push(String::new());
-        row.extend(counts);
+        let who = |of: &str| {
+            vec![
+                ("of", of.to_owned()),
+                ("id", score.id.to_string()),
+                ("name", score.name.clone()),
+                ("kind", score.kind.clone()),
+            ]
+        };
+        let mut row = who("recipient");
         row.extend([
-            seconds(score.median_seconds),
-            score.trend.words().to_owned(),
-            String::new(),
-            String::new(),
+            ("asked", score.asked.to_string()),
+            ("in_time", score.in_time.to_string()),
+            ("late", score.late.to_string()),
+            ("never", score.never.to_string()),
+            ("median_seconds", or_empty(score.median_seconds)),
+            ("trend", score.trend.words().to_owned()),
         ]);
         rows.push(row);
         for turn in &score.each {
-            let mut row = vec!["exercise".to_owned()];
-            row.extend(who.clone());
-            row.push(turn.incident.to_string());
-            row.extend(std::iter::repeat_n(String::new(), 6));
-            row.extend([turn.state.words().to_owned(), seconds(turn.seconds)]);
+            let mut row = who("exercise");
+            row.extend([
+                ("incident", turn.incident.to_string()),
+                ("state", turn.state.words().to_owned()),
+                ("seconds", or_empty(turn.seconds)),
+            ]);
             rows.push(row);
         }
     }
-    for row in rows {
-        writer.write_record(row.iter().map(|cell| guarded(cell))).map_err(|why| cannot(why.to_string()))?;
-    }
-    let bytes = writer.into_inner().map_err(|why| cannot(why.to_string()))?;
-    String::from_utf8(bytes).map_err(|why| cannot(why.to_string()))
+    cells::table(&COLUMNS, rows).map_err(|why| failed(scores, "CSV", why))
 }
 
 fn failed(scores: &Scores, form: &'static str, why: String) -> Error {

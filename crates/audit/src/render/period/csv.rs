@@ -1,11 +1,14 @@
 //! The report over a period as CSV: all its figures in one table, and the failed contacts in the same.
 
 use super::failed;
-use crate::{Contact, Error, Failed, Figures, PeriodReport, render::csv::guarded};
+use crate::{
+    Contact, DutyTally, Error, Failed, Figures, PeriodReport,
+    render::cells::{self, Cells, or_empty},
+};
 
-/// The names of the columns. A row is of everybody, of a kind, a recipient, a part of the period, an incident, or of
-/// attempts that failed alike for one contact; seconds are unrounded.
-const COLUMNS: [&str; 34] = [
+/// The names of the columns. A row is of everybody, of a kind, a recipient, a part of the period, an incident, of what
+/// an operator owed, aimed at or promised, or of attempts that failed alike for one contact; seconds are unrounded.
+const COLUMNS: [&str; 41] = [
     "of",
     "name",
     "id",
@@ -40,104 +43,120 @@ const COLUMNS: [&str; 34] = [
     "failed_code",
     "failed_attempts",
     "failed_last_reply",
+    "owed",
+    "done_in_time",
+    "done_late",
+    "not_called",
+    "overdue",
+    "superseded",
+    "lifted",
 ];
 
 /// The report over a period as CSV: one row for everybody, each part of the period, kind, recipient, and incident, with
-/// the same columns of figures; and one for each contact and way in which its mails failed. Cells that a spreadsheet
-/// would run as a formula begin with an apostrophe.
+/// the same columns of figures; one each for the duties, targets and promises of an operator; and one for each contact and
+/// way in which its mails failed. Cells that a spreadsheet would run as a formula begin with an apostrophe.
 ///
 /// # Errors
 /// [`Error::Render`] when it cannot be written.
 pub fn period_csv(report: &PeriodReport) -> Result<String, Error> {
-    let cannot = |why: String| failed(report, "CSV", why);
-    let mut writer = ::csv::Writer::from_writer(Vec::new());
-    writer.write_record(COLUMNS).map_err(|why| cannot(why.to_string()))?;
-    for row in rows(report) {
-        writer.write_record(row.iter().map(|cell| guarded(cell))).map_err(|why| cannot(why.to_string()))?;
-    }
-    let bytes = writer.into_inner().map_err(|why| cannot(why.to_string()))?;
-    String::from_utf8(bytes).map_err(|why| cannot(why.to_string()))
+    cells::table(&COLUMNS, rows(report)).map_err(|why| failed(report, "CSV", why))
 }
 
-type Row = [String; COLUMNS.len()];
-
-fn rows(report: &PeriodReport) -> Vec<Row> {
+fn rows(report: &PeriodReport) -> Vec<Cells> {
     let period = &report.period;
     let days = [period.from.to_string(), period.to.to_string()];
-    let status = period.status.to_string();
-    let row = |of: &str, name: &str, id: &str, kind: &str, days: &[String; 2], figures: &Figures| -> Row {
-        let mut row = empty();
-        let head = [of, name, id, kind, &days[0], &days[1], &status];
-        row.iter_mut().zip(head).for_each(|(cell, value)| value.clone_into(cell));
-        row.iter_mut().skip(head.len()).zip(cells(figures)).for_each(|(cell, value)| *cell = value);
-        row
+    let head = |of: &str, [from, to]: [String; 2]| -> Cells {
+        vec![("of", of.to_owned()), ("from", from), ("to", to), ("status", period.status.to_string())]
     };
-    let mut rows = vec![row("everybody", "", "", "", &days, &report.figures)];
+    let whole = |of: &str| head(of, days.clone());
+    let mut rows = vec![with(whole("everybody"), figures(&report.figures))];
     for part in &report.trend {
-        rows.push(row("part", "", "", "", &[part.from.to_string(), part.to.to_string()], &part.figures));
+        let days = [part.from.to_string(), part.to.to_string()];
+        rows.push(with(head("part", days), figures(&part.figures)));
     }
     for of in &report.by_kind {
-        rows.push(row("kind", "", "", &of.kind, &days, &of.figures));
+        rows.push(with(with(whole("kind"), [("kind", of.kind.clone())]), figures(&of.figures)));
     }
     for of in &report.by_recipient {
-        rows.push(row("recipient", &of.name, of.id.as_str(), &of.kind, &days, &of.figures));
+        let who = [("name", of.name.clone()), ("id", of.id.to_string()), ("kind", of.kind.clone())];
+        rows.push(with(with(whole("recipient"), who), figures(&of.figures)));
     }
     for of in &report.incidents {
         let at = of.published_at.to_string();
-        let mut row = row("incident", &of.headline, of.id.as_str(), "", &[at.clone(), at], &of.figures);
         let delay = of.operator_delay_seconds;
-        let seconds = |seconds: Option<f64>| seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
-        row[23] = of.publisher.to_string();
-        row[24] = seconds(delay.from_began);
-        row[25] = seconds(delay.from_detected);
-        rows.push(row);
+        let own = [
+            ("name", of.headline.clone()),
+            ("id", of.id.to_string()),
+            ("publisher", of.publisher.to_string()),
+            ("operator_from_began_seconds", or_empty(delay.from_began)),
+            ("operator_from_detected_seconds", or_empty(delay.from_detected)),
+        ];
+        rows.push(with(with(head("incident", [at.clone(), at]), own), figures(&of.figures)));
+    }
+    for of in &report.operators {
+        let sorts =
+            [("duty", of.duties.duties), ("target", of.duties.targets), ("promise", of.duties.promises)];
+        for (sort, tally) in sorts {
+            let own = [("publisher", of.publisher.to_string()), ("incidents", of.incidents.to_string())];
+            rows.push(with(with(whole(sort), own), owed(&tally)));
+        }
     }
     for of in &report.contacts {
-        rows.extend(of.failed.iter().map(|failed| contact(of, failed, &days, &status)));
+        rows.extend(of.failed.iter().map(|failed| with(whole("contact"), contact(of, failed))));
     }
     rows
 }
 
-fn empty() -> Row {
-    std::array::from_fn(|_| String::new())
+fn with(mut cells: Cells, more: impl IntoIterator<Item = (&'static str, String)>) -> Cells {
+    cells.extend(more);
+    cells
 }
 
-fn cells(figures: &Figures) -> [String; 16] {
-    let seconds = |seconds: Option<f64>| seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
+fn figures(figures: &Figures) -> [(&'static str, String); 16] {
     [
-        figures.incidents.to_string(),
-        figures.told.to_string(),
-        figures.delivered.to_string(),
-        figures.asked.to_string(),
-        figures.acknowledged_in_time.to_string(),
-        figures.acknowledged_late.to_string(),
-        figures.silent.to_string(),
-        figures.open.to_string(),
-        figures.excused.to_string(),
-        figures.escalated.to_string(),
-        figures.neither.to_string(),
-        seconds(figures.share_in_time),
-        figures.measured.to_string(),
-        seconds(figures.median_seconds),
-        seconds(figures.p95_seconds),
-        seconds(figures.slowest_seconds),
+        ("incidents", figures.incidents.to_string()),
+        ("told", figures.told.to_string()),
+        ("delivered", figures.delivered.to_string()),
+        ("asked", figures.asked.to_string()),
+        ("acknowledged_in_time", figures.acknowledged_in_time.to_string()),
+        ("acknowledged_late", figures.acknowledged_late.to_string()),
+        ("silent", figures.silent.to_string()),
+        ("open", figures.open.to_string()),
+        ("excused", figures.excused.to_string()),
+        ("escalated", figures.escalated.to_string()),
+        ("neither", figures.neither.to_string()),
+        ("share_in_time", or_empty(figures.share_in_time)),
+        ("measured", figures.measured.to_string()),
+        ("median_seconds", or_empty(figures.median_seconds)),
+        ("p95_seconds", or_empty(figures.p95_seconds)),
+        ("slowest_seconds", or_empty(figures.slowest_seconds)),
     ]
 }
 
-fn contact(of: &Contact, failed: &Failed, days: &[String; 2], status: &str) -> Row {
-    let mut row = empty();
-    let head = ["contact", &of.name, of.recipient.as_str(), "", &days[0], &days[1], status];
-    row.iter_mut().zip(head).for_each(|(cell, value)| value.clone_into(cell));
-    let tail = [
-        of.contact.clone(),
-        of.address.clone(),
-        of.mails.to_string(),
-        of.taken.to_string(),
-        failed.outcome.as_str().to_owned(),
-        failed.code.map(|code| code.to_string()).unwrap_or_default(),
-        failed.attempts.to_string(),
-        failed.last_reply.clone(),
-    ];
-    row.iter_mut().skip(26).zip(tail).for_each(|(cell, value)| *cell = value);
-    row
+fn owed(tally: &DutyTally) -> [(&'static str, String); 8] {
+    [
+        ("owed", tally.owed.to_string()),
+        ("done_in_time", tally.in_time.to_string()),
+        ("done_late", tally.late.to_string()),
+        ("not_called", tally.not_called.to_string()),
+        ("overdue", tally.overdue.to_string()),
+        ("open", tally.open.to_string()),
+        ("superseded", tally.superseded.to_string()),
+        ("lifted", tally.lifted.to_string()),
+    ]
+}
+
+fn contact(of: &Contact, failed: &Failed) -> [(&'static str, String); 10] {
+    [
+        ("name", of.name.clone()),
+        ("id", of.recipient.to_string()),
+        ("contact", of.contact.clone()),
+        ("address", of.address.clone()),
+        ("mails", of.mails.to_string()),
+        ("mails_taken", of.taken.to_string()),
+        ("failed_outcome", failed.outcome.as_str().to_owned()),
+        ("failed_code", or_empty(failed.code)),
+        ("failed_attempts", failed.attempts.to_string()),
+        ("failed_last_reply", failed.last_reply.clone()),
+    ]
 }
