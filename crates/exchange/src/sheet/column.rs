@@ -22,6 +22,8 @@ pub(super) enum At {
     Field(String, Sort),
     /// A part of the contact of that word.
     Contact(String, &'static str),
+    /// A field of the control room of that identifier.
+    Room(String, &'static str),
 }
 
 /// A column.
@@ -49,6 +51,11 @@ const ALSO: [(&str, Sort); 3] =
     [("key", Sort::Text), ("buddy", Sort::Text), ("coordinating_body", Sort::Text)];
 /// The parts of a contact.
 pub(super) const PARTS: [&str; 3] = ["role", "email", "phone"];
+/// The fields of a control room, and how their columns are headed.
+pub(super) const ROOM: [(&str, &str); 3] =
+    [("name", "name"), ("critical_contact_number", "phone"), ("areas", "areas")];
+/// What the heading of a control room's column begins with.
+const ROOM_HEADING: &str = "control room ";
 
 /// The columns that show all of these rows that a table can show.
 pub(super) fn columns(rows: &[Row]) -> Vec<Column> {
@@ -58,20 +65,32 @@ pub(super) fn columns(rows: &[Row]) -> Vec<Column> {
     };
     let mut all: Vec<Column> = ALWAYS.iter().map(field).collect();
     all.extend(ALSO.iter().filter(|(name, _)| rows.iter().any(|row| row.has(name))).map(field));
-    let mut words: Vec<String> = Vec::new();
-    for word in rows.iter().flat_map(Row::contacts) {
-        if !words.contains(&word) {
-            words.push(word);
-        }
+    for word in each(rows.iter().flat_map(Row::contacts)) {
+        all.extend(PARTS.map(|part| contact(word, part)));
     }
+    for id in each(rows.iter().flat_map(Row::rooms)) {
+        all.extend(ROOM.map(|(field, part)| room(id, field, part)));
+    }
+    all
+}
+
+/// Each of these once, in the order in which they first come.
+fn each<'a>(words: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut all: Vec<&str> = Vec::new();
     for word in words {
-        all.extend(PARTS.map(|part| contact(&word, part)));
+        if !all.contains(&word) {
+            all.push(word);
+        }
     }
     all
 }
 
 fn contact(word: &str, part: &'static str) -> Column {
     Column { heading: format!("{word} {part}"), at: At::Contact(word.to_owned(), part) }
+}
+
+fn room(id: &str, field: &'static str, part: &str) -> Column {
+    Column { heading: format!("{ROOM_HEADING}{id} {part}"), at: At::Room(id.to_owned(), field) }
 }
 
 /// The column of that heading, if there may be one.
@@ -81,6 +100,10 @@ pub(super) fn of_heading(heading: &str) -> Option<Column> {
         return Some(Column { heading: heading.to_owned(), at: At::Field((*name).to_owned(), *sort) });
     }
     let (word, part) = heading.rsplit_once(' ')?;
+    if let Some(id) = word.strip_prefix(ROOM_HEADING) {
+        let (field, part) = ROOM.into_iter().find(|(_, known)| *known == part)?;
+        return is_slug(id).then(|| room(id, field, part));
+    }
     let part = PARTS.into_iter().find(|known| *known == part)?;
     is_slug(word).then(|| contact(word, part))
 }

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use super::{
     Fault, MAX_TABLE_BYTES,
     cell::bare,
-    column::{At, Column, PARTS, Sort, is_slug, of_heading},
+    column::{At, Column, PARTS, ROOM, Sort, is_slug, of_heading},
     file::{File, Row},
 };
 
@@ -102,7 +102,7 @@ fn column(heading: &str) -> Column {
 /// A text in the one form in which two are compared.
 fn same_form(column: &Column, text: &str) -> String {
     match column.at {
-        At::Field(_, Sort::List) => {
+        At::Field(_, Sort::List) | At::Room(_, "areas") => {
             let words = text.split([' ', ',', ';', '\n', '\t']).filter(|word| !word.is_empty());
             words.collect::<Vec<_>>().join(" ")
         }
@@ -112,7 +112,7 @@ fn same_form(column: &Column, text: &str) -> String {
             "" | "yes" | "true" => "yes".to_owned(),
             other => other.to_owned(),
         },
-        At::Field(_, _) | At::Contact(_, _) => text.to_owned(),
+        At::Field(_, _) | At::Contact(_, _) | At::Room(_, _) => text.to_owned(),
     }
 }
 
@@ -188,7 +188,7 @@ fn read_headings(record: &csv::StringRecord, faults: &mut Vec<Fault>) -> Vec<Opt
             faults.push(Fault::cell(
                 1,
                 heading,
-                "there is no such field: use those that `tocsin directory csv` writes, or a contact's \"WORD role\", \"WORD email\", \"WORD phone\"",
+                "there is no such field: use those that `tocsin directory csv` writes, a contact's \"WORD role\", \"WORD email\", \"WORD phone\", or a control room's \"control room ID name\", \"control room ID phone\", \"control room ID areas\"",
             ));
         }
         if column.is_some() && seen.iter().any(|other| other == heading) {
@@ -227,7 +227,7 @@ fn check(headings: &[Column], lines: &[Line], file: &File, rows: &[Row], faults:
                 faults.push(Fault::cell(line.number, needed, "every recipient must have one"));
             }
         }
-        contacts(headings, line, rows, faults);
+        groups(headings, line, rows, faults);
     }
     if lines.is_empty() && faults.is_empty() && !rows.is_empty() {
         faults.push(Fault::whole("the table has no row, which would remove every recipient"));
@@ -249,7 +249,7 @@ fn wrong(column: &Column, text: &str, areas: &[String], is_there: &dyn Fn(&str) 
             let is_wrong = !text.is_empty() && !is_there(text);
             is_wrong.then(|| format!("{text:?} is no recipient of this table"))
         }
-        At::Field(field, Sort::List) if field == "areas" => {
+        at if *at == At::Field("areas".to_owned(), Sort::List) || matches!(at, At::Room(_, "areas")) => {
             let unknown = text.split_whitespace().find(|area| !areas.iter().any(|known| known == area));
             unknown.map(|area| {
                 format!("{area:?} is no area of the directory: areas are added in the file itself")
@@ -277,42 +277,50 @@ fn wrong(column: &Column, text: &str, areas: &[String], is_there: &dyn Fn(&str) 
             });
             (!text.is_empty() && !is_mail).then(|| format!("{text:?} is no e-mail address"))
         }
-        At::Field(_, Sort::Text) | At::Contact(_, _) => None,
+        At::Field(_, Sort::Text) | At::Contact(_, _) | At::Room(_, _) => None,
     }
 }
 
-/// A contact has a role and an address, or is none.
-fn contacts(headings: &[Column], line: &Line, rows: &[Row], faults: &mut Vec<Fault>) {
+/// A contact has a role and an address, a control room a name and a number, or there is none.
+fn groups(headings: &[Column], line: &Line, rows: &[Row], faults: &mut Vec<Fault>) {
     let row = rows.iter().find(|row| row.id == line.id);
-    let mut words: Vec<&str> = Vec::new();
+    let mut done: Vec<(bool, &str)> = Vec::new();
     for column in headings {
-        if let At::Contact(word, _) = &column.at
-            && !words.contains(&word.as_str())
-        {
-            words.push(word);
+        let (is_room, of) = match &column.at {
+            At::Contact(word, _) => (false, word.as_str()),
+            At::Room(id, _) => (true, id.as_str()),
+            At::Field(..) => continue,
+        };
+        if done.contains(&(is_room, of)) {
+            continue;
         }
-    }
-    for word in words {
-        let part = |part: &'static str| {
-            let at = At::Contact(word.to_owned(), part);
-            match headings.iter().position(|column| column.at == at) {
+        done.push((is_room, of));
+        // The heading and text of each of its parts; the first two are needed.
+        let (parts, needs) = if is_room {
+            let parts = ROOM
+                .map(|(field, part)| (format!("control room {of} {part}"), At::Room(of.to_owned(), field)));
+            (parts, "a control room needs a name and its critical contact number (phone)")
+        } else {
+            let parts = PARTS.map(|part| (format!("{of} {part}"), At::Contact(of.to_owned(), part)));
+            (parts, "a contact needs a role and an e-mail address")
+        };
+        let texts = parts.map(|(heading, at)| {
+            let text = match headings.iter().position(|column| column.at == at) {
                 Some(place) => line.cells[place].clone(),
                 // A column that is not there leaves what is.
                 None => row.map(|row| row.text(&Column { heading: String::new(), at })).unwrap_or_default(),
-            }
-        };
-        let texts = PARTS.map(part);
-        if texts.iter().all(String::is_empty) {
+            };
+            (heading, text)
+        });
+        if texts.iter().all(|(_, text)| text.is_empty()) {
             continue;
         }
-        for (name, text) in PARTS.iter().zip(&texts).take(2) {
-            if text.is_empty() {
-                faults.push(Fault::cell(
-                    line.number,
-                    &format!("{word} {name}"),
-                    "a contact needs a role and an e-mail address, or all three of its cells empty",
-                ));
-            }
+        for (heading, _) in texts.iter().take(2).filter(|(_, text)| text.is_empty()) {
+            faults.push(Fault::cell(
+                line.number,
+                heading,
+                format!("{needs}, or all three of its cells empty"),
+            ));
         }
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Row {
     fields: Vec<(String, String)>,
     /// Contacts: word, part, text.
     contacts: Vec<(String, String, String)>,
+    /// Control rooms: identifier, field, text.
+    rooms: Vec<(String, String, String)>,
 }
 
 impl Row {
@@ -25,21 +27,29 @@ impl Row {
         self.fields.iter().any(|(name, _)| name == field)
     }
 
-    /// The words of its contacts, in order.
-    pub(super) fn contacts(&self) -> Vec<String> {
-        self.contacts.iter().map(|(word, _, _)| word.clone()).collect()
+    /// The words of its contacts, in order, each once for each of its parts.
+    pub(super) fn contacts(&self) -> impl Iterator<Item = &str> {
+        self.contacts.iter().map(|(word, _, _)| word.as_str())
+    }
+
+    /// The identifiers of its control rooms, in order, each once for each of its fields.
+    pub(super) fn rooms(&self) -> impl Iterator<Item = &str> {
+        self.rooms.iter().map(|(id, _, _)| id.as_str())
     }
 
     /// What stands in that column.
     pub(super) fn text(&self, column: &Column) -> String {
-        let found = match &column.at {
-            At::Field(field, _) => self.fields.iter().find(|(name, _)| name == field).map(|(_, text)| text),
-            At::Contact(word, part) => {
-                let is_it = |(of, name, _): &&(String, String, String)| of == word && name == part;
-                self.contacts.iter().find(is_it).map(|(_, _, text)| text)
-            }
+        let part = |all: &'_ [(String, String, String)], of: &str, name: &str| {
+            all.iter().find(|(known, part, _)| known == of && part == name).map(|(_, _, text)| text.clone())
         };
-        found.cloned().unwrap_or_default()
+        match &column.at {
+            At::Field(field, _) => {
+                self.fields.iter().find(|(name, _)| name == field).map(|(_, text)| text.clone())
+            }
+            At::Contact(word, name) => part(&self.contacts, word, name),
+            At::Room(id, name) => part(&self.rooms, id, name),
+        }
+        .unwrap_or_default()
     }
 }
 
@@ -159,11 +169,29 @@ fn row(table: &dyn TableLike) -> Row {
                 let texts = parts.filter_map(|(part, item)| Some((part.to_owned(), text(item)?)));
                 row.contacts.extend(texts.map(|(part, text)| (word.to_owned(), part, text)));
             }
+        } else if name == "control_rooms" {
+            for room in rooms(item) {
+                let Some(id) = room.get("id").and_then(Item::as_str) else { continue };
+                let fields = room.iter().filter(|(field, _)| *field != "id");
+                let texts = fields.filter_map(|(field, item)| Some((field.to_owned(), text(item)?)));
+                row.rooms.extend(texts.map(|(field, text)| (id.to_owned(), field, text)));
+            }
         } else if let Some(text) = text(item) {
             row.fields.push((name.to_owned(), text));
         }
     }
     row
+}
+
+/// The control rooms of a recipient, in either way in which a list of tables may be written.
+fn rooms(item: &Item) -> Vec<&dyn TableLike> {
+    match item {
+        Item::ArrayOfTables(tables) => tables.iter().map(|table| table as &dyn TableLike).collect(),
+        Item::Value(Value::Array(all)) => {
+            all.iter().filter_map(Value::as_inline_table).map(|table| table as &dyn TableLike).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// What a cell can show of a value; nothing of what is deeper than a cell.
@@ -206,6 +234,52 @@ fn set(table: &mut dyn TableLike, column: &Column, text: &str) {
                 put(contact, part, Value::from(text));
             }
         }
+        At::Room(id, field) => {
+            let sort = if *field == "areas" { Sort::List } else { Sort::Text };
+            set_room(table, id, field, value(sort, text));
+        }
+    }
+}
+
+/// A control room is added with its first field, and goes with its last.
+fn set_room(table: &mut dyn TableLike, id: &str, field: &str, value: Option<Value>) {
+    let is_it = |room: &dyn TableLike| room.get("id").and_then(Item::as_str) == Some(id);
+    if value.is_some() && !table.get("control_rooms").is_some_and(|item| rooms(item).into_iter().any(is_it)) {
+        match table.entry("control_rooms").or_insert_with(|| Item::Value(Array::new().into())) {
+            Item::ArrayOfTables(tables) => {
+                let mut room = Table::new();
+                room.insert("id", Value::from(id).into());
+                tables.push(room);
+            }
+            Item::Value(Value::Array(all)) => {
+                let mut room = InlineTable::new();
+                room.insert("id", Value::from(id));
+                all.push(room);
+            }
+            _ => return,
+        }
+    }
+    let change = |room: &mut dyn TableLike| match &value {
+        _ if !is_it(room) => {}
+        Some(value) => put(room, field, value.clone()),
+        None => _ = room.remove(field),
+    };
+    let is_left = |room: &dyn TableLike| !is_it(room) || room.len() > 1;
+    let left = match table.get_mut("control_rooms") {
+        Some(Item::ArrayOfTables(tables)) => {
+            tables.iter_mut().for_each(|room| change(room));
+            tables.retain(|room| is_left(room));
+            tables.len()
+        }
+        Some(Item::Value(Value::Array(all))) => {
+            all.iter_mut().filter_map(Value::as_inline_table_mut).for_each(|room| change(room));
+            all.retain(|room| room.as_inline_table().is_none_or(|room| is_left(room)));
+            all.len()
+        }
+        _ => return,
+    };
+    if left == 0 {
+        table.remove("control_rooms");
     }
 }
 

@@ -21,7 +21,7 @@ name = "A"   # what
 kind = "police"
 areas = ["north"]
 contacts.duty = { role = "Duty", email = "d@a.example", phone = "+44 1632 960001" }
-control_rooms = [{ id = "main", name = "Main" }]
+control_rooms = [{ id = "main", name = "Main", critical_contact_number = "0113 496 0001" }]
 
 # Of the south.
 [[recipients]]
@@ -75,7 +75,7 @@ fn what_differs_is_told_in_words_and_nothing_else_is_touched() {
     let mut lines: Vec<String> = table.lines().map(str::to_owned).collect();
     lines[1] = lines[1].replace("d@a.example", "duty@a.example").replace(",north,", ",south north,");
     // The fire service goes, another comes.
-    lines[2] = "c,The third,ambulance,,south,a,no,2027-01-01,,,Control manager,c@c.example,".to_owned();
+    lines[2] = "c,The third,ambulance,,south,a,no,2027-01-01,,,Control manager,c@c.example,,,,".to_owned();
     let edited = edited(&lines.join("\n"));
     insta::assert_snapshot!(format!("{}\n\n{}", shown(&edited), edited.toml));
     let again = from_csv(lines.join("\n").as_bytes(), &edited.toml).unwrap();
@@ -102,6 +102,72 @@ fn a_contact_whose_cells_are_emptied_is_gone() {
     let edited = edited(&table);
     assert!(!edited.toml.contains("contacts"), "{}", edited.toml);
     assert_eq!(edited.changed.len(), 4, "{}", shown(&edited));
+}
+
+/// Two control rooms in each way that TOML has, a buddy and a coordinating body.
+const ROOMS: &str = r#"
+areas = [{ id = "north", name = "North" }, { id = "south", name = "South" }]
+
+[[recipients]]
+id = "a"
+name = "A"
+kind = "police"
+areas = ["north", "south"]
+buddy = "b"
+coordinating_body = "c"
+control_rooms = [
+  { id = "main", name = "Main", critical_contact_number = "0113 496 0001" }, # the old one
+  { id = "south", name = "South", critical_contact_number = "0113 496 0002", areas = ["south"] },
+]
+
+[[recipients]]
+id = "b"
+name = "B"
+kind = "police"
+areas = ["south"]
+
+[[recipients.control_rooms]]
+id = "main" # of b
+name = "Main of B"
+critical_contact_number = "0113 496 0003"
+
+[[recipients]]
+id = "c"
+name = "C"
+kind = "coordination"
+areas = []
+"#;
+
+#[test]
+fn control_rooms_buddies_and_coordinating_bodies_are_in_the_table_and_back() {
+    let table = to_csv(ROOMS).unwrap();
+    let untouched = from_csv(table.as_bytes(), ROOMS).unwrap();
+    assert!(untouched.is_nothing() && untouched.toml == ROOMS, "{}", shown(&untouched));
+    let table = table
+        .replace("Main,0113 496 0001,", "Headquarters,0113 496 0009,north; south")
+        .replace("South,0113 496 0002,south", ",,")
+        .replace("Main of B,0113 496 0003,,,,", "Main of B,0113 496 0003,,The second,0113 496 0004,")
+        .replace(",b,c,", ",,b,");
+    let edited = from_csv(table.as_bytes(), ROOMS).unwrap_or_else(|faults| panic!("{faults:#?}\n{table}"));
+    insta::assert_snapshot!(format!("{table}\n{}\n{}", shown(&edited), edited.toml));
+    assert!(from_csv(table.as_bytes(), &edited.toml).unwrap().is_nothing());
+    // Without any, the field is gone, in either way of writing it.
+    let emptied =
+        ["Headquarters,0113 496 0009,north; south", "Main of B,0113 496 0003,", "The second,0113 496 0004,"]
+            .iter()
+            .fold(table.clone(), |table, room| table.replace(room, ",,"));
+    let none = from_csv(emptied.as_bytes(), &edited.toml).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    assert!(!none.toml.contains("control_rooms"), "{}", none.toml);
+}
+
+#[test]
+fn a_control_room_has_a_name_and_a_number_or_is_none_and_its_areas_are_the_directorys() {
+    let head =
+        "id,control room main name,control room main phone,control room Main phone,control room new areas";
+    let table = format!("{head}\na,Main,,,atlantis\nb,,,,\nc,,,,");
+    let faults = from_csv(table.as_bytes(), ROOMS).unwrap_err();
+    let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(told.join("\n"));
 }
 
 #[test]
