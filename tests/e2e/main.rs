@@ -18,6 +18,7 @@ mod python;
 mod relays;
 mod reports;
 mod restored;
+mod snapshots;
 mod strangers;
 mod tampered;
 mod trails;

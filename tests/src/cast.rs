@@ -111,7 +111,7 @@ impl Cast {
     }
 
     /// The key with which routers sign checkpoints, where they do.
-    pub(crate) fn checkpoint_key(&self) -> Option<SigningKey> {
+    pub fn checkpoint_key(&self) -> Option<SigningKey> {
         self.seeds.get(CHECKPOINTS).map(|seed| SigningKey::from_seed(seed).unwrap())
     }
 

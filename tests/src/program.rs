@@ -108,9 +108,14 @@ impl Program {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// Its whole log.
+    pub fn told(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// Its name, and the end of its log.
     pub(crate) fn tail(&self) -> String {
-        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let log = self.told();
         let lines: Vec<&str> = log.lines().collect();
         let last = lines[lines.len().saturating_sub(25)..].join("\n    ");
         format!("{} (process {}):\n    {last}", self.name, self.child.id())

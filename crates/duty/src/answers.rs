@@ -2,11 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
 use tocsin_protocol::{Candidate, LinkAnswer, Linking, Proposal, Trail};
 
 /// The newest word on each two trails.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answers {
+    #[serde(with = "crate::fold::snapshot::pairs")]
     pairs: HashMap<(Trail, Trail), LinkAnswer>,
     linked: HashSet<Trail>,
 }

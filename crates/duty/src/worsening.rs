@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use tocsin_protocol::{AreaId, Event, EventKind, Platform, Severity};
 
 /// Calls lost have to grow by this factor over the figure last acknowledged before the growth alone is a worsening.
@@ -66,7 +67,7 @@ pub fn worsening(event: &Event, previous: &Event, baseline: &Event) -> Vec<Strin
 
 /// How many lost callers have been handed to the police, as events last told it: one that says nothing of it, or not of
 /// every area, takes nothing back.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct HandedToPolice {
     total: u64,
     by_area: BTreeMap<AreaId, u64>,

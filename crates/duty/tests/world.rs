@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use support::{Outside, World};
+use tocsin_duty::{Fold, Trust};
 use tocsin_protocol::{
     AttemptPhase, Dispatch, Escalation, EscalationReason, Finding, Outcome, Requirement, Stream, Subject,
     from_body,
@@ -189,6 +190,28 @@ proptest! {
         story in prop::collection::vec((outside(), prop::collection::vec(inside(), 0..6)), 1..40),
     ) {
         hold(&run(&story, Mails::Sent))?;
+    }
+
+    #[test]
+    fn a_fold_read_back_at_any_place_goes_on_as_the_one_that_read_all(
+        story in prop::collection::vec((outside(), prop::collection::vec(inside(), 0..6)), 1..40),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let world = run(&story, Mails::Sent);
+        let (before, after) = world.all.split_at(cut.index(world.all.len() + 1));
+        let mut whole = Fold::new();
+        for entry in before {
+            whole.apply(entry);
+        }
+        let mut restored = Fold::restored(&whole.snapshot().unwrap(), Trust::default()).unwrap();
+        prop_assert_eq!(&restored, &whole);
+        for entry in after {
+            prop_assert_eq!(restored.apply(entry), whole.apply(entry));
+            prop_assert_eq!(restored.follows(), whole.follows());
+        }
+        prop_assert_eq!(&restored, &whole);
+        let as_value = |fold: &Fold| serde_json::from_slice::<serde_json::Value>(&fold.snapshot().unwrap()).unwrap();
+        prop_assert_eq!(as_value(&restored)["incidents"].clone(), as_value(&whole)["incidents"].clone());
     }
 
     #[test]

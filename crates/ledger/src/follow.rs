@@ -30,7 +30,7 @@ pub struct Read {
     pub caught_up: bool,
 }
 
-/// Both streams, read as one sequence from their beginning. It outlives breaks of the connection.
+/// Both streams, read as one sequence. It outlives breaks of the connection.
 #[derive(Debug)]
 pub struct Follow {
     shared: Arc<Shared>,
@@ -53,12 +53,13 @@ struct Round {
 }
 
 impl Follow {
-    pub(crate) async fn new(shared: &Arc<Shared>) -> Result<Self, Error> {
+    /// Behind these sequences of SAID and LOG.
+    pub(crate) async fn after(shared: &Arc<Shared>, (said, log): (u64, u64)) -> Result<Self, Error> {
         let floor = shared.end(Stream::Log).await?;
         Ok(Self {
             shared: Arc::clone(shared),
-            said: Tap::open(shared, Stream::Said),
-            log: Tap::open(shared, Stream::Log),
+            said: Tap::open(shared, Stream::Said, said),
+            log: Tap::open(shared, Stream::Log, log),
             floor,
             round: None,
             began: false,
@@ -177,10 +178,10 @@ struct Tap {
 }
 
 impl Tap {
-    fn open(shared: &Arc<Shared>, stream: Stream) -> Self {
+    fn open(shared: &Arc<Shared>, stream: Stream, through: u64) -> Self {
         let (give, incoming) = mpsc::channel(AHEAD);
-        let reading = tokio::spawn(read(Reader::all(shared, stream), give));
-        Self { incoming, reading, buffer: VecDeque::new(), received: 0, failed: None }
+        let reading = tokio::spawn(read(Reader::after(shared, stream, through), give));
+        Self { incoming, reading, buffer: VecDeque::new(), received: through, failed: None }
     }
 
     fn is_read_to(&self, end: u64) -> bool {

@@ -3,10 +3,10 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use tocsin_protocol::{Entry, NewFact, RecipientId, Signed, Stream, Subject};
+use tocsin_protocol::{AuthorKey, Entry, NewFact, RecipientId, Signed, Snapshot, Stream, Subject};
 
 use crate::{
-    Appended, Backup, Connection, Error, Follow, Notices, Presence, Said, Shape, Touch, Widened, Work,
+    Appended, Backup, Connection, Error, Follow, Found, Notices, Presence, Said, Shape, Touch, Widened, Work,
     WorkOptions, read::Wanted, shared::Shared,
 };
 
@@ -176,7 +176,42 @@ impl Ledger {
     /// # Errors
     /// [`Error::NoStream`], [`Error::Unknown`].
     pub async fn follow(&self) -> Result<Follow, Error> {
-        Follow::new(&self.0).await
+        Follow::after(&self.0, (0, 0)).await
+    }
+
+    /// The same, behind what a snapshot is of: one that [`Self::find_snapshot`] gave.
+    ///
+    /// # Errors
+    /// [`Error::NoStream`], [`Error::Unknown`].
+    pub async fn follow_after(&self, snapshot: &Snapshot) -> Result<Follow, Error> {
+        Follow::after(&self.0, (snapshot.said.through, snapshot.log.through)).await
+    }
+
+    /// The newest snapshot of this form that can be believed, its state made by `read`. Whatever is in doubt is told as a
+    /// warning and left out; there may be none, and a broker that does not answer in some seconds has none.
+    pub async fn find_snapshot<T>(
+        &self,
+        form: &str,
+        read: impl Fn(&Snapshot, &[u8]) -> Result<T, String>,
+    ) -> Found<T> {
+        self.0.find_snapshot(form, read).await
+    }
+
+    /// How many entries the newest snapshot of this form is of that this key signed. Its bytes are not looked at.
+    ///
+    /// # Errors
+    /// [`Error::Denied`], [`Error::Unknown`].
+    pub async fn newest_snapshot(&self, form: &str, key: &AuthorKey) -> Result<Option<u64>, Error> {
+        self.0.newest_snapshot(form, key).await
+    }
+
+    /// Keeps a snapshot: this head, signed, of the state in these bytes. The one before it is kept too. False when another
+    /// is being written.
+    ///
+    /// # Errors
+    /// [`Error::Denied`], [`Error::Refused`], [`Error::Unknown`]. What stood before stands then.
+    pub async fn keep_snapshot(&self, head: Bytes, signed: &Signed, body: Bytes) -> Result<bool, Error> {
+        self.0.keep_snapshot(head, signed, body).await
     }
 
     /// Makes the durables of these recipients where they are not there.

@@ -1,4 +1,4 @@
-//! The two streams: set-up, append, atomic append, follow, work.
+//! The two streams: set-up, append, atomic append, follow, work; and beside them snapshots of what was folded.
 //!
 //! This is the only crate that knows NATS. It may touch the network and, in [`server`], start a nats-server of our
 //! own; it decides nothing about duties. What it promises: a fact is written once under its subject, however often
@@ -29,6 +29,7 @@ mod settled;
 mod shape;
 mod shared;
 mod signals;
+mod snapshot;
 mod streams;
 mod version;
 mod wire;
@@ -45,5 +46,6 @@ pub use outcome::{Appended, Position, Said};
 pub use presence::{BEAT, Presence, present_subject};
 pub use progress::{Job, Progress, Seen, Watch};
 pub use shape::{MINIMUM_SERVER, Shape};
+pub use snapshot::{Doubt, Found, SNAPSHOT_SUBJECTS, SNAPSHOTS};
 pub use streams::{Touch, Widened};
 pub use work::{Item, NOTIFIER_WORK, Work, WorkOptions};

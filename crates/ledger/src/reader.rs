@@ -81,6 +81,11 @@ impl Reader {
         }
     }
 
+    /// Reads all entries behind a sequence, and then those to come.
+    pub(crate) fn after(shared: &Arc<Shared>, stream: Stream, through: u64) -> Self {
+        Self { next: through + 1, ..Self::all(shared, stream) }
+    }
+
     /// Reads the entries on these subjects that are there. The first few of one filter are fetched one by one: that is
     /// quicker than to make a consumer.
     pub(crate) fn present(shared: &Arc<Shared>, stream: Stream, filters: &[String]) -> Self {

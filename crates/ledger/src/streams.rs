@@ -215,6 +215,14 @@ pub struct Touch {
     pub log_end: u64,
 }
 
+/// From where to where a stream reaches.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) messages: u64,
+}
+
 #[derive(Deserialize)]
 struct State {
     #[serde(default)]
@@ -225,7 +233,7 @@ struct State {
 
 impl Shared {
     /// Makes both streams where they are not there, gives those that an older version made the subjects that they lack,
-    /// and verifies them.
+    /// and verifies them. Beside them it makes the stream of snapshots, which nothing needs.
     pub(crate) async fn set_up(&self, shape: &Shape) -> Result<Vec<Widened>, Error> {
         let mut widened = Vec::new();
         for stream in [Stream::Said, Stream::Log] {
@@ -241,6 +249,7 @@ impl Shared {
             }
         }
         self.verify().await?;
+        self.make_snapshots(shape).await?;
         Ok(widened)
     }
 
@@ -308,15 +317,24 @@ impl Shared {
     }
 
     async fn settled(&self, stream: Stream) -> Result<State, Error> {
-        let mut patience = self.patience();
+        self.settled_within(stream, &mut self.patience()).await
+    }
+
+    async fn settled_within(&self, stream: Stream, patience: &mut Patience) -> Result<State, Error> {
         loop {
-            let info = self.info(stream, &mut patience).await?;
+            let info = self.info(stream, patience).await?;
             if info.cluster.are_settled(info.ts) {
                 return Ok(info.state);
             }
             let attempted = format!("looking for the end of stream {}", stream.name());
             patience.pause(&attempted, "its leader is new, or does not hear the others").await?;
         }
+    }
+
+    /// From where to where a stream reaches, and how many entries it has, by a leader that is to be believed.
+    pub(crate) async fn extent(&self, stream: Stream, patience: &mut Patience) -> Result<Extent, Error> {
+        let State { first_seq, messages, last_seq } = self.settled_within(stream, patience).await?;
+        Ok(Extent { first: first_seq, last: last_seq, messages })
     }
 
     /// How many entries a stream has, and its last sequence, as its leader knows them.

@@ -129,6 +129,11 @@ impl Open {
         }
     }
 
+    /// What stands in the log up to here has been taken in.
+    pub(crate) fn passed(&mut self, through: u64) {
+        self.through = self.through.max(through);
+    }
+
     fn begun(&mut self, key: Mark, attempt: u32, lead: Option<u64>, time: Timestamp) {
         let Some(owed) = self.owed.get_mut(&key) else { return };
         owed.lead = lead.filter(|lead| *lead != owed.sequence);

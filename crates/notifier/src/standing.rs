@@ -5,9 +5,9 @@ use std::{
     time::Duration,
 };
 
-use tocsin_duty::{Directory, Fold};
-use tocsin_ledger::Ledger;
-use tocsin_protocol::{Entry, Escalation, EscalationReason, Timestamp};
+use tocsin_duty::{Directory, Fold, Trust};
+use tocsin_ledger::{Follow, Ledger};
+use tocsin_protocol::{Entry, Escalation, EscalationReason, Snapshot, Stream, Timestamp};
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::open::Open;
@@ -40,7 +40,7 @@ impl Known {
 }
 
 impl Standing {
-    /// Starts to follow both streams from their beginning. `every` is for how long mails are gathered.
+    /// Starts to follow both streams. `every` is for how long mails are gathered.
     pub(crate) fn follow(ledger: Ledger, every: Duration) -> Self {
         let known = Arc::new(Mutex::new(Known::new(every)));
         let (says_ready, ready) = watch::channel(false);
@@ -101,6 +101,34 @@ async fn follow(ledger: Ledger, every: Duration, shared: Arc<Mutex<Known>>, read
     }
 }
 
+/// The facts of mails, of which no snapshot holds what is needed here: they are few.
+const MAILS: [&str; 2] = ["tocsin.escalation.>", "tocsin.attempt.>"];
+
+/// Begins with what a router has folded, where that can be believed; else with nothing.
+async fn begin(ledger: &Ledger, every: Duration) -> Result<(Known, Follow), tocsin_ledger::Error> {
+    let mut known = Known::new(every);
+    let read = |snapshot: &Snapshot, bytes: &[u8]| {
+        Fold::begun(snapshot, bytes, Trust::default()).map_err(|why| why.to_string())
+    };
+    let Some((fold, snapshot)) = ledger.find_snapshot(&Fold::form(), read).await.state else {
+        return Ok((known, ledger.follow().await?));
+    };
+    known.fold = fold;
+    for entry in ledger.entries(Stream::Log, &MAILS.map(str::to_owned)).await? {
+        if entry.sequence <= snapshot.log.through {
+            known.open.apply(&entry);
+        }
+    }
+    known.open.passed(snapshot.log.through);
+    tracing::info!(
+        said = snapshot.said.through,
+        log = snapshot.log.through,
+        "begun with a snapshot of the fold: what came since is read"
+    );
+    let follow = ledger.follow_after(&snapshot).await?;
+    Ok((known, follow))
+}
+
 /// Follows until it fails. What is read anew is folded aside until it is whole, so that nothing known is forgotten
 /// meanwhile.
 async fn follow_once(
@@ -109,11 +137,11 @@ async fn follow_once(
     shared: &Mutex<Known>,
     ready: &watch::Sender<bool>,
 ) -> tocsin_ledger::Error {
-    let mut follow = match ledger.follow().await {
-        Ok(follow) => follow,
+    let (known, mut follow) = match begin(ledger, every).await {
+        Ok(begun) => begun,
         Err(why) => return why,
     };
-    let mut aside = Some(Known::new(every));
+    let mut aside = Some(known);
     loop {
         let read = match follow.next().await {
             Ok(read) => read,

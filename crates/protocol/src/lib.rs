@@ -19,6 +19,7 @@ mod leaf;
 mod link;
 pub mod schema;
 mod sign;
+mod snapshot;
 mod subject;
 mod trace;
 pub mod tree;
@@ -36,6 +37,7 @@ pub use language::Language;
 pub use leaf::{is_window, leaf};
 pub use link::{Link, MAX_LINK_BYTES, SignedLink};
 pub use sign::{AuthorKey, Signed, SigningKey};
+pub use snapshot::{Cut, MAX_SNAPSHOT_HEAD_BYTES, Place, Snapshot};
 pub use subject::{AttemptPhase, EventNumber, ReceiptStage, StepNumber, Subject};
 pub use trace::{TraceContext, TraceId};
 

@@ -6,11 +6,12 @@ use std::fmt;
 
 use data_encoding::BASE64URL_NOPAD;
 use nkeys::{KeyPair, KeyPairType};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, shown};
 
 /// A fact's author and the signature, as the two headers carry them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signed {
     /// The `Tocsin-Key` header.
     pub key: String,

@@ -1,6 +1,6 @@
 //! What each may do on the bus: as little as it needs.
 
-use tocsin_ledger::{NOTIFIER_WORK, desk_name, present_subject};
+use tocsin_ledger::{NOTIFIER_WORK, SNAPSHOT_SUBJECTS, SNAPSHOTS, desk_name, present_subject};
 use tocsin_protocol::{RecipientId, Stream};
 
 use crate::roster::{Body, Service};
@@ -91,7 +91,7 @@ impl Imports {
     }
 
     /// A service with an account of its own reads both streams, entry by entry. The console acknowledges besides; the
-    /// notifier takes what is to be sent, and records its attempts. None may make a consumer, which could be told to
+    /// notifier takes what is to be sent, begins with what the router has folded, and records its attempts. None may make a consumer, which could be told to
     /// deliver onto any subject.
     pub(crate) fn of_service(service: Service, bodies: &[Body]) -> Self {
         let (more, overheard) = match service {
@@ -110,7 +110,8 @@ impl Imports {
                     .collect(),
             ),
             Service::Notifier => (
-                std::iter::once("tocsin.attempt.>".to_owned())
+                ["tocsin.attempt.>".to_owned(), read_back(SNAPSHOTS, SNAPSHOT_SUBJECTS)]
+                    .into_iter()
                     .chain(NOTIFIER_WORK.iter().flat_map(|name| {
                         [format!("$JS.API.CONSUMER.INFO.{LOG}.{name}"), format!("$JS.ACK.{LOG}.{name}.>")]
                     }))
@@ -184,6 +185,7 @@ impl Rights {
                             .into_iter()
                             .chain(pieces.map(|piece| format!("{piece}.{stream}.>")))
                     })
+                    .chain(std::iter::once(format!("$JS.API.STREAM.CREATE.{SNAPSHOTS}")))
                     .collect(),
             ),
             Service::Router => (
@@ -197,7 +199,12 @@ impl Rights {
                     "proposal.*.*",
                     "checkpoint.*",
                 ],
-                vec![format!("$JS.API.CONSUMER.NAMES.{LOG}")],
+                // It keeps its fold, to begin with at its next start.
+                vec![
+                    format!("$JS.API.CONSUMER.NAMES.{LOG}"),
+                    SNAPSHOT_SUBJECTS.to_owned(),
+                    read_back(SNAPSHOTS, SNAPSHOT_SUBJECTS),
+                ],
             ),
             Service::Notifier | Service::Auditor | Service::Console => return None,
         };

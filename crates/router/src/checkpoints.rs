@@ -15,8 +15,8 @@ use std::{future, time::Duration};
 use tocsin_duty::Fold;
 use tocsin_ledger::{Appended, Ledger};
 use tocsin_protocol::{
-    AuthorKey, Checkpoint, Entry, Error as Word, SignedCheckpoint, SigningKey, Stream, Subject, leaf,
-    tree::Frontier,
+    AuthorKey, Checkpoint, Cut, Entry, Error as Word, SignedCheckpoint, SigningKey, Snapshot, Stream,
+    Subject, is_window,
 };
 use tokio::{sync::watch, time::Instant};
 
@@ -35,8 +35,8 @@ const PAUSE: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(crate) struct Checkpoints {
     signer: Option<Signer>,
-    log: Frontier,
-    said: Frontier,
+    log: Cut,
+    said: Cut,
     /// Entries since the last place where one was due.
     since: u32,
     /// The one at the newest such place, until it or a later one stands.
@@ -67,16 +67,15 @@ impl Checkpoints {
         if self.signer.is_none() {
             return;
         }
-        let Some(leaf) = leaf(entry) else { return };
         let is_ours = entry.stream == Stream::Log && self.stood(entry);
         match entry.stream {
-            Stream::Said => self.said.push(leaf),
-            Stream::Log => self.log.push(leaf),
+            Stream::Said => self.said.take(entry),
+            Stream::Log => self.log.take(entry),
         }
-        if is_ours {
+        if is_ours || is_window(entry) {
             return;
         }
-        self.news = (self.log.size(), self.said.size());
+        self.news = (self.log.tree.size(), self.said.tree.size());
         self.quiet_from = Some(Instant::now() + QUIET);
         self.since += 1;
         if self.since >= INTERVAL || is_finding(entry) {
@@ -87,7 +86,26 @@ impl Checkpoints {
 
     /// What both streams hold.
     fn now(&self) -> Checkpoint {
-        Checkpoint { log: self.log.head(), said: self.said.head() }
+        Checkpoint { log: self.log.tree.head(), said: self.said.tree.head() }
+    }
+
+    /// Goes on behind what a snapshot is of. A checkpoint states that.
+    pub(crate) fn resume(&mut self, snapshot: &Snapshot) {
+        if self.signer.is_some() {
+            (self.log, self.said) = (snapshot.log.clone(), snapshot.said.clone());
+            self.news = (self.log.tree.size(), self.said.tree.size());
+            self.stands = Some(self.now());
+        }
+    }
+
+    /// The key that checkpoints are signed with, and its public half.
+    pub(crate) fn key(&self) -> Option<(&SigningKey, &AuthorKey)> {
+        self.signer.as_ref().map(|signer| (&signer.key, &signer.public))
+    }
+
+    /// What was taken in of what is said and of the log, where a checkpoint that stands states exactly that.
+    pub(crate) fn stated(&self) -> Option<(&Cut, &Cut)> {
+        (self.stands == Some(self.now())).then_some((&self.said, &self.log))
     }
 
     /// Takes note of a checkpoint that stands in the log. Whether it is one of ours.
@@ -97,7 +115,10 @@ impl Checkpoints {
         let stated = read.checkpoint;
         let holds = |signer: &Signer| read.verify(&signer.public).is_ok();
         // Of a log longer than it is, nobody honest can have spoken: it must not silence us.
-        if stated.number() != number || number > self.log.size() || !self.signer.as_ref().is_some_and(holds) {
+        if stated.number() != number
+            || number > self.log.tree.size()
+            || !self.signer.as_ref().is_some_and(holds)
+        {
             return false;
         }
         if self.stands.is_none_or(|stands| stands.number() < number) {
@@ -112,9 +133,10 @@ impl Checkpoints {
         log > stands.0 || said > stands.1
     }
 
-    /// Ready when the streams have been quiet for long enough and something is new. One is due then.
-    pub(crate) fn quiet(&mut self, at_end: bool) -> impl Future<Output = ()> + use<'_> {
-        let from = self.quiet_from.filter(|_| at_end && self.is_news(self.news));
+    /// Ready when the streams have been quiet for long enough and something is new, or one is wanted even so. One is due
+    /// then.
+    pub(crate) fn quiet(&mut self, at_end: bool, wanted: bool) -> impl Future<Output = ()> + use<'_> {
+        let from = self.quiet_from.filter(|_| at_end && (wanted || self.is_news(self.news)));
         async move {
             match from {
                 Some(from) => tokio::time::sleep_until(from).await,

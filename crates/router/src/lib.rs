@@ -37,6 +37,10 @@
 //!
 //! A router that is given the directory's `checkpoint_key` signs what both streams hold: see `checkpoints`.
 //!
+//! # Why a replay need not read everything
+//!
+//! See `snapshots`.
+//!
 //! # What cannot be written
 //!
 //! A fact that the broker refuses for good (larger than it takes, say) or that stands in the log as no router would
@@ -50,6 +54,7 @@ mod desks;
 mod error;
 mod plan;
 mod router;
+mod snapshots;
 mod tell;
 mod trust;
 mod turn;

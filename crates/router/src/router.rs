@@ -2,12 +2,17 @@
 
 use std::future::Future;
 
-use tocsin_duty::Fold;
 use tocsin_ledger::{Ledger, Progress};
 use tocsin_protocol::SigningKey;
 use tokio::sync::watch;
 
-use crate::{checkpoints::Checkpoints, desks::Desks, error::Error, turn::Turn};
+use crate::{
+    checkpoints::Checkpoints,
+    desks::Desks,
+    error::Error,
+    snapshots::{EVERY, Snapshots},
+    turn::Turn,
+};
 
 /// After so many entries the runtime is let breathe: each may have cost the verification of a signature.
 const BREATH: usize = 256;
@@ -17,12 +22,13 @@ pub struct Router {
     ledger: Ledger,
     checkpoints: Checkpoints,
     progress: Progress,
+    every: u64,
 }
 
 impl Router {
     /// A router on this ledger, which should wait for ever ([`tocsin_ledger::Wait::UntilConnected`]).
     pub fn new(ledger: Ledger) -> Self {
-        Self { ledger, checkpoints: Checkpoints::default(), progress: Progress::default() }
+        Self { ledger, checkpoints: Checkpoints::default(), progress: Progress::default(), every: EVERY }
     }
 
     /// Signs checkpoints with this key, as long as it is the directory's. Without one it signs none.
@@ -32,6 +38,12 @@ impl Router {
     pub fn signing(self, key: Option<SigningKey>) -> Result<Self, Error> {
         let checkpoints = Checkpoints::signing(key).map_err(|source| Error::Key { source })?;
         Ok(Self { checkpoints, ..self })
+    }
+
+    /// Keeps a snapshot of its fold after so many entries, and not after 50,000.
+    #[must_use]
+    pub fn keeping_every(self, entries: u64) -> Self {
+        Self { every: entries.max(1), ..self }
     }
 
     /// Tells here how far it has come. It is ready once it has read both streams to their end.
@@ -66,20 +78,30 @@ pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
 }
 
 async fn work(router: Router, mut stopping: watch::Receiver<bool>) -> Result<(), Error> {
-    let Router { ledger, mut checkpoints, progress } = router;
+    let Router { ledger, mut checkpoints, progress, every } = router;
+    let mut snapshots = Snapshots::new(every);
     let mut started = stopping.clone();
     let start = async {
         ledger.verify().await?;
         let trust = crate::trust::read(&ledger).await?;
-        Ok((trust, ledger.follow().await?))
+        let (fold, snapshot) = snapshots.find(&ledger, trust).await;
+        let follow = match &snapshot {
+            Some(snapshot) => ledger.follow_after(snapshot).await?,
+            None => ledger.follow().await?,
+        };
+        Ok((fold, snapshot, follow))
     };
-    let (trust, mut follow) = tokio::select! {
+    let (mut fold, snapshot, mut follow) = tokio::select! {
         started = start => started.map_err(|source| Error::Start { source })?,
         () = stopped(&mut started) => return Ok(()),
     };
-    let mut fold = Fold::trusting(trust);
+    if let Some(snapshot) = &snapshot {
+        checkpoints.resume(snapshot);
+    }
     let desks = Desks::start(ledger.clone());
     let mut turn = Turn::new(ledger.clone(), stopping.clone(), progress.clone());
+    // What a snapshot leaves owed is written, though nothing came since.
+    turn.folded(usize::from(snapshot.is_some()));
     let (mut live, mut at_end) = (false, false);
     while !*stopping.borrow() {
         let read = tokio::select! {
@@ -88,8 +110,11 @@ async fn work(router: Router, mut stopping: watch::Receiver<bool>) -> Result<(),
                 turn.take(&mut fold, at_end).await?;
                 continue;
             }
-            () = checkpoints.quiet(live && at_end) => {
+            () = checkpoints.quiet(live && at_end, snapshots.is_due(&fold)) => {
                 checkpoints.write(&ledger, &fold, &mut stopping).await?;
+                if turn.is_settled(&fold) {
+                    snapshots.keep(&ledger, &fold, &checkpoints).await;
+                }
                 continue;
             }
             () = stopped(&mut stopping) => break,

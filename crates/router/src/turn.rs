@@ -52,12 +52,17 @@ impl Turn {
     pub(crate) fn is_due(&self, fold: &Fold, at_end: bool) -> bool {
         let news = self.folded > 0 || self.withheld;
         let enough = if at_end { news } else { self.folded >= MOST_AT_ONCE };
-        enough && fold.log_through() >= self.met
+        enough && self.is_settled(fold)
+    }
+
+    /// Whether all that was written or met is folded.
+    pub(crate) fn is_settled(&self, fold: &Fold) -> bool {
+        fold.log_through() >= self.met
     }
 
     /// Ready when something set aside is to be tried again. Away from the end of the streams there are turns enough.
     pub(crate) fn again(&self, fold: &Fold, at_end: bool) -> impl Future<Output = ()> + use<> {
-        let again = self.aside.again().filter(|_| at_end && fold.log_through() >= self.met);
+        let again = self.aside.again().filter(|_| at_end && self.is_settled(fold));
         async move {
             match again {
                 Some(again) => tokio::time::sleep_until(again).await,

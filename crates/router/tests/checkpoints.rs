@@ -5,6 +5,9 @@
 #[allow(dead_code, reason = "shared with the other tests of routers")]
 mod support;
 
+#[path = "checkpoints/snapshots.rs"]
+mod snapshots;
+
 use std::time::{Duration, Instant};
 
 use support::{Bus, SOON, event, here};

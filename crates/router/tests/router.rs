@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test cannot do without")]
 
+#[allow(dead_code, reason = "shared with the other tests of routers")]
 mod support;
 
 use std::{collections::BTreeSet, time::Instant};

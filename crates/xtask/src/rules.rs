@@ -89,6 +89,17 @@ fn only_the_ledger_knows_nats_and_only_the_notifier_knows_mail() {
 }
 
 #[test]
+fn an_audit_begins_with_nothing_that_was_kept() {
+    let package = packages().into_iter().find(|package| package.name == "tocsin-audit").unwrap();
+    let mut text = String::new();
+    gather(&directory(&package).join("src"), &mut text);
+    assert!(text.contains("Fold::new()"));
+    for kept in ["find_snapshot", "follow_after", "Fold::begun", "Fold::restored", "Fold::trusting"] {
+        assert!(!text.contains(kept), "{kept}: an audit reads everything and believes nothing");
+    }
+}
+
+#[test]
 fn the_pure_rooms_have_no_runtime_clock_or_chance() {
     for package in packages() {
         if !["tocsin-protocol", "tocsin-duty", "tocsin-exchange", "tocsin-scenario"]

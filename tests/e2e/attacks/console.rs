@@ -34,6 +34,8 @@ const AT_THE_DOOR: &[(&str, &str, &str)] = &[
     ("forge an attempt", "tocsin.attempt.a.x.1.1.1.ended", "{}"),
     ("forge a refusal", "tocsin.refusal.b.2", "{}"),
     ("forge a checkpoint", "tocsin.checkpoint.1", "{}"),
+    ("forge a snapshot of the fold", "tocsin.fold.0.head", "{}"),
+    ("read a snapshot of the fold", "BUS.API.DIRECT.GET.TOCSIN_FOLD.tocsin.fold.0.head", ""),
     ("wake a desk", "tocsin.wake.a.x.9", "{}"),
     ("answer in a service's place", "_INBOX_router.x", "{}"),
     ("make a consumer", "BUS.API.CONSUMER.CREATE.TOCSIN_LOG.n", "{}"),

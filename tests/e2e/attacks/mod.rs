@@ -169,6 +169,8 @@ const AT_THE_DOOR: &[(&str, &str, &str)] = &[
     ("forge a refusal", "tocsin.refusal.b.2", "{}"),
     ("forge a checkpoint", "tocsin.checkpoint.1", "{}"),
     ("forge an attempt", "tocsin.attempt.b.x.1.1.1.ended", "{}"),
+    ("forge a snapshot of the fold", "tocsin.fold.0.head", "{}"),
+    ("read a snapshot of the fold", "$JS.API.DIRECT.GET.TOCSIN_FOLD.tocsin.fold.0.head", ""),
     ("wake another's desk", "tocsin.wake.b.x.9", "{}"),
     ("wake its own desk with words of its own", "tocsin.wake.a.x.9", "{}"),
     ("say that another's desk is at work", "tocsin.present.b", ""),

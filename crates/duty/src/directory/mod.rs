@@ -94,6 +94,13 @@ pub struct KnownRecipient {
     pub key: Option<AuthorKey>,
 }
 
+/// All the rest is made of these.
+impl PartialEq for Directory {
+    fn eq(&self, other: &Self) -> bool {
+        self.version == other.version && self.document == other.document
+    }
+}
+
 impl Directory {
     /// Indexes a directory.
     ///

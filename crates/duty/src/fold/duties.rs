@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 use tocsin_protocol::{
     BodyId, Channel, ClockStart, Contact, Dispatch, DispatchDuty, DutyDocument, DutyFinding, DutyId,
     DutyStart, Error, Escalation, EscalationReason, Event, EventKind, EventNumber, Finding, NewFact, Overdue,
@@ -18,7 +19,7 @@ use super::{
 use crate::directory::Directory;
 
 /// The moments that events tell, as far as a clock starts from them.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Moments {
     occurred: Option<Timestamp>,
     detected: Option<Timestamp>,

@@ -7,16 +7,20 @@ use std::{
 };
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use tocsin_protocol::{
     AreaId, Dispatch, Event, EventKind, EventNumber, Platform, PublisherId, ReceiptStage, RecipientId,
     Service, Signed, Stage, Status, StepNumber, StoppedBy, Timestamp,
 };
 
-use super::duties::Moments;
-use crate::worsening::HandedToPolice;
+use super::{
+    duties::Moments,
+    snapshot::{self, Row},
+};
+use crate::{directory::Directory, worsening::HandedToPolice};
 
 /// One incident, from its first event to its last.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Incident {
     pub(super) publisher: PublisherId,
     pub(super) status: Status,
@@ -26,9 +30,12 @@ pub(super) struct Incident {
     pub(super) areas: Vec<AreaId>,
     pub(super) services: Vec<Service>,
     /// The newest event, and the newest that needed an acknowledgement: what a worsening is measured against.
+    #[serde(with = "snapshot::held")]
     pub(super) newest: Arc<Event>,
+    #[serde(with = "snapshot::held")]
     pub(super) baseline: Arc<Event>,
     pub(super) handed_over: HandedToPolice,
+    #[serde(with = "snapshot::roster")]
     roster: HashMap<RecipientId, u32>,
     standings: Vec<Standing>,
     /// The telephone calls that the publisher logged.
@@ -36,7 +43,7 @@ pub(super) struct Incident {
 }
 
 /// One event of an incident.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct EventState {
     pub(super) kind: EventKind,
     pub(super) stage: Stage,
@@ -46,6 +53,7 @@ pub(super) struct EventState {
     pub(super) said: u64,
     pub(super) published_at: Timestamp,
     pub(super) voice: u64,
+    #[serde(with = "snapshot::maybe_held")]
     pub(super) dispatch: Option<Arc<Dispatch>>,
     /// What is needed until every notice is in the log; dropped then.
     pub(super) open: Option<Open>,
@@ -57,9 +65,11 @@ pub(super) struct EventState {
 }
 
 /// What an event's dispatch and notices are made of.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Open {
+    #[serde(with = "snapshot::held")]
     pub(super) event: Arc<Event>,
+    #[serde(with = "snapshot::text")]
     pub(super) body: Bytes,
     pub(super) signed: Signed,
     pub(super) worsened: Vec<String>,
@@ -71,7 +81,7 @@ pub(super) struct Open {
 }
 
 /// What became of one window.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct StepState {
     pub(super) found: bool,
     /// The escalations that stand in the log.
@@ -81,13 +91,15 @@ pub(super) struct StepState {
 }
 
 /// What one recipient has said in an incident.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 struct Standing {
     heard: Vec<Heard>,
 }
 
 /// One valid receipt, the first on its subject.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Row", into = "Row")]
 struct Heard {
     event: EventNumber,
     stage: ReceiptStage,
@@ -95,8 +107,23 @@ struct Heard {
     voice: u64,
 }
 
+impl From<Heard> for Row {
+    fn from(Heard { event, stage, time, voice }: Heard) -> Self {
+        Self(event, stage == ReceiptStage::Acknowledged, time.as_nanosecond(), voice)
+    }
+}
+
+impl TryFrom<Row> for Heard {
+    type Error = jiff::Error;
+
+    fn try_from(Row(event, acknowledged, at, voice): Row) -> Result<Self, jiff::Error> {
+        let stage = if acknowledged { ReceiptStage::Acknowledged } else { ReceiptStage::Delivered };
+        Ok(Self { event, stage, time: Timestamp::from_nanosecond(at)?, voice })
+    }
+}
+
 /// One valid call, the first on its subject.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Called {
     recipient: u32,
     event: EventNumber,
@@ -137,6 +164,19 @@ impl Incident {
             standings: Vec::new(),
             calls: Vec::new(),
         }
+    }
+
+    /// Has names stand in memory once, by this directory, and an event that is the newest in two ways too, where the state
+    /// was read back.
+    pub(super) fn share(&mut self, directory: Option<&Directory>) {
+        if self.baseline == self.newest {
+            self.baseline = Arc::clone(&self.newest);
+        }
+        if let Some(directory) = directory {
+            let roster = std::mem::take(&mut self.roster).into_iter();
+            self.roster = roster.map(|(name, place)| (snapshot::shared(&name, directory), place)).collect();
+        }
+        self.standings.iter_mut().for_each(|standing| standing.heard.shrink_to_fit());
     }
 
     /// The events with their numbers.
@@ -262,7 +302,7 @@ impl Incident {
 }
 
 /// A set of small numbers.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Bits(Vec<u64>);
 
 impl Bits {

@@ -8,7 +8,7 @@ use tocsin_protocol::{
     from_body,
 };
 
-use super::{Fold, Verdict, duties, finding, incident};
+use super::{Fold, Verdict, duties, finding, incident, snapshot};
 use crate::directory::Directory;
 
 impl Fold {
@@ -81,13 +81,8 @@ impl Fold {
 
     /// The same dispatch, its recipients' names shared with the directory: there are as many of them as duties.
     fn sharing_names(&self, mut dispatch: Dispatch) -> Dispatch {
-        if let Some(directory) = self.directory_version(dispatch.directory) {
-            for recipient in dispatch.owed.iter_mut().flat_map(|owed| &mut owed.recipients) {
-                if let Some(known) = directory.recipient(recipient) {
-                    recipient.clone_from(&known.entry.id);
-                }
-            }
-        }
+        let directory = self.directory_version(dispatch.directory).map(Arc::as_ref);
+        snapshot::share_names(&mut dispatch, directory);
         dispatch
     }
 

@@ -14,6 +14,7 @@ mod incident;
 mod judge;
 mod log;
 mod owing;
+pub(crate) mod snapshot;
 mod trails;
 
 use std::{
@@ -26,6 +27,7 @@ use duties::Moments;
 use incident::{EventState, Hearing, Incident, Open, voice};
 use judge::{Objection, Valid};
 use owing::Owing;
+use serde::{Deserialize, Serialize};
 use tocsin_protocol::{
     BodyId, Call, Dispatch, Entry, Event, EventNumber, IncidentId, Linking, NewFact, Receipt, RecipientId,
     Refusal, RefusalCode, Report, ReportId, Signed, StoppedBy, Stream, Subject, Timestamp, from_body,
@@ -35,13 +37,17 @@ use trails::{Standing, Trails};
 use crate::{answers::Answers, directory::Directory, worsening::worsening};
 
 /// The state of both streams, folded.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fold {
+    /// What may be taken as judged is told anew at each start.
+    #[serde(skip)]
     trust: Trust,
+    #[serde(with = "snapshot::directories")]
     directories: Vec<(Timestamp, Arc<Directory>)>,
     incidents: HashMap<IncidentId, Incident>,
     owing: Owing,
     /// Dispatches that the skew of two brokers' clocks put before their event: kept until the event comes.
+    #[serde(with = "snapshot::early")]
     early: HashMap<(IncidentId, EventNumber), Arc<Dispatch>>,
     trails: Trails,
     said_through: u64,

@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use tocsin_protocol::{
     Error, EscalationReason, EventNumber, IncidentId, NewFact, Proposal, PublisherId, Refusal, StepNumber,
     Subject, Timestamp, to_body,
 };
 
-use super::{Batch, Fold, dispatch, duties, finding};
+use super::{Batch, Fold, dispatch, duties, finding, snapshot};
 
 /// Refusals in one append. They are small; a flood of them is written in pieces.
 const REFUSALS_AT_ONCE: usize = 500;
@@ -16,7 +17,7 @@ const REFUSALS_AT_ONCE: usize = 500;
 /// Proposals in one append: each may be as large as twenty candidates are.
 const PROPOSALS_AT_ONCE: usize = 50;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Owing {
     refusals: BTreeMap<u64, Refusal>,
     /// By the event's sequence in SAID.
@@ -24,10 +25,14 @@ pub(super) struct Owing {
     /// Dispatched, some notices missing: by the event's sequence in SAID.
     notices: BTreeMap<u64, (IncidentId, EventNumber)>,
     /// Windows that have closed, and when.
+    #[serde(with = "snapshot::pairs")]
     findings: BTreeMap<(IncidentId, EventNumber, StepNumber), Timestamp>,
+    #[serde(with = "snapshot::by_subject")]
     escalations: BTreeMap<Subject, EscalationReason>,
+    #[serde(with = "snapshot::pairs")]
     proposals: BTreeMap<(u64, PublisherId), Proposal>,
     /// Who is to be told that what was promised did not come.
+    #[serde(with = "snapshot::subjects")]
     overdue: BTreeSet<Subject>,
 }
 

@@ -16,11 +16,13 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Serialize};
 use tocsin_protocol::{
     BodyId, Candidate, Event, EventKind, IncidentId, LinkId, Linking, Proposal, PublisherId, Report,
     ReportId, ReportSays, ReportSource, Seen, SignedDuration, Status, Timestamp, Trail,
 };
 
+use super::snapshot;
 use crate::{answers::Answers, directory::Directory};
 
 /// How far apart two trails' newest words may be, by the broker's clock.
@@ -30,9 +32,11 @@ const CANDIDATES_MAX: usize = 20;
 /// The most trails that are held against a new one, the newest of them.
 const COMPARED_MAX: usize = 4_096;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Trails {
+    #[serde(with = "snapshot::pairs")]
     reports: HashMap<(BodyId, ReportId), Known>,
+    #[serde(with = "snapshot::pairs")]
     links: HashMap<(PublisherId, LinkId), u64>,
     /// The trails whose newest word is near the newest of all, by its sequence in SAID.
     near: BTreeMap<u64, Near>,
@@ -43,7 +47,7 @@ pub(super) struct Trails {
 }
 
 /// A report that counts.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Known {
     voice: u64,
     status: Status,
@@ -51,7 +55,7 @@ struct Known {
 }
 
 /// A trail that others are held against.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Near {
     seen: Seen,
     /// When it was over, by the broker's clock.

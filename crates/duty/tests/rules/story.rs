@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use bytes::Bytes;
-use tocsin_duty::{Directory, Fold, Gravity, Text, Texts, Verdict, check};
+use tocsin_duty::{Directory, Fold, Gravity, Text, Texts, Trust, Verdict, check};
 use tocsin_protocol::{
     Entry, NewFact, Receipt, Signed, SignedDuration, SigningKey, Stream, Subject, Timestamp, from_body,
     to_body,
@@ -162,7 +162,7 @@ impl Story {
             said_through: None,
             body: Bytes::from(body.to_owned()),
         };
-        self.fold.apply(&entry)
+        self.take(&entry)
     }
 
     /// Says an event of BT's incident `x`: these fields over those of the shortest one.
@@ -194,7 +194,16 @@ impl Story {
             said_through: None,
             body,
         };
-        self.fold.apply(&entry)
+        self.take(&entry)
+    }
+
+    /// Every story is told by a fold that is kept as bytes and read back behind each entry.
+    fn take(&mut self, entry: &Entry) -> Verdict {
+        let verdict = self.fold.apply(entry);
+        let restored = Fold::restored(&self.fold.snapshot().unwrap(), Trust::default()).unwrap();
+        assert_eq!(restored, self.fold, "after {}", entry.subject);
+        self.fold = restored;
+        verdict
     }
 
     /// Writes everything owed to the log, and gives it.

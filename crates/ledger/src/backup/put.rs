@@ -39,6 +39,7 @@ impl Shared {
         for stream in missing {
             self.put(backup, stream, shape).await?;
         }
+        self.make_snapshots(shape).await?;
         self.verify().await
     }
 

@@ -31,6 +31,7 @@ pub(crate) struct Bus {
     pub(crate) checkpoints: SigningKey,
     keys: BTreeMap<String, SigningKey>,
     store: tempfile::TempDir,
+    window: i64,
 }
 
 impl Bus {
@@ -44,8 +45,8 @@ impl Bus {
         let keys = ids.map(|id| (id, SigningKey::generate())).collect();
         let (operator, local) = (SigningKey::generate(), SigningKey::generate());
         let checkpoints = SigningKey::generate();
-        let bus = Self { server, ledger, operator, local, checkpoints, keys, store };
-        let document = bus.document(SignedDuration::from_millis(window));
+        let bus = Self { server, ledger, operator, local, checkpoints, keys, store, window };
+        let document = bus.directory();
         let directory = NewFact {
             subject: Subject::Directory { version: 1 },
             body: to_body("directory", &document).unwrap(),
@@ -62,14 +63,35 @@ impl Bus {
         self.ledger = connect(&self.server).await;
     }
 
+    /// An empty store under another server.
+    pub(crate) async fn begin_anew(&mut self) {
+        self.server.kill().await.unwrap();
+        self.store = tempfile::tempdir().unwrap();
+        self.server = serve(&self.store, None).await;
+        self.ledger = connect(&self.server).await;
+    }
+
     pub(crate) async fn router(&self) -> Running {
         self.router_signing(Some(&self.checkpoints)).await
     }
 
     pub(crate) async fn router_signing(&self, key: Option<&SigningKey>) -> Running {
+        self.running(key, None).await
+    }
+
+    /// A router that keeps a snapshot of its fold after so many entries.
+    pub(crate) async fn router_keeping(&self, every: u64) -> Running {
+        self.running(Some(&self.checkpoints), Some(every)).await
+    }
+
+    async fn running(&self, key: Option<&SigningKey>, every: Option<u64>) -> Running {
         let key = key.map(|key| SigningKey::from_seed(&key.seed().unwrap()).unwrap());
         let connection = Connection { wait: Wait::UntilConnected, ..Connection::to(&self.server.url()) };
         let router = Router::new(Ledger::connect(&connection).await.unwrap()).signing(key).unwrap();
+        let router = match every {
+            Some(every) => router.keeping_every(every),
+            None => router,
+        };
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(router.run(async {
             let _ = stopped.await;
@@ -130,6 +152,11 @@ impl Bus {
                 return fold;
             }
         }
+    }
+
+    /// The directory that it begins with.
+    pub(crate) fn directory(&self) -> DirectoryDocument {
+        self.document(SignedDuration::from_millis(self.window))
     }
 
     fn document(&self, window: SignedDuration) -> DirectoryDocument {
