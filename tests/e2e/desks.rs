@@ -1,8 +1,8 @@
 //! Desks that come and go.
 
-use tocsin_desk::{Content, Delivered, Desk};
+use tocsin_desk::{Clock, Content, Delivered, Desk};
 use tocsin_ledger::{Connection, Ledger, Shape};
-use tocsin_protocol::{EventKind, ReceiptStage};
+use tocsin_protocol::{EventKind, Receipt, ReceiptStage, SignedDuration, Timestamp};
 use tocsin_tests::{
     Cast, LONG, Manner, World,
     chaos::link::{Flow, Link},
@@ -135,4 +135,27 @@ async fn a_receipt_that_the_bus_did_not_answer_for_is_said_before_its_notice_is_
     world.ledger.set_up(&Shape::default()).await.unwrap();
     arrival.settle().await.unwrap();
     assert!(world.stands("tocsin.receipt.a.x.1.delivered").await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_desks_clock_says_makes_nobody_in_time_and_nobody_late() {
+    let world = World::start(Cast::new(&[seconds(8.0)]).required(&["fast", "slow"])).await;
+    let (router, notifier) = (world.router_here().await, world.notifier_here().await);
+    let off = |hours| Clock::new(move || Timestamp::now() + SignedDuration::from_hours(hours));
+    let _fast = world.desk_by(off(2), "fast", Manner::Acknowledges).await;
+    world.publish(&event("x", 1, EventKind::Initial)).await;
+    let claims: Receipt = world.fact("tocsin.receipt.fast.x.1.acknowledged").await;
+    assert!(
+        claims.at > Timestamp::now() + SignedDuration::from_hours(1),
+        "it claims a time after the window's end"
+    );
+    world.entry("tocsin.finding.x.1.1").await;
+    // It comes when the window has closed, and claims a time before the event.
+    let _slow = world.desk_by(off(-2), "slow", Manner::Acknowledges).await;
+    let claims: Receipt = world.fact("tocsin.receipt.slow.x.1.acknowledged").await;
+    assert!(claims.at < Timestamp::now() - SignedDuration::from_hours(1));
+
+    let end = world.finish([router.into(), notifier.into()]).await;
+    assert_eq!(end.stood("x", 1, "fast"), (Standing::InTime, vec![]));
+    assert_eq!(end.stood("x", 1, "slow"), (Standing::Late, vec![1]));
 }

@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 use tocsin_console::{Accounts, Sees};
-use tocsin_desk::Desk;
+use tocsin_desk::{Clock, Desk};
 use tocsin_ledger::{
     Connection, Ledger, Position, Shape, Wait,
     server::{self, Server, ServerOptions},
@@ -302,6 +302,11 @@ impl World {
     /// A recipient's desk.
     pub async fn desk(&self, recipient: &str, manner: Manner) -> RunningDesk {
         RunningDesk::start(self.plain_desk(recipient).await, manner)
+    }
+
+    /// The same by a clock of its own.
+    pub async fn desk_by(&self, clock: Clock, recipient: &str, manner: Manner) -> RunningDesk {
+        RunningDesk::start(self.plain_desk(recipient).await.by_clock(clock), manner)
     }
 
     /// The same over a link to the bus.

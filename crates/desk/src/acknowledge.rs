@@ -198,7 +198,7 @@ impl Desk {
                 self.recipient.clone(),
                 read.notice.incident.clone(),
                 read.notice.event,
-                Timestamp::now(),
+                self.clock.now(),
                 (what.by.clone(), what.method),
             )
         }

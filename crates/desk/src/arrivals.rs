@@ -287,7 +287,7 @@ impl Desk {
                 self.recipient.clone(),
                 read.notice.incident.clone(),
                 read.notice.event,
-                Timestamp::now(),
+                self.clock.now(),
             )
         };
         match self.said_before(&receipt.subject()).await {

@@ -8,7 +8,7 @@ use tocsin_protocol::{
     to_body,
 };
 
-use crate::{error::Error, witness::Witness};
+use crate::{clock::Clock, error::Error, witness::Witness};
 
 /// One recipient's place on the bus: it reads that recipient's notices and signs its receipts. Clones share it.
 #[derive(Debug, Clone)]
@@ -17,6 +17,7 @@ pub struct Desk {
     pub(crate) recipient: RecipientId,
     pub(crate) control_room: Option<String>,
     pub(crate) pinned: Arc<BTreeMap<PublisherId, AuthorKey>>,
+    pub(crate) clock: Clock,
     witness: Arc<Witness>,
     key: Arc<SigningKey>,
     public: AuthorKey,
@@ -34,6 +35,7 @@ impl Desk {
             recipient,
             control_room: None,
             pinned: Arc::default(),
+            clock: Clock::default(),
             witness: Arc::default(),
             key: Arc::new(key),
             public,
@@ -50,6 +52,12 @@ impl Desk {
     #[must_use]
     pub fn in_control_room(self, name: String) -> Self {
         Self { control_room: Some(name), ..self }
+    }
+
+    /// Has it go by another clock than this machine's in what it claims.
+    #[must_use]
+    pub fn by_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Whose desk it is.

@@ -18,6 +18,7 @@
 mod acknowledge;
 mod arrivals;
 pub mod clean;
+mod clock;
 mod desk;
 mod error;
 #[cfg(test)]
@@ -32,6 +33,7 @@ mod witness;
 
 pub use acknowledge::{Acknowledge, Acknowledged, Standing};
 pub use arrivals::{Arrival, Arrivals, Arrived, Content, Delivered};
+pub use clock::Clock;
 pub use desk::Desk;
 pub use error::Error;
 pub use hand_over::{AcknowledgeOn, EXIT_ACKNOWLEDGED, Ended, HandedOver, Program};

@@ -266,7 +266,7 @@ impl Open {
 
 #[cfg(test)]
 mod tests {
-    use tocsin_protocol::{NewFact, Outcome, Status, to_body};
+    use tocsin_protocol::{NewFact, Outcome, SignedDuration, Status, to_body};
 
     use super::*;
 
@@ -291,13 +291,21 @@ mod tests {
     }
 
     fn owed(open: &mut Open, sequence: u64, escalation: &Escalation) {
+        open.apply(&owing(sequence, escalation));
+    }
+
+    fn owing(sequence: u64, escalation: &Escalation) -> Entry {
         let Escalation { recipient, incident, event, step, .. } = escalation.clone();
         let subject = Subject::Escalation { recipient, incident, event, step };
         let body = to_body("escalation", escalation).unwrap();
-        open.apply(&entry(sequence, &NewFact { subject, body, schedule: None }));
+        entry(sequence, &NewFact { subject, body, schedule: None })
     }
 
     fn attempted(open: &mut Open, sequence: u64, escalation: &Escalation, outcome: Option<Outcome>) {
+        open.apply(&attempt(sequence, escalation, outcome));
+    }
+
+    fn attempt(sequence: u64, escalation: &Escalation, outcome: Option<Outcome>) -> Entry {
         let Escalation { recipient, incident, event, step, .. } = escalation.clone();
         let phase = if outcome.is_some() { AttemptPhase::Ended } else { AttemptPhase::Begun };
         let subject = Subject::Attempt { recipient, incident, event, step, attempt: 1, phase };
@@ -318,7 +326,7 @@ mod tests {
                 },
             ),
         };
-        open.apply(&entry(sequence, &NewFact { subject, body: body.unwrap(), schedule: None }));
+        entry(sequence, &NewFact { subject, body: body.unwrap(), schedule: None })
     }
 
     #[test]
@@ -384,5 +392,26 @@ mod tests {
         }
         assert!(open.owed.is_empty());
         assert!(open.addresses.len() <= AT_REST + 1, "{}", open.addresses.len());
+    }
+
+    #[test]
+    fn a_clock_that_is_an_hour_off_makes_no_mail_wait_for_longer_and_changes_nothing_else() {
+        const HOUR: SignedDuration = SignedDuration::from_hours(1);
+        for (off, waits) in [(-HOUR, false), (HOUR, true)] {
+            let mut open = Open::new(EVERY);
+            let (a, b) = (escalation("a", "r"), escalation("b", "r"));
+            // The broker's times are the true ones: against ours they are off by as much.
+            let stamped = |entry: Entry| Entry { time: Timestamp::now() + off, ..entry };
+            open.apply(&stamped(owing(1, &a)));
+            assert_eq!(open.look(1, &a), Leave::Go);
+            open.apply(&stamped(attempt(2, &a, None)));
+            open.apply(&stamped(attempt(3, &a, Some(Outcome::Accepted))));
+            open.apply(&stamped(owing(4, &b)));
+            assert_eq!(open.look(1, &a), Leave::Ended);
+            match open.look(4, &b) {
+                Leave::Wait(left) => assert!(waits && left <= EVERY, "{off}: {left:?}"),
+                other => assert!(!waits && other == Leave::Go, "{off}: {other:?}"),
+            }
+        }
     }
 }

@@ -3,12 +3,19 @@
 //! Each has its own connection, as an agency has. Whatever was acknowledged to a desk, the process prints: one line for
 //! each, once the bus has said that it stands.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde::{Deserialize, Serialize};
-use tocsin_desk::{Acknowledge, Acknowledged, Arrivals, Content, Delivered, Desk, ReadNotice, Standing};
+use tocsin_desk::{
+    Acknowledge, Acknowledged, Arrivals, Clock, Content, Delivered, Desk, ReadNotice, Standing,
+};
 use tocsin_ledger::{Connection, Ledger, Wait};
-use tocsin_protocol::{Person, Receipt, ReceiptMethod, SignedDuration, SigningKey, Timestamp, to_body};
+use tocsin_protocol::{Person, ReceiptMethod, SignedDuration, SigningKey, Timestamp};
 
 use super::{
     chance::Chance,
@@ -26,6 +33,9 @@ pub(super) struct Desks {
     pub(super) keys: BTreeMap<String, String>,
 }
 
+/// How long a clock that is stepped stands as it is.
+const CLOCK_STANDS: Duration = Duration::from_secs(4);
+
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -42,7 +52,7 @@ pub(super) async fn run(file: &Path) {
 
 /// One desk. What fails is tried again, as a desk program that is restarted does.
 async fn one(told: Arc<Desks>, id: String) {
-    let key = || SigningKey::from_seed(&told.keys[&id]).unwrap();
+    let key = SigningKey::from_seed(&told.keys[&id]).unwrap();
     let connection =
         Connection { name: id.clone(), wait: Wait::UntilConnected, ..Connection::to(&told.urls) };
     let ledger = loop {
@@ -51,22 +61,16 @@ async fn one(told: Arc<Desks>, id: String) {
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     };
-    let desk = Desk::new(ledger.clone(), id.parse().unwrap(), key()).unwrap();
+    let desk = Desk::new(ledger, id.parse().unwrap(), key).unwrap().by_clock(clock(told.seed, &id));
     loop {
         if let Ok(mut arrivals) = desk.arrivals().await {
-            take(&told, &desk, &ledger, &key, &mut arrivals).await;
+            take(&told, &desk, &mut arrivals).await;
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-async fn take(
-    told: &Arc<Desks>,
-    desk: &Desk,
-    ledger: &Ledger,
-    key: &impl Fn() -> SigningKey,
-    arrivals: &mut Arrivals,
-) {
+async fn take(told: &Arc<Desks>, desk: &Desk, arrivals: &mut Arrivals) {
     while let Ok(arrival) = arrivals.next().await {
         if let Content::Notice(arrived) = &arrival.content {
             let read = &arrived.read;
@@ -78,16 +82,17 @@ async fn take(
             if read.notice.acknowledge
                 && let Manner::After(time) = manner(told.seed, id, incident, event)
             {
-                let (desk, ledger, key, read) = (desk.clone(), ledger.clone(), key(), read.clone());
-                let stepped = stepped(told.seed, id);
+                let (desk, read) = (desk.clone(), read.clone());
                 tokio::spawn(async move {
                     tokio::time::sleep(time).await;
-                    match stepped {
-                        Some(by) => acknowledge_as_of(&ledger, &desk, &key, &read, by).await,
-                        None => acknowledge(&desk, &read).await,
-                    }
+                    acknowledge(&desk, &read).await;
                 });
             }
+        }
+        if let Content::Overdue(overdue) = &arrival.content {
+            let overdue = &overdue.overdue;
+            let (incident, event, step) = (&overdue.incident, overdue.event, overdue.step);
+            println!("overdue {} {incident} {event} {step}", desk.recipient());
         }
         // An error means that it is given out again.
         let _ = arrival.settle().await;
@@ -114,35 +119,16 @@ fn tell(desk: &Desk, read: &ReadNotice, sequence: u64) {
     println!("acknowledged {id} {incident} {event} {sequence}");
 }
 
-/// How far this desk's clock is from everybody's: every eighth was stepped, by up to two days to either side. What a
-/// desk's clock says is its claim in the receipt, and nothing else of it reaches the bus.
-fn stepped(seed: u64, id: &str) -> Option<SignedDuration> {
-    let mut chance = Chance::of(seed, id);
-    let hours = i64::try_from(chance.below(96)).unwrap() - 48;
-    (chance.below(8) == 0).then(|| SignedDuration::from_hours(hours))
-}
-
-/// Acknowledges as the desk does, by a clock that was stepped.
-async fn acknowledge_as_of(
-    ledger: &Ledger,
-    desk: &Desk,
-    key: &SigningKey,
-    read: &ReadNotice,
-    by: SignedDuration,
-) {
-    let receipt = Receipt::acknowledged(
-        desk.recipient().clone(),
-        read.notice.incident.clone(),
-        read.notice.event,
-        Timestamp::now() + by,
-        (person(), ReceiptMethod::Program),
-    );
-    let (subject, body) = (receipt.subject(), to_body("receipt", &receipt).unwrap());
-    let signed = key.sign(&subject.to_string(), &body).unwrap();
-    loop {
-        match ledger.say(&subject, &signed, body.clone()).await {
-            Ok(said) => return tell(desk, read, said.position().sequence),
-            Err(_) => tokio::time::sleep(PAUSE).await,
-        }
+/// The clock of a desk: every eighth is stepped, again and again, by up to two days to either side. Nobody's duty may
+/// depend on it.
+fn clock(seed: u64, id: &str) -> Clock {
+    if Chance::of(seed, id).below(8) != 0 {
+        return Clock::default();
     }
+    let (id, began) = (id.to_owned(), Instant::now());
+    Clock::new(move || {
+        let turn = began.elapsed().as_millis() / CLOCK_STANDS.as_millis();
+        let hours = i64::try_from(Chance::of(seed, &format!("{id} at {turn}")).below(96)).unwrap() - 48;
+        Timestamp::now() + SignedDuration::from_hours(hours)
+    })
 }

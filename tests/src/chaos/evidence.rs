@@ -69,13 +69,28 @@ pub(super) fn mails(relays: &[Sink]) -> Vec<Mail> {
 
 /// What was acknowledged to desks, from what their processes printed. A line that a kill cut off was told to nobody.
 pub(super) fn told_to_desks(printed: &str) -> Vec<Told> {
-    let whole = printed.rfind('\n').map_or("", |end| &printed[..end]);
-    let read = |line: &str| {
-        let [stage, recipient, incident, event, sequence] = line.split(' ').collect::<Vec<_>>()[..] else {
-            return None;
-        };
+    let read = |words: [&str; 5]| {
+        let [stage, recipient, incident, event, sequence] = words;
         let subject = format!("tocsin.receipt.{recipient}.{incident}.{event}.{stage}");
-        Some(Told { subject, sequence: sequence.parse().ok(), fact: None })
+        (stage != OVERDUE).then(|| Told { subject, sequence: sequence.parse().ok(), fact: None })
     };
-    whole.lines().filter_map(read).collect()
+    lines(printed).filter_map(read).collect()
+}
+
+/// Of which promises desks were shown that they were not kept: recipient, incident, event and step.
+pub(super) fn shown_at_desks(printed: &str) -> Vec<(String, String, u64, u64)> {
+    let read = |words: [&str; 5]| {
+        let [what, recipient, incident, event, step] = words;
+        let key = (recipient.to_owned(), incident.to_owned(), event.parse().ok()?, step.parse().ok()?);
+        (what == OVERDUE).then_some(key)
+    };
+    lines(printed).filter_map(read).collect()
+}
+
+/// The word of such a line.
+const OVERDUE: &str = "overdue";
+
+fn lines(printed: &str) -> impl Iterator<Item = [&str; 5]> {
+    let whole = printed.rfind('\n').map_or("", |end| &printed[..end]);
+    whole.lines().filter_map(|line| line.split(' ').collect::<Vec<_>>().try_into().ok())
 }

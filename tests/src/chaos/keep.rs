@@ -18,7 +18,7 @@ pub(super) fn keep(home: &Path, findings: &[Finding], evidence: Option<&Evidence
     fs::create_dir_all(home).unwrap();
     let found: Vec<String> = findings.iter().map(ToString::to_string).collect();
     fs::write(home.join("found.txt"), found.join("\n")).unwrap();
-    if let Some(Evidence { said, log, mails, told }) = evidence {
+    if let Some(Evidence { said, log, mails, told, .. }) = evidence {
         entries(&home.join("said.txt"), said);
         entries(&home.join("log.txt"), log);
         let lines: Vec<String> = mails.iter().map(|mail| format!("{mail:?}")).collect();

@@ -3,9 +3,14 @@
 //! A run is a world of its own: three nats-servers with their own stores, which sync every write and keep each stream on
 //! all three; two routers, two notifiers, two relays, and over a hundred desks: the real program, or many in one process
 //! by the desk's own library. Every connection between them goes over a [`link`] that can be cut, stalled, slowed and
-//! half-closed. From a seed, incidents are published by the real program while faults are done; then everything is
-//! mended, and when all duties have come to their end the checker holds both streams and the mails against the
-//! promises.
+//! half-closed. From a seed, incidents are published by the real program while faults are done: what publishers promise
+//! and owe is in time or is not, they telephone or do not, they correct and withdraw. Then everything is mended, and when
+//! all duties have come to their end the checker holds both streams and the mails against the promises.
+//!
+//! Clocks are stepped where a process of ours reads one: every eighth desk goes by a clock that jumps by days
+//! (`tocsin_desk::Clock`), and the moments that publishers claim are any. Routers read no clock. The clock of the system
+//! cannot be stepped for one process alone: Linux has time namespaces for the monotonic and the boot clock, and none for
+//! that of the day. So the servers' own, which is the one that decides, is not stepped; the runbook wants chrony for it.
 //!
 //! A seed fixes what is said, what is done to whom and when; not how the machine and the network run. So a seed that
 //! found something is likely, not certain, to find it again.
@@ -71,6 +76,15 @@ pub async fn chaos(options: &Options) -> Result<(), String> {
         if !outcome.findings.is_empty() {
             failed.push(seed);
         }
+        let so_far = |what: &str| totals.get(what).copied().unwrap_or_default();
+        println!(
+            "  so far, after {:.0} s: runs {runs}, incidents {}, faults {}, kills {}, runs that broke a promise {}",
+            began.elapsed().as_secs_f64(),
+            so_far("incidents"),
+            so_far("faults"),
+            so_far("kills"),
+            failed.len()
+        );
         seed = seeds.next();
     }
     if runs > 1 {

@@ -78,11 +78,11 @@ pub(super) async fn one(seed: u64, time: Duration, options: &Options) -> Outcome
     let struck = faults_began.elapsed();
     world.heal();
     let mut outcome = Outcome::default();
-    let (evidence, checked) = settle(&world, &publishing, options, &mut outcome).await;
+    let (evidence, mut checked) = settle(&world, &publishing, options, &mut outcome).await;
     publishing.abort();
-    outcome.findings.extend(checked.findings);
+    outcome.findings.append(&mut checked.findings);
     if let Some(evidence) = &evidence {
-        outcome.reports(&world, &checked.rows).await;
+        outcome.reports(&world, &checked).await;
         outcome.bundle(&world).await;
         outcome.count("entries of TOCSIN_SAID", evidence.said.len());
         outcome.count("entries of TOCSIN_LOG", evidence.log.len());
@@ -90,6 +90,9 @@ pub(super) async fn one(seed: u64, time: Duration, options: &Options) -> Outcome
     }
     outcome.wrong(&world);
     outcome.counts.extend(checked.counts.into_iter().map(|(what, many)| (what.to_owned(), many)));
+    for (promise, often) in checked.held {
+        outcome.counts.insert(format!("held: {promise:?}"), often);
+    }
     outcome.figures(&world);
     outcome.findings.sort();
     let ending = began.elapsed().saturating_sub(started + struck);
@@ -196,22 +199,23 @@ impl Outcome {
     }
 
     /// Holds the audit's report of each incident against what the checker found.
-    async fn reports(&mut self, world: &World, rows: &BTreeMap<String, Vec<checker::Row>>) {
+    async fn reports(&mut self, world: &World, checked: &Checked) {
         let audit = match tocsin_audit::read(&world.ledger, None).await {
             Ok(audit) => audit,
             Err(why) => return self.broken(Promise::Report, format!("the audit cannot read: {why}")),
         };
-        for (incident, rows) in rows {
+        for (incident, rows) in &checked.rows {
+            let debts = checked.debts.get(incident).map_or(&[][..], Vec::as_slice);
             let id: IncidentId = incident.parse().unwrap();
             match audit.report(&id, tocsin_audit::Request::default()) {
                 Ok(report) => {
                     let report = serde_json::to_value(&report).unwrap();
-                    self.findings.extend(checker::differences(incident, rows, &report));
+                    self.findings.extend(checker::differences(incident, rows, debts, &report));
                 }
                 Err(why) => self.broken(Promise::Report, format!("{incident} has no report: {why}")),
             }
         }
-        self.count("reports held against the checker", rows.len());
+        self.count("reports held against the checker", checked.rows.len());
     }
 
     /// Takes everything away in a bundle and has the real program verify it. Until the routers have stated a checkpoint of
@@ -270,12 +274,17 @@ async fn verified(world: &World) -> Result<(), String> {
     Ok(())
 }
 
-/// Prints figures, those of single faults on a line of their own.
+/// Prints figures: those of the run, those of single faults, and how often each promise was held against something.
 pub(super) fn print(counts: &BTreeMap<String, u64>) {
-    let part = |faults: bool| {
-        let own = counts.iter().filter(|(what, many)| what.starts_with("fault: ") == faults && **many > 0);
-        own.map(|(what, many)| format!("{} {many}", what.trim_start_matches("fault: "))).collect::<Vec<_>>()
+    const PARTS: [(&str, &str); 2] = [("fault: ", "of the faults"), ("held: ", "promises held")];
+    let told = |own: &dyn Fn(&str) -> Option<String>| {
+        let own =
+            counts.iter().filter(|(_, many)| **many > 0).filter_map(|(what, many)| Some((own(what)?, many)));
+        own.map(|(what, many)| format!("{what} {many}")).collect::<Vec<_>>().join(", ")
     };
-    println!("  {}", part(false).join(", "));
-    println!("  of the faults: {}", part(true).join(", "));
+    let is_of_none = |what: &str| PARTS.iter().all(|(prefix, _)| !what.starts_with(prefix));
+    println!("  {}", told(&|what| is_of_none(what).then(|| what.to_owned())));
+    for (prefix, name) in PARTS {
+        println!("  {name}: {}", told(&|what| what.strip_prefix(prefix).map(str::to_owned)));
+    }
 }

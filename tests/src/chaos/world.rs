@@ -1,7 +1,7 @@
 //! The world that faults are done to.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -66,6 +66,8 @@ pub(super) struct World {
     pub(super) mail_links: Vec<Link>,
     pub(super) relays: Vec<Sink>,
     pub(super) authors: Arc<Authors>,
+    /// The recipients whose desks are many in one process.
+    hosted: BTreeSet<String>,
     /// Past every link.
     pub(super) client: Client,
     pub(super) ledger: Ledger,
@@ -103,6 +105,7 @@ impl World {
             mail_links: Vec::new(),
             relays,
             authors,
+            hosted: BTreeSet::new(),
             client,
             ledger,
             directory: directory.to_owned(),
@@ -167,6 +170,7 @@ impl World {
     async fn open_desks(&mut self, seed: u64, cast: &Cast, guard: &Arc<Guard>) {
         let ids: Vec<&str> = cast.document.recipients.iter().map(|known| known.id.as_str()).collect();
         let (programs, hosted) = ids.split_at(PROGRAMS);
+        self.hosted = hosted.iter().map(|id| (*id).to_owned()).collect();
         for id in programs {
             let key = self.directory.join(format!("{id}.nk")).display().to_string();
             let arguments = ["desk", "--as", id, "--key", &key, "--by", "A Person", "--role", "Supervisor"];
@@ -247,11 +251,14 @@ impl World {
         let log = evidence::entries(&self.client, "TOCSIN_LOG").await?;
         let mut told = self.authors.told();
         told.retain(|told| !told.subject.is_empty());
+        let mut shown = BTreeSet::new();
         for host in self.services.iter().filter(|service| service.name.starts_with("desks-")) {
             let printed = fs::read_to_string(host.output()).unwrap_or_default();
             told.extend(evidence::told_to_desks(&printed));
+            shown.extend(evidence::shown_at_desks(&printed));
         }
-        Ok(Evidence { said, log, mails: evidence::mails(&self.relays), told })
+        let mails = evidence::mails(&self.relays);
+        Ok(Evidence { said, log, mails, told, shown, telling: self.hosted.clone() })
     }
 
     /// Whether a server's log tells that the disk itself, which is no fault of ours, has no room left.

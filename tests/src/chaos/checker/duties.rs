@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::{
     Checked, Promise,
-    log::{Log, Step, Written, owed, time},
+    log::{Log, Written, time},
+    owed::{Owed, Step},
+    promises::Allowed,
     said::Said,
     words::{EventKey, MailKey},
 };
@@ -33,13 +35,17 @@ pub(in super::super) struct Row {
     pub(in super::super) mails: BTreeMap<u64, Sent>,
 }
 
-pub(super) fn judge(log: &Log, said: &Said, checked: &mut Checked) {
-    let mut allowed: BTreeSet<MailKey> = BTreeSet::new();
-    for (key, event) in &said.events {
-        let Some(owed) = owed(log, said, key, event) else { continue };
-        if !log.dispatches.contains_key(key) {
-            continue;
-        }
+pub(super) fn judge(
+    log: &Log,
+    said: &Said,
+    all: &BTreeMap<EventKey, Owed>,
+    overdue: Allowed,
+    checked: &mut Checked,
+) {
+    let mut allowed: BTreeSet<MailKey> = overdue.reminders;
+    for (key, owed) in all.iter().filter(|(key, _)| log.dispatches.contains_key(*key)) {
+        let event = &said.events[key];
+        checked.held(Promise::NeverNeither, owed.steps.iter().map(|step| step.required.len()).sum());
         for step in &owed.steps {
             window(log, said, key, step, &event.fact, &mut allowed, checked);
             unreachable(log, said, key, step, &owed.steps, &mut allowed, checked);
@@ -65,6 +71,8 @@ pub(super) fn judge(log: &Log, said: &Said, checked: &mut Checked) {
             checked.broken(Promise::Found, format!("{key:?} was found before it closed"));
         }
     }
+    checked.held(Promise::Found, log.findings.len());
+    checked.held(Promise::NeverBoth, log.escalations.len());
     for key in log.escalations.keys().filter(|key| !allowed.contains(*key)) {
         checked.broken(Promise::NeverBoth, format!("{key:?} is escalated without need"));
     }
@@ -215,7 +223,8 @@ fn row(log: &Log, said: &Said, key: &EventKey, recipient: &str, steps: &[Step]) 
     }
 }
 
-fn sent(log: &Log, mail: &MailKey) -> Sent {
+/// What became of a mail.
+pub(super) fn sent(log: &Log, mail: &MailKey) -> Sent {
     let mut sent = Sent::default();
     for attempt in log.attempts.get(mail).into_iter().flat_map(BTreeMap::values) {
         let outcome = attempt.ended.as_ref().map(|end| &end.fact["outcome"]);

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
     Checked, Entry, Promise,
+    owed::{Duty, Owed, stage},
     said::{Event, Said},
     words::{EventKey, MailKey, StepKey, Words, words},
 };
@@ -32,7 +33,6 @@ pub(super) struct Attempt {
 #[derive(Debug, Default)]
 pub(super) struct Log {
     directories: Vec<(u64, Written)>,
-    /// By the sequence in `TOCSIN_SAID` that is refused.
     /// By the place of what was refused: in whose name it stands, and what it says.
     pub(super) refusals: BTreeMap<u64, (String, Value)>,
     pub(super) dispatches: BTreeMap<EventKey, Written>,
@@ -40,6 +40,7 @@ pub(super) struct Log {
     pub(super) windows: BTreeSet<StepKey>,
     pub(super) dues: BTreeMap<StepKey, Written>,
     pub(super) findings: BTreeMap<StepKey, Written>,
+    pub(super) overdue: BTreeMap<MailKey, Written>,
     pub(super) escalations: BTreeMap<MailKey, Written>,
     pub(super) attempts: BTreeMap<MailKey, BTreeMap<u64, Attempt>>,
 }
@@ -82,6 +83,7 @@ impl Log {
         checked.count("windows closed", log.dues.len());
         checked.count("notices", log.notices.len());
         checked.count("escalations", log.escalations.len());
+        checked.held(Promise::Once, entries.len());
         log
     }
 
@@ -96,7 +98,7 @@ impl Log {
             Words::Due { step: (i, e, s) } | Words::Finding { step: (i, e, s) } => {
                 about(&(i.clone(), *e)) && at.fact["step"] == *s
             }
-            Words::Escalation { mail: (to, i, e, s) } => {
+            Words::Escalation { mail: (to, i, e, s) } | Words::Overdue { told: (to, i, e, s) } => {
                 about(&(i.clone(), *e)) && at.fact["step"] == *s && at.fact["recipient"] == to.as_str()
             }
             Words::Refusal { said, .. } => at.fact["said"] == *said,
@@ -117,6 +119,7 @@ impl Log {
             Words::Window { step } => _ = self.windows.insert(step),
             Words::Due { step } => _ = self.dues.insert(step, at),
             Words::Finding { step } => _ = self.findings.insert(step, at),
+            Words::Overdue { told } => _ = self.overdue.insert(told, at),
             Words::Escalation { mail } => _ = self.escalations.insert(mail, at),
             Words::Attempt { mail, attempt, ended } => {
                 let attempt = self.attempts.entry(mail).or_default().entry(attempt).or_default();
@@ -124,7 +127,7 @@ impl Log {
             }
             // Nothing follows from one but what a person says.
             Words::Proposal { .. } | Words::Checkpoint => {}
-            Words::Incident { .. } | Words::Receipt { .. } => {
+            Words::Incident { .. } | Words::Called { .. } | Words::Receipt { .. } => {
                 checked.broken(Promise::Once, format!("{words:?} stands in the log"));
             }
         }
@@ -137,76 +140,8 @@ impl Log {
     }
 }
 
-/// One step of a dispatch, as directory and policies have it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Step {
-    pub(super) number: u64,
-    pub(super) policy: String,
-    pub(super) due_at: Timestamp,
-    pub(super) contact: String,
-    /// Who must acknowledge by then.
-    pub(super) required: BTreeSet<String>,
-}
-
-/// What an event owes, worked out from the directory in force.
-#[derive(Debug, Default)]
-pub(super) struct Owed {
-    pub(super) version: u64,
-    /// Everybody who is told, and whether they are required by any policy.
-    pub(super) told: BTreeMap<String, bool>,
-    pub(super) asks: bool,
-    pub(super) steps: Vec<Step>,
-}
-
-/// Works it out. None when no directory was in force.
-pub(super) fn owed(log: &Log, said: &Said, key: &EventKey, event: &Event) -> Option<Owed> {
-    let (version, directory) = log.directory_at(event.at)?;
-    let mut owed = Owed { version, ..Owed::default() };
-    for policy in directory["policies"].as_array()? {
-        let services = list(&policy["services"]);
-        let applies =
-            services.is_empty() || list(&event.fact["services"]).iter().any(|s| services.contains(s));
-        if !applies {
-            continue;
-        }
-        // A test is for systems; nobody is asked.
-        let asks = event.fact["status"] != "test"
-            && (list(&policy["acknowledge"]).contains(&event.fact["kind"].as_str()?) || said.worse(key));
-        let mut required = BTreeSet::new();
-        for recipient in directory["recipients"].as_array()? {
-            let rule = policy["owed"].as_array()?.iter().find(|rule| {
-                let kinds = list(&rule["kinds"]);
-                kinds.is_empty() || recipient["kind"].as_str().is_some_and(|kind| kinds.contains(&kind))
-            });
-            let (Some(rule), Some(id)) = (rule, recipient["id"].as_str()) else { continue };
-            let must = rule["requirement"] == "required";
-            *owed.told.entry(id.to_owned()).or_default() |= must;
-            if must {
-                required.insert(id.to_owned());
-            }
-        }
-        if asks && !required.is_empty() {
-            owed.asks = true;
-            for step in policy["steps"].as_array()? {
-                let within: SignedDuration = step["within"].as_str()?.parse().ok()?;
-                owed.steps.push(Step {
-                    number: 0,
-                    policy: policy["id"].as_str()?.to_owned(),
-                    due_at: event.at + within,
-                    contact: step["contact"].as_str()?.to_owned(),
-                    required: required.clone(),
-                });
-            }
-        }
-    }
-    owed.steps.sort_by_key(|step| step.due_at);
-    for (number, step) in (1..).zip(&mut owed.steps) {
-        step.number = number;
-    }
-    Some(owed)
-}
-
-fn list(value: &Value) -> Vec<&str> {
+/// The words of a list.
+pub(super) fn list(value: &Value) -> Vec<&str> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
@@ -216,18 +151,18 @@ pub(super) fn time(value: &Value) -> Option<Timestamp> {
 }
 
 /// Every event that counts has its dispatch, every dispatch all that it owes, and nothing else is there.
-pub(super) fn whole(log: &Log, said: &Said, checked: &mut Checked) {
+pub(super) fn whole(log: &Log, said: &Said, all: &BTreeMap<EventKey, Owed>, checked: &mut Checked) {
     for (key, event) in &said.events {
-        let Some(owed) = owed(log, said, key, event) else {
+        let Some(owed) = all.get(key) else {
             checked.broken(Promise::Whole, format!("no directory was in force for {key:?}"));
             continue;
         };
         match log.dispatches.get(key) {
             None => checked.unfinished(Promise::Whole, format!("{key:?} is not dispatched")),
             Some(dispatch) => {
-                dispatched(dispatch, event, &owed, key, checked);
-                notices(log, said, dispatch, event, &owed, key, checked);
-                windows(log, &owed, key, checked);
+                dispatched(dispatch, event, owed, key, checked);
+                notices(log, said, dispatch, event, owed, key, checked);
+                windows(log, owed, key, checked);
             }
         }
     }
@@ -239,8 +174,9 @@ pub(super) fn whole(log: &Log, said: &Said, checked: &mut Checked) {
     }
     for key in log.windows.iter().chain(log.dues.keys()) {
         let event = (key.0.clone(), key.1);
-        let steps = log.dispatches.get(&event).and_then(|at| at.fact["steps"].as_array());
-        if !steps.is_some_and(|steps| steps.iter().any(|step| step["step"] == key.2)) {
+        let dispatch = log.dispatches.get(&event).map(|at| &at.fact);
+        let lists = dispatch.into_iter().flat_map(|fact| [&fact["steps"], &fact["duties"]]);
+        if !lists.filter_map(Value::as_array).flatten().any(|step| step["step"] == key.2) {
             checked.broken(Promise::Whole, format!("a window of no dispatch: {key:?}"));
         }
     }
@@ -276,9 +212,32 @@ fn dispatched(dispatch: &Written, event: &Event, owed: &Owed, key: &EventKey, ch
             *told.entry(recipient.to_owned()).or_default() |= part["requirement"] == "required";
         }
     }
+    checked.held(if event.is_for_some() { Promise::Corrected } else { Promise::Whole }, 1);
     if told != owed.told {
-        checked.broken(Promise::Whole, format!("{key:?} owes {told:?} and should owe {:?}", owed.told));
+        let promise = if event.is_for_some() { Promise::Corrected } else { Promise::Whole };
+        checked.broken(promise, format!("{key:?} owes {told:?} and should owe {:?}", owed.told));
     }
+    let there: Option<Vec<Duty>> =
+        fact["duties"].as_array().map_or(Some(Vec::new()), |all| all.iter().map(duty).collect());
+    if there.as_ref() != Some(&owed.duties) {
+        let what = format!("{key:?} has the duties {there:?} and should have {:?}", owed.duties);
+        checked.broken(Promise::Overdue, what);
+    }
+}
+
+/// A duty, as a dispatch has it.
+fn duty(fact: &Value) -> Option<Duty> {
+    Some(Duty {
+        name: fact["duty"].as_str()?.to_owned(),
+        policy: fact["policy"].as_str().map(str::to_owned),
+        target: fact["target"] == true,
+        stage: stage(fact["stage"].as_str()?),
+        clock_at: time(&fact["clock_at"])?,
+        due_at: time(&fact["due_at"])?,
+        telephone: list(&fact["telephone"]).into_iter().map(str::to_owned).collect(),
+        met_at: time(&fact["met_at"]),
+        step: fact["step"].as_u64(),
+    })
 }
 
 fn notices(
@@ -295,6 +254,8 @@ fn notices(
             checked.unfinished(Promise::Whole, format!("{recipient} has no notice of {key:?}"));
             continue;
         };
+        checked.held(Promise::Whole, 1);
+        checked.held(Promise::Delivered, 1);
         if !said.delivered.contains_key(&(key.clone(), recipient.clone())) {
             checked.unfinished(Promise::Delivered, format!("{recipient} has not taken in {key:?}"));
         }
@@ -327,8 +288,10 @@ fn contains(all: &[u8], part: &[u8]) -> bool {
 }
 
 fn windows(log: &Log, owed: &Owed, key: &EventKey, checked: &mut Checked) {
-    for step in &owed.steps {
-        let key = (key.0.clone(), key.1, step.number);
+    let steps = owed.steps.iter().map(|step| (step.number, step.due_at));
+    let duties = owed.duties.iter().filter_map(|duty| Some((duty.step?, duty.due_at)));
+    for (number, due_at) in steps.chain(duties) {
+        let key = (key.0.clone(), key.1, number);
         let armed = log.windows.contains(&key);
         match log.dues.get(&key) {
             None if armed => checked.unfinished(Promise::Found, format!("{key:?} is still open")),
@@ -337,8 +300,8 @@ fn windows(log: &Log, owed: &Owed, key: &EventKey, checked: &mut Checked) {
                 if armed {
                     checked.unfinished(Promise::Found, format!("{key:?} has closed, and is still armed"));
                 }
-                if due.at < step.due_at || time(&due.fact["due_at"]) != Some(step.due_at) {
-                    let what = format!("{key:?} closed at {} and was due {}", due.at, step.due_at);
+                if due.at < due_at || time(&due.fact["due_at"]) != Some(due_at) {
+                    let what = format!("{key:?} closed at {} and was due {due_at}", due.at);
                     checked.broken(Promise::Found, what);
                 }
             }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Checked, Mail, Promise,
     log::{Attempt, Log, Written},
+    promises::said_since,
     said::Said,
     words::MailKey,
 };
@@ -37,6 +38,9 @@ pub(super) fn judge(log: &Log, said: &Said, mails: &[Mail], checked: &mut Checke
         let there = arrived.get(id).map_or(&[][..], Vec::as_slice);
         if named.len() > 1 {
             checked.count("digests", 1);
+            if named.iter().any(|named| named.owed.fact["reason"] == "overdue") {
+                checked.broken(Promise::Mail, format!("{id} reminds a publisher, and says other things too"));
+            }
             digest(id, named, checked);
         }
         letter(id, named, there, checked);
@@ -46,6 +50,10 @@ pub(super) fn judge(log: &Log, said: &Said, mails: &[Mail], checked: &mut Checke
         checked
             .broken(Promise::Mail, format!("{} mails that nobody is owed: {id} {:?}", mails.len(), mails[0]));
     }
+    let reminders = log.escalations.values().filter(|owed| owed.fact["reason"] == "overdue").count();
+    checked.count("reminders owed to publishers", reminders);
+    checked.held(Promise::Ended, log.escalations.len());
+    checked.held(Promise::Mail, mails.len());
     checked.count("mails accepted", mails.len());
     checked.count("mails accepted again after an unknown", repeated);
 }
@@ -139,8 +147,15 @@ fn record<'a>(
         }
         let outcome = end.fact["outcome"].as_str().unwrap_or_default();
         settled |= ["accepted", "permanent", "stood-down"].contains(&outcome);
-        let needless = [said.acknowledged(&event, &key.0), said.ended_at(&event)];
-        if outcome == "stood-down" && !needless.into_iter().flatten().any(|at| at <= end.at) {
+        let needless = if owed.fact["reason"] == "overdue" {
+            said_since(said, key, &owed.fact, end.at)
+        } else {
+            [said.acknowledged(&event, &key.0), said.ended_at(&event)]
+                .into_iter()
+                .flatten()
+                .any(|at| at <= end.at)
+        };
+        if outcome == "stood-down" && !needless {
             broken(format!("it was stood down without a reason: {}", end.fact));
         }
     }

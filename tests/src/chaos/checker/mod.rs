@@ -3,23 +3,28 @@
 //! It shares no code with anything of ours: not with `duty`, not with `audit`, and not the types of `protocol`. Facts are
 //! plain JSON to it, read by the names that `schemas/` gives them; subjects are taken apart in [`words`] alone; signatures
 //! are verified by the NKeys library itself. What follows from what is worked out anew over everything at once. It knows
-//! policies whose clock is `published` and whose rules owe `anywhere`, and of worsenings a higher severity, which is all
-//! that the suite uses.
+//! policies whose clock is `published`, rules that owe `anywhere` and to those to whom callers are `handed-over`, duties
+//! whose times are lengths, and the worsenings that [`said`] names, which is all that the suite uses.
 
 mod duties;
 mod log;
 mod mails;
+mod owed;
+mod promises;
 mod report;
 mod said;
 mod words;
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub(super) use self::{duties::Row, report::differences};
+pub(super) use self::{duties::Row, promises::Debt, report::differences};
 use self::{log::Log, said::Said};
 
 /// One message of a stream, as the broker has it.
@@ -60,6 +65,10 @@ pub(super) struct Evidence {
     pub(super) log: Vec<Entry>,
     pub(super) mails: Vec<Mail>,
     pub(super) told: Vec<Told>,
+    /// Of which promises that were not kept which desks were shown that: recipient, incident, event, step.
+    pub(super) shown: BTreeSet<(String, String, u64, u64)>,
+    /// The recipients whose desks tell what they were shown.
+    pub(super) telling: BTreeSet<String>,
 }
 
 /// A promise.
@@ -73,6 +82,8 @@ pub(super) enum Promise {
     Judged,
     /// Each dispatch is whole, and owes what directory and policies say.
     Whole,
+    /// A correction reaches those who had what it corrects, and a withdrawal those who had anything; nobody else does.
+    Corrected,
     /// Each notice reaches its recipient's system, which says so.
     Delivered,
     /// Each window closes, not before its time, and what was found is true.
@@ -81,6 +92,9 @@ pub(super) enum Promise {
     NeverNeither,
     /// Nobody is escalated without need.
     NeverBoth,
+    /// What a publisher owed and did in time is never called overdue; what it did not do is, once for each who waits for
+    /// it, and its publisher is reminded.
+    Overdue,
     /// Each escalation comes to its end, by the rules of the record.
     Ended,
     /// Every mail is owed and told of, and goes again only after an unknown.
@@ -110,6 +124,10 @@ pub(super) struct Checked {
     pub(super) findings: Vec<Finding>,
     /// How each recipient stood to each event, by incident.
     pub(super) rows: BTreeMap<String, Vec<Row>>,
+    /// How everything that publishers owed stood, by incident.
+    pub(super) debts: BTreeMap<String, Vec<Debt>>,
+    /// How often each promise was held against something.
+    pub(super) held: BTreeMap<Promise, u64>,
     /// What is no fault and worth to be counted.
     pub(super) counts: BTreeMap<&'static str, u64>,
 }
@@ -123,6 +141,10 @@ impl Checked {
         self.findings.push(Finding { promise, unfinished: true, what: what.into() });
     }
 
+    fn held(&mut self, promise: Promise, often: usize) {
+        *self.held.entry(promise).or_default() += often as u64;
+    }
+
     fn count(&mut self, what: &'static str, many: usize) {
         *self.counts.entry(what).or_default() += many as u64;
     }
@@ -134,8 +156,11 @@ pub(super) fn check(evidence: &Evidence) -> Checked {
     nothing_lost(evidence, &mut checked);
     let log = Log::read(&evidence.log, &mut checked);
     let said = Said::read(&evidence.said, &log, &mut checked);
-    log::whole(&log, &said, &mut checked);
-    duties::judge(&log, &said, &mut checked);
+    let all = owed::all(&log, &said);
+    log::whole(&log, &said, &all, &mut checked);
+    let overdue = promises::judge(&log, &said, &all, &mut checked);
+    duties::judge(&log, &said, &all, overdue, &mut checked);
+    promises::shown(&log, evidence, &mut checked);
     mails::judge(&log, &said, &evidence.mails, &mut checked);
     checked
 }
@@ -146,6 +171,7 @@ fn nothing_lost(evidence: &Evidence, checked: &mut Checked) {
     for entry in &evidence.said {
         standing.entry(&entry.subject).or_default().push(entry);
     }
+    checked.held(Promise::NothingLost, evidence.told.len());
     for told in &evidence.told {
         let there = standing.get(told.subject.as_str()).map_or(&[][..], Vec::as_slice);
         let stands = there.iter().any(|entry| {

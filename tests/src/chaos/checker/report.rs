@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Finding, Promise, Row, duties::Sent, log::time};
+use super::{Debt, Finding, Promise, Row, duties::Sent, log::time};
 
 /// Where a report says other than the checker.
-pub(in super::super) fn differences(incident: &str, rows: &[Row], report: &Value) -> Vec<Finding> {
+pub(in super::super) fn differences(
+    incident: &str,
+    rows: &[Row],
+    debts: &[Debt],
+    report: &Value,
+) -> Vec<Finding> {
     let mut differences = Vec::new();
     let mut differs =
         |what: String| differences.push(Finding { promise: Promise::Report, unfinished: false, what });
@@ -30,11 +35,7 @@ pub(in super::super) fn differences(incident: &str, rows: &[Row], report: &Value
             .as_array()
             .into_iter()
             .flatten()
-            .map(|mail| {
-                let number = |name: &str| mail[name].as_u64().unwrap_or_default();
-                let accepted = !mail["accepted_at"].is_null();
-                (number("step"), Sent { attempts: number("attempts"), unknown: number("unknown"), accepted })
-            })
+            .map(|mail| (mail["step"].as_u64().unwrap_or_default(), sent(mail)))
             .collect();
         let same = there["state"] == row.state
             && time(&there["delivered_at"]) == row.delivered_at
@@ -42,6 +43,27 @@ pub(in super::super) fn differences(incident: &str, rows: &[Row], report: &Value
             && mails == row.mails;
         if !same {
             differs(format!("{incident}: {row:?}, and the report has {there}"));
+        }
+    }
+    let told: Vec<&Value> = report["duties"].as_array().into_iter().flatten().collect();
+    if told.len() != debts.len() {
+        differs(format!("{incident}: {} duties in the report, {} by the checker", told.len(), debts.len()));
+    }
+    for debt in debts {
+        let same = |there: &&&Value| {
+            there["event"] == debt.event
+                && there["duty"] == debt.name.as_str()
+                && there["policy"].as_str() == debt.policy.as_deref()
+                && there["target"] == debt.target
+                && time(&there["due_at"]) == Some(debt.due_at)
+                && there["state"] == debt.state
+                && there["met_by"].as_u64() == debt.met_by
+                && there["told_overdue"] == debt.told
+                && (!there["reminder"].is_null()).then(|| sent(&there["reminder"])) == debt.reminder
+        };
+        if !told.iter().any(|there| same(&there)) {
+            let named = told.iter().filter(|there| there["duty"] == debt.name.as_str());
+            differs(format!("{incident}: {debt:?}, and the report has {:?}", named.collect::<Vec<_>>()));
         }
     }
     if report["totals"]["neither"] != 0 {
@@ -55,6 +77,15 @@ pub(in super::super) fn differences(incident: &str, rows: &[Row], report: &Value
         differs(format!("{incident}: the report has {problem}"));
     }
     differences
+}
+
+fn sent(mail: &Value) -> Sent {
+    let number = |name: &str| mail[name].as_u64().unwrap_or_default();
+    Sent {
+        attempts: number("attempts"),
+        unknown: number("unknown"),
+        accepted: !mail["accepted_at"].is_null(),
+    }
 }
 
 /// Whether a problem of a report says that a promise was broken. These tell what people and relays did.

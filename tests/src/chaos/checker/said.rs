@@ -1,7 +1,7 @@
 //! What was said, and which of it counts: the first validly signed on its subject. All who speak here are honest, so
 //! anything else is a second word on a subject: it is refused, and no fact of it stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::{
     Checked, Entry, Promise,
-    log::Log,
+    log::{Log, list},
+    owed::stage,
     words::{EventKey, Words, words},
 };
 
@@ -23,10 +24,35 @@ pub(super) struct Event {
     pub(super) signature: String,
 }
 
+impl Event {
+    /// Whether it is a report of a stage, as event `number` of its incident. The first event alone is the first word, and
+    /// no update.
+    pub(super) fn does(&self, number: u64, wanted: u64) -> bool {
+        let own = self.fact["stage"].as_str().map_or(u64::from(number > 1), stage);
+        match wanted {
+            0 => number == 1,
+            1 => number > 1 && own >= 1,
+            _ => own >= wanted,
+        }
+    }
+
+    /// Whether nothing can follow it.
+    pub(super) fn withdraws(&self) -> bool {
+        self.fact["kind"] == "cancelled" || self.fact["kind"] == "sent-in-error"
+    }
+
+    /// Whether it goes to some alone of those whom the policies owe it.
+    pub(super) fn is_for_some(&self) -> bool {
+        self.withdraws() || self.fact["kind"] == "correction"
+    }
+}
+
 /// What counts.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     pub(super) events: BTreeMap<EventKey, Event>,
+    /// The telephone calls that publishers logged: to whom, about which event of which incident, when.
+    calls: BTreeMap<(String, String), Vec<(u64, Timestamp)>>,
     /// The acknowledgements of an incident by a recipient: of which event, when.
     acknowledged: BTreeMap<(String, String), Vec<(u64, Timestamp)>>,
     /// When a recipient's system said that it holds a notice.
@@ -74,6 +100,8 @@ impl Said {
         }
         checked.count("second words on a subject, refused", beside);
         checked.count("events", said.events.len());
+        checked.count("telephone calls", said.calls.values().map(Vec::len).sum());
+        checked.held(Promise::Judged, entries.len());
         said
     }
 
@@ -101,8 +129,58 @@ impl Said {
                     self.delivered.insert(((incident, number), recipient), entry.at);
                 }
             }
+            Some(Words::Called { recipient, event: (incident, number), .. }) => {
+                self.calls.entry((incident, recipient)).or_default().push((number, entry.at));
+            }
             _ => {}
         }
+    }
+
+    /// The events of an incident, the first first.
+    pub(super) fn of(&self, incident: &str) -> impl Iterator<Item = (u64, &Event)> {
+        let all = self.events.range((incident.to_owned(), 0)..=(incident.to_owned(), u64::MAX));
+        all.map(|((_, number), event)| (*number, event))
+    }
+
+    /// The first event, from one on, that is a report of a stage and that the broker had by then.
+    pub(super) fn first(
+        &self,
+        incident: &str,
+        wanted: u64,
+        from: u64,
+        by: Option<Timestamp>,
+    ) -> Option<(u64, Timestamp)> {
+        let mut of =
+            self.of(incident).filter(|(number, event)| *number >= from && by.is_none_or(|by| event.at <= by));
+        of.find(|(number, event)| event.does(*number, wanted)).map(|(number, event)| (number, event.at))
+    }
+
+    /// Whether a call to a recipient about an event, or about a later one, was logged by a time.
+    pub(super) fn called(&self, (incident, number): &EventKey, recipient: &str, by: Timestamp) -> bool {
+        let all = self.calls.get(&(incident.clone(), recipient.to_owned()));
+        all.into_iter().flatten().any(|(of, at)| of >= number && *at <= by)
+    }
+
+    /// Every service that the events up to this one name.
+    pub(super) fn services(&self, (incident, number): &EventKey) -> BTreeSet<String> {
+        let so_far = self.of(incident).take_while(|(of, _)| of <= number);
+        so_far.flat_map(|(_, event)| list(&event.fact["services"])).map(str::to_owned).collect()
+    }
+
+    /// Whether the service is restored as of an event: one up to it says so, and none since that it is not.
+    pub(super) fn restored(&self, (incident, number): &EventKey) -> bool {
+        let so_far = self.of(incident).take_while(|(of, _)| of <= number);
+        let words: Vec<_> = so_far.map(|(_, event)| (&event.fact["kind"], &event.fact["platform"])).collect();
+        let resolved = words.iter().rposition(|(kind, _)| **kind == "resolved");
+        resolved.is_some_and(|last| {
+            words[last + 1..].iter().all(|(_, platform)| platform.is_null() || **platform == "primary")
+        })
+    }
+
+    /// The withdrawal of an incident that came after this event, had the broker it by then.
+    pub(super) fn withdrawn(&self, (incident, number): &EventKey, by: Timestamp) -> Option<u64> {
+        let mut later = self.of(incident).filter(|(of, event)| of > number && event.at <= by);
+        later.find(|(_, event)| event.withdraws()).map(|(number, _)| number)
     }
 
     /// When a recipient first acknowledged an event, or a later one of its incident, which covers it.
@@ -115,7 +193,7 @@ impl Said {
     pub(super) fn ended(&self, (incident, number): &EventKey, by: Option<Timestamp>) -> Option<u64> {
         let later = self.events.iter().filter(|((of, later), _)| of == incident && later > number);
         later
-            .filter(|(_, event)| event.fact["kind"] == "resolved" || event.fact["kind"] == "cancelled")
+            .filter(|(_, event)| event.fact["kind"] == "resolved" || event.withdraws())
             .find(|(_, event)| by.is_none_or(|by| event.at <= by))
             .map(|((_, number), _)| *number)
     }
@@ -126,17 +204,22 @@ impl Said {
         self.events.get(&(key.0.clone(), number)).map(|event| event.at)
     }
 
-    /// Whether this event is worse than the one before it. The suite changes nothing but the severity.
+    /// Whether this event is worse than the one before it: by its severity, by the services that it adds, because the
+    /// service was restored and is not, or because the publisher says so. The suite makes nothing else worse.
     pub(super) fn worse(&self, (incident, number): &EventKey) -> bool {
-        let severity = |number: u64| {
-            let event = self.events.get(&(incident.clone(), number))?;
-            let rank = ["minor", "moderate", "severe", "extreme"];
-            rank.iter().position(|word| event.fact["severity"] == *word)
-        };
-        match (number.checked_sub(1).and_then(severity), severity(*number)) {
-            (Some(before), Some(now)) => now > before,
-            _ => false,
+        let event = |number: u64| self.events.get(&(incident.clone(), number)).map(|event| &event.fact);
+        let Some((now, before)) = event(*number).zip(event(number - 1)) else { return false };
+        if now["kind"] != "update" && now["kind"] != "correction" {
+            return false;
         }
+        let severity = |fact: &Value| {
+            let rank = ["minor", "moderate", "severe", "extreme"];
+            rank.iter().position(|word| fact["severity"] == *word)
+        };
+        let adds = list(&now["services"]).iter().any(|service| !list(&before["services"]).contains(service));
+        let relapse =
+            before["kind"] == "resolved" && ["backup", "none"].iter().any(|word| now["platform"] == *word);
+        now["material"] == true || severity(now) > severity(before) || adds || relapse
     }
 }
 
@@ -144,7 +227,7 @@ impl Said {
 fn signed<'a>(entry: &'a Entry, log: &Log) -> Option<&'a str> {
     let (_, directory) = log.directory_at(entry.at)?;
     let (list, author) = match words(&entry.subject)? {
-        Words::Incident { publisher, .. } => ("publishers", publisher),
+        Words::Incident { publisher, .. } | Words::Called { publisher, .. } => ("publishers", publisher),
         Words::Receipt { recipient, .. } => ("recipients", recipient),
         _ => return None,
     };

@@ -10,18 +10,60 @@ pub(super) type MailKey = (String, String, u64, u64);
 /// What a subject says.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Words {
-    Incident { publisher: String, event: EventKey },
-    Receipt { recipient: String, event: EventKey, acknowledged: bool },
-    Directory { version: u64 },
-    Refusal { body: String, said: u64 },
-    Dispatch { publisher: String, event: EventKey },
-    Notice { recipient: String, event: EventKey },
-    Window { step: StepKey },
-    Due { step: StepKey },
-    Finding { step: StepKey },
-    Escalation { mail: MailKey },
-    Attempt { mail: MailKey, attempt: u64, ended: bool },
-    Proposal { publisher: String, said: u64 },
+    Incident {
+        publisher: String,
+        event: EventKey,
+    },
+    Called {
+        publisher: String,
+        event: EventKey,
+        recipient: String,
+    },
+    Receipt {
+        recipient: String,
+        event: EventKey,
+        acknowledged: bool,
+    },
+    Directory {
+        version: u64,
+    },
+    Refusal {
+        body: String,
+        said: u64,
+    },
+    Dispatch {
+        publisher: String,
+        event: EventKey,
+    },
+    Notice {
+        recipient: String,
+        event: EventKey,
+    },
+    /// That what was promised did not come, told to one who waits for it.
+    Overdue {
+        told: MailKey,
+    },
+    Window {
+        step: StepKey,
+    },
+    Due {
+        step: StepKey,
+    },
+    Finding {
+        step: StepKey,
+    },
+    Escalation {
+        mail: MailKey,
+    },
+    Attempt {
+        mail: MailKey,
+        attempt: u64,
+        ended: bool,
+    },
+    Proposal {
+        publisher: String,
+        said: u64,
+    },
     Checkpoint,
 }
 
@@ -39,6 +81,9 @@ pub(super) fn words(subject: &str) -> Option<Words> {
     let ["tocsin", kind, rest @ ..] = &words[..] else { return None };
     Some(match (*kind, rest) {
         ("incident", [publisher, i, e]) => Words::Incident { publisher: own(publisher), event: event(i, e)? },
+        ("incident", [publisher, i, e, "called", recipient]) => {
+            Words::Called { publisher: own(publisher), event: event(i, e)?, recipient: own(recipient) }
+        }
         ("receipt", [recipient, i, e, stage @ ("delivered" | "acknowledged")]) => Words::Receipt {
             recipient: own(recipient),
             event: event(i, e)?,
@@ -48,6 +93,7 @@ pub(super) fn words(subject: &str) -> Option<Words> {
         ("refusal", [body, said]) => Words::Refusal { body: own(body), said: number(said)? },
         ("dispatch", [publisher, i, e]) => Words::Dispatch { publisher: own(publisher), event: event(i, e)? },
         ("notice", [recipient, i, e]) => Words::Notice { recipient: own(recipient), event: event(i, e)? },
+        ("notice", [to, i, e, "overdue", s]) => Words::Overdue { told: mail(to, i, e, s)? },
         ("window", [i, e, s]) => Words::Window { step: step(i, e, s)? },
         ("due", [i, e, s]) => Words::Due { step: step(i, e, s)? },
         ("finding", [i, e, s]) => Words::Finding { step: step(i, e, s)? },
