@@ -109,6 +109,12 @@ fn an_overdue_that_is_none_or_is_not_told_is_found() {
             Promise::Mail,
             DONE,
         ),
+    ]);
+}
+
+#[test]
+fn a_duty_or_a_correction_that_is_judged_wrongly_is_found() {
+    are_found(&[
         (
             "a reminder of what a law wants is stood down because something else was said",
             |r| {
@@ -123,12 +129,6 @@ fn an_overdue_that_is_none_or_is_not_told_is_found() {
             Promise::Ended,
             DONE,
         ),
-    ]);
-}
-
-#[test]
-fn a_duty_or_a_correction_that_is_judged_wrongly_is_found() {
-    are_found(&[
         (
             "a force that was called is found not called",
             |r| r.change("tocsin.finding.x.1.1", |found| found["duty"]["not_called"] = json!(["a", "b"])),
