@@ -4,6 +4,7 @@
 //! that is its identity, so that it may try again as often as it likes. Whatever is not served is told as problem+json.
 
 mod acknowledge;
+mod cap;
 mod events;
 mod notices;
 mod problem;
@@ -61,6 +62,7 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/incidents/{incident}/timeline", get(read::timeline)),
         ("/incidents/{incident}/{report}", get(report::of_incident)),
         ("/incidents/{incident}/events/{event}", put(publish::say)),
+        ("/incidents/{incident}/events/{event}/cap.xml", get(cap::event)),
         ("/incidents/{incident}/events/{event}/acknowledgement", put(acknowledge::acknowledge)),
         ("/reports", post(reports::say)),
         ("/monitoring/alertmanager", post(reports::alertmanager)),

@@ -141,7 +141,7 @@ fn http_date(at: Timestamp) -> String {
 }
 
 /// Where the console is reached, and the domain in that.
-fn place(app: &App) -> (&str, Option<&str>) {
+pub(crate) fn place(app: &App) -> (&str, Option<&str>) {
     let here = app.config().public_url.as_deref().unwrap_or_default().trim_end_matches('/');
     let host = here.split_once("://").map(|(_, host)| host.split(':').next().unwrap_or(host));
     (here, host)

@@ -91,6 +91,51 @@ async fn each_account_reads_what_it_sees_and_no_more() {
 }
 
 #[tokio::test]
+async fn an_event_is_read_as_cap_by_whoever_may_read_it_and_names_nobody_else_to_an_agency() {
+    use tocsin_exchange::cap::{Wanted, import};
+    let bus = Bus::start().await;
+    let (a, operator) = (bus.program(recipient("a")).await, bus.program(operator()).await);
+    let (stranger, all) = (bus.program(recipient("c")).await, bus.program(Sees::Everything).await);
+    let of = "/incidents/{incident}/events/{event}/cap.xml";
+    let addressed = |text: &str| {
+        let (_, rest) = text.split_once("<addresses>").unwrap();
+        rest.split_once("</addresses>").unwrap().0.to_owned()
+    };
+    for (program, to) in [(&a, "a"), (&operator, "a b own"), (&all, "a b own")] {
+        let answer = program.get("/incidents/x/events/2/cap.xml").await;
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (StatusCode::OK, "application/cap+xml"),
+            "{}",
+            answer.text
+        );
+        holds("get", of, &answer);
+        assert_eq!(addressed(&answer.text), to);
+        // It is whole: the event that it was made of comes out of it.
+        let read = import(answer.text.as_bytes(), &Wanted::default()).unwrap();
+        let json = program.read("/incidents/{incident}", "/incidents/x").await["said"][1]["event"].clone();
+        assert_eq!(serde_json::to_value(read.event().unwrap()).unwrap(), json);
+        assert!(answer.text.contains(",tocsin.incident.operator.x.1,"), "{}", answer.text);
+    }
+    assert!(!a.get("/incidents/x/events/1/cap.xml").await.text.contains("<references>"));
+    for path in ["/incidents/x/events/1/cap.xml", "/incidents/x/events/2/cap.xml"] {
+        assert_eq!(stranger.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    for path in
+        ["/incidents/x/events/3/cap.xml", "/incidents/x/events/0/cap.xml", "/incidents/y/events/1/cap.xml"]
+    {
+        assert_eq!(all.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let anonymous = bus.site.send(
+        axum::http::Request::builder()
+            .uri("/api/v1/incidents/x/events/1/cap.xml")
+            .body(Body::empty())
+            .unwrap(),
+    );
+    assert_eq!(anonymous.await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
 async fn a_report_is_a_file_with_as_much_in_it_as_the_caller_may_see() {
     let bus = Bus::start().await;
     let (a, operator) = (bus.program(recipient("a")).await, bus.program(operator()).await);
