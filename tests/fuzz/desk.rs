@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 use tocsin_desk::{Arrived, Delivered, View, clean, read_notice, show};
+use tocsin_duty::Course;
 use tocsin_fuzz::{check, files, text};
 use tocsin_protocol::{Entry, Event, Notice, SigningKey, Stream, Subject, Timestamp, from_body, to_body};
 
@@ -75,7 +76,12 @@ fn whatever_an_event_says_its_page_only_shows() {
         for delivered in
             [Delivered::Said(now()), Delivered::Before(now()), Delivered::NotSaid(event.headline.clone())]
         {
-            let arrived = Arrived { read: read.clone(), delivered, superseded_by: Some(event.sequence) };
+            let arrived = Arrived {
+                read: read.clone(),
+                delivered,
+                superseded_by: Some(event.sequence),
+                before: Course::Resolved,
+            };
             for (width, colour) in [(0, false), (40, true), (200, true)] {
                 let page = show(&arrived, &View { now: now(), zone: &zone, width, colour });
                 fit(&page);

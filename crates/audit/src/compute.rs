@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tocsin_duty::Course;
 use tocsin_protocol::{
     AttemptEnded, DispatchStep, Escalation, EscalationReason, EventNumber, IncidentId, Outcome, RecipientId,
     Requirement, SignedDuration, StepNumber, Subject, Timestamp,
@@ -152,6 +153,7 @@ fn incident(
         publisher: first.fact.event.publisher.clone(),
         status: first.fact.event.status,
         headline: first.fact.event.headline.clone(),
+        course: Some(Course::of(facts.events.values().map(|said| &said.fact.event))),
         began_at,
         detected_at,
         published_at: first.time,

@@ -7,6 +7,7 @@ mod duty;
 mod operator;
 
 use serde::{Deserialize, Serialize};
+use tocsin_duty::Course;
 use tocsin_protocol::{
     EscalationReason, EventKind, EventNumber, IncidentId, Outcome, Person, PolicyId, PublisherId, Reach,
     ReceiptMethod, RecipientId, RefusalCode, Requirement, Signer, Stage, Status, StepNumber, StoppedBy,
@@ -81,6 +82,9 @@ pub struct IncidentReport {
     pub status: Status,
     /// The headline of the first event.
     pub headline: String,
+    /// How it goes, by every event; absent from a report that was written before there was this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub course: Option<Course>,
     /// When the failure began, as the publisher last stated it: a claim.
     pub began_at: Option<Timestamp>,
     /// When it was noticed, as the publisher last stated it: a claim.

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tocsin_duty::Course;
 use tocsin_ledger::{Error as LedgerError, Held, Notices};
 use tocsin_protocol::{EventNumber, IncidentId, Receipt, Timestamp, TraceId};
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -38,8 +39,15 @@ pub struct Arrivals {
     incoming: mpsc::Receiver<Result<Held, LedgerError>>,
     taking: JoinHandle<()>,
     ahead: VecDeque<InHand>,
-    newest: BTreeMap<IncidentId, EventNumber>,
+    known: BTreeMap<IncidentId, Known>,
     failed: Option<LedgerError>,
+}
+
+/// What is known of an incident by the notices that came.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    newest: EventNumber,
+    course: Course,
 }
 
 /// A notice in hand, not yet given to the caller.
@@ -50,6 +58,8 @@ struct InHand {
     delivered: Option<Delivered>,
     /// Its receipt could not be said, and may yet be.
     owed: bool,
+    /// How its incident went before it.
+    before: Course,
 }
 
 /// What is no notice that can be believed.
@@ -90,6 +100,8 @@ pub struct Arrived {
     pub delivered: Delivered,
     /// The newest event of the incident that this desk holds a notice of, when it is a later one.
     pub superseded_by: Option<EventNumber>,
+    /// How the incident went before this event, by the notices that this desk has had since it began.
+    pub before: Course,
 }
 
 /// What became of a `delivered` receipt.
@@ -144,7 +156,7 @@ impl Desk {
             incoming,
             taking: tokio::spawn(take(notices, give)),
             ahead: VecDeque::new(),
-            newest: BTreeMap::new(),
+            known: BTreeMap::new(),
             failed: None,
         })
     }
@@ -193,7 +205,7 @@ impl Arrivals {
                 }
             });
         }
-        let Some(InHand { held, read, delivered, owed }) = self.ahead.pop_front() else {
+        let Some(InHand { held, read, delivered, owed, before }) = self.ahead.pop_front() else {
             return Err(closed().into());
         };
         let content = match read {
@@ -212,6 +224,7 @@ impl Arrivals {
             Ok(read) => Content::Notice(Box::new(Arrived {
                 superseded_by: self.later_than(&read.notice.incident, read.notice.event),
                 delivered: delivered.unwrap_or(Delivered::NotSaid("it was not tried".to_owned())),
+                before,
                 read,
             })),
         };
@@ -220,7 +233,7 @@ impl Arrivals {
 
     /// The newest event of this incident in this desk's hands, where it is later than this one.
     fn later_than(&self, incident: &IncidentId, event: EventNumber) -> Option<EventNumber> {
-        self.newest.get(incident).copied().filter(|newest| *newest > event)
+        self.known.get(incident).map(|known| known.newest).filter(|newest| *newest > event)
     }
 
     /// Brings what waits into hand: waits for one when there is none, then for those close behind it.
@@ -257,14 +270,25 @@ impl Arrivals {
             Some(Err(unfit)) => Err(Other::Unfit(unfit)),
             None => read_notice(&held.entry, recipient, &self.desk.pinned).map_err(Other::Unfit),
         };
+        let mut before = Course::default();
         if let Ok(read) = &read {
-            if self.newest.len() >= INCIDENTS_MAX {
-                self.newest.clear();
+            if self.known.len() >= INCIDENTS_MAX {
+                self.known.clear();
             }
-            let newest = self.newest.entry(read.notice.incident.clone()).or_insert(read.notice.event);
-            *newest = read.notice.event.max(*newest);
+            let course = |before: Course| before.after(read.event.kind, read.event.platform);
+            match self.known.get_mut(&read.notice.incident) {
+                Some(known) if known.newest >= read.notice.event => {}
+                Some(known) => {
+                    before = known.course;
+                    *known = Known { newest: read.notice.event, course: course(before) };
+                }
+                None => {
+                    let known = Known { newest: read.notice.event, course: course(before) };
+                    self.known.insert(read.notice.incident.clone(), known);
+                }
+            }
         }
-        self.ahead.push_back(InHand { held, read, delivered: None, owed: false });
+        self.ahead.push_back(InHand { held, read, delivered: None, owed: false, before });
     }
 }
 

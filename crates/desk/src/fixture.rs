@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tocsin_duty::Course;
 use tocsin_protocol::{
     Category, Entry, Event, EventContact, EventKind, EventNumber, Impact, Notice, Overdue, Platform,
     Recontact, RecontactFigures, Requirement, Service, Severity, SigningKey, Status, Stream, Subject,
@@ -150,5 +151,10 @@ pub(crate) fn arrived(change: impl FnOnce(&mut Event)) -> Arrived {
         &BTreeMap::new(),
     )
     .unwrap();
-    Arrived { read, delivered: Delivered::Said(at("2023-06-25T05:33:01Z")), superseded_by: None }
+    Arrived {
+        read,
+        delivered: Delivered::Said(at("2023-06-25T05:33:01Z")),
+        superseded_by: None,
+        before: Course::Open,
+    }
 }

@@ -4,6 +4,7 @@
 //! may I tell people; whom do I ring; by when must I answer. The last stands lowest, beside the place to answer.
 
 use jiff::{Timestamp, tz::TimeZone};
+use tocsin_duty::Course;
 use tocsin_protocol::{
     Event, EventContact, EventKind, Impact, Platform, Recontact, RecontactFigures, Requirement, Status,
 };
@@ -52,7 +53,7 @@ pub fn show(arrived: &Arrived, view: &View<'_>) -> String {
     if let Some(marking) = &event.marking {
         page.marked(Mark::Plain, &clean::line(marking, VALUE));
     }
-    page.marked(Mark::Headline, &headline(event));
+    page.marked(Mark::Headline, &headline(arrived));
     page.standing(arrived);
     page.rule('-');
     page.foremost(arrived);
@@ -71,8 +72,10 @@ pub fn show(arrived: &Arrived, view: &View<'_>) -> String {
 }
 
 /// The headline under the kind of event, which it may name by itself.
-fn headline(event: &Event) -> String {
-    let (kind, words) = (kind(event.kind), clean::line(&event.headline, VALUE));
+fn headline(arrived: &Arrived) -> String {
+    let event = &arrived.read.event;
+    let course = arrived.before.after(event.kind, event.platform);
+    let (kind, words) = (kind(event.kind, course), clean::line(&event.headline, VALUE));
     match words.get(..kind.len()) {
         Some(named) if named.eq_ignore_ascii_case(kind) => format!("{kind}{}", &words[kind.len()..]),
         _ => format!("{kind}{words}"),
@@ -80,8 +83,11 @@ fn headline(event: &Event) -> String {
 }
 
 /// What an event's kind means for the one who reads it.
-fn kind(kind: EventKind) -> &'static str {
+fn kind(kind: EventKind, course: Course) -> &'static str {
     match kind {
+        // More is known of what is over: nobody is to act as if it went on.
+        EventKind::Update if course == Course::Resolved => "UPDATE, THE SERVICE IS RESTORED: ",
+        EventKind::Correction if course == Course::Resolved => "CORRECTION, THE SERVICE IS RESTORED: ",
         EventKind::Initial => "NEW: ",
         EventKind::Update => "UPDATE: ",
         EventKind::Resolved => "RESOLVED: ",
@@ -353,6 +359,25 @@ mod tests {
         let zone = london();
         let now = "2023-06-25T05:33:08Z".parse().unwrap();
         show(arrived, &View { now, zone: &zone, width: 78, colour })
+    }
+
+    #[test]
+    fn what_is_said_after_the_end_does_not_look_as_if_it_went_on() {
+        let first = |platform, before| {
+            let mut arrived = fixture::arrived(|event| {
+                event.kind = EventKind::Update;
+                event.sequence = "3".parse().unwrap();
+                event.platform = platform;
+            });
+            arrived.before = before;
+            headline(&arrived)
+        };
+        let restored = "UPDATE, THE SERVICE IS RESTORED: 999 and 112 calls are not being connected";
+        let fails = "UPDATE: 999 and 112 calls are not being connected";
+        assert_eq!(first(None, Course::Resolved), restored);
+        assert_eq!(first(Some(Platform::Primary), Course::Resolved), restored);
+        assert_eq!(first(Some(Platform::None), Course::Resolved), fails);
+        assert_eq!(first(None, Course::Open), fails);
     }
 
     #[test]

@@ -40,6 +40,24 @@ async fn a_desk_that_was_away_catches_up_in_order_and_tells_what_is_superseded()
 }
 
 #[tokio::test]
+async fn how_an_incident_went_before_a_notice_is_known_by_the_notices_before_it() {
+    let bus = Bus::start().await;
+    for (event, kind) in [(1, "initial"), (2, "resolved"), (3, KIND_UPDATE), (4, KIND_UPDATE)] {
+        bus.notice("a", event, kind).await;
+    }
+    bus.notice("b", 1, "initial").await;
+    let mut arrivals = bus.desk().arrivals().await.unwrap();
+    let mut before = Vec::new();
+    for _ in 0..5 {
+        let arrival = bus.within(arrivals.next()).await.unwrap();
+        let Content::Notice(arrived) = &arrival.content else { panic!("{arrival:?}") };
+        before.push(arrived.before.as_str());
+        arrival.settle().await.unwrap();
+    }
+    assert_eq!(before, ["open", "open", "resolved", "resolved", "open"]);
+}
+
+#[tokio::test]
 async fn delivered_is_said_at_once_and_once() {
     let bus = Bus::start().await;
     let desk = bus.desk();

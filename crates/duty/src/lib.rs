@@ -8,6 +8,7 @@
 //! be tested without a socket.
 
 mod answers;
+mod course;
 mod directory;
 mod doors;
 mod exercise;
@@ -15,6 +16,7 @@ mod fold;
 mod worsening;
 
 pub use answers::Answers;
+pub use course::Course;
 pub use directory::*;
 pub use doors::{Shut, check_link};
 pub use exercise::{Due, EXERCISE_ID_MAX, Schedule, event_of, incident_of};

@@ -8,12 +8,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tocsin_protocol::{AreaId, Event, EventKind, Platform, Severity};
 
+use crate::course::Course;
+
 /// Calls lost have to grow by this factor over the figure last acknowledged before the growth alone is a worsening.
 const CALLS_FACTOR: u64 = 2;
 
 /// Says in which ways an event is worse than the one before it, or than the last that needed an acknowledgement
-/// (`baseline`): a creeping change is measured against what people were last asked to take in. Empty for none.
-pub fn worsening(event: &Event, previous: &Event, baseline: &Event) -> Vec<String> {
+/// (`baseline`): a creeping change is measured against what people were last asked to take in. `course` is how the incident
+/// went before it. Empty for none.
+pub fn worsening(event: &Event, course: Course, previous: &Event, baseline: &Event) -> Vec<String> {
     let mut reasons = Vec::new();
     if !matches!(event.kind, EventKind::Update | EventKind::Correction) {
         return reasons;
@@ -21,9 +24,7 @@ pub fn worsening(event: &Event, previous: &Event, baseline: &Event) -> Vec<Strin
     if event.material == Some(true) {
         reasons.push("the publisher calls it material".to_owned());
     }
-    if previous.kind == EventKind::Resolved
-        && event.platform.is_some_and(|platform| platform > Platform::Primary)
-    {
+    if course == Course::Resolved && event.platform.is_some_and(|platform| platform > Platform::Primary) {
         reasons.push("the service had been restored, and is not".to_owned());
     }
     if let Some(platform) = event.platform {
@@ -145,7 +146,7 @@ mod tests {
             let before = event(EventKind::Initial);
             let mut now = event(EventKind::Update);
             change(&mut now);
-            assert_eq!(worsening(&now, &before, &before), *expected, "{name}");
+            assert_eq!(worsening(&now, Course::Open, &before, &before), *expected, "{name}");
         }
     }
 
@@ -156,17 +157,20 @@ mod tests {
             event.impact.as_mut().unwrap().calls_unsuccessful = Some(n);
             event
         };
-        assert_eq!(worsening(&calls(18), &calls(14), &calls(10)), Vec::<String>::new());
-        assert_eq!(worsening(&calls(20), &calls(18), &calls(10)), ["calls unsuccessful went from 10 to 20"]);
+        assert_eq!(worsening(&calls(18), Course::Open, &calls(14), &calls(10)), Vec::<String>::new());
+        assert_eq!(
+            worsening(&calls(20), Course::Open, &calls(18), &calls(10)),
+            ["calls unsuccessful went from 10 to 20"]
+        );
     }
 
     #[test]
     fn a_platform_told_late_is_a_worsening_only_when_it_is_none() {
         let untold = |kind| Event { platform: None, ..event(kind) };
         let (before, mut now) = (untold(EventKind::Initial), event(EventKind::Update));
-        assert_eq!(worsening(&now, &before, &before), Vec::<String>::new());
+        assert_eq!(worsening(&now, Course::Open, &before, &before), Vec::<String>::new());
         now.platform = Some(Platform::None);
-        assert_eq!(worsening(&now, &before, &before), ["no platform carries the service"]);
+        assert_eq!(worsening(&now, Course::Open, &before, &before), ["no platform carries the service"]);
     }
 
     #[test]
@@ -175,7 +179,13 @@ mod tests {
         resolved.platform = None;
         let relapse = event(EventKind::Update);
         assert_eq!(
-            worsening(&relapse, &resolved, &event(EventKind::Initial)),
+            worsening(&relapse, Course::Resolved, &resolved, &event(EventKind::Initial)),
+            ["the service had been restored, and is not"]
+        );
+        // Whatever was said between.
+        let figures = Event { platform: None, ..event(EventKind::Update) };
+        assert_eq!(
+            worsening(&relapse, Course::Resolved, &figures, &event(EventKind::Initial)),
             ["the service had been restored, and is not"]
         );
     }

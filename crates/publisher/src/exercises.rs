@@ -7,11 +7,11 @@ use std::{
 };
 
 use jiff::tz::TimeZone;
-use tocsin_duty::{Directory, Due, Schedule, event_of};
+use tocsin_duty::{Course, Directory, Due, Schedule, event_of};
 use tocsin_ledger::{Connection, Error as LedgerError, Ledger};
 use tocsin_protocol::{
-    AuthorKey, Entry, Event, ExerciseDocument, ExerciseId, IncidentId, PublisherId, SignedDuration,
-    SigningKey, Status, Stream, Subject, Timestamp, from_body,
+    AuthorKey, Entry, Event, EventNumber, ExerciseDocument, ExerciseId, IncidentId, PublisherId,
+    SignedDuration, SigningKey, Status, Stream, Subject, Timestamp, from_body,
 };
 
 use crate::{error::Error, known::newest_directory, prepare::prepare, send::publish, spool::Spool};
@@ -157,17 +157,15 @@ impl Exerciser {
             Err(why) => return Err(why.into()),
         };
         let key = AuthorKey::new(&self.key.public())?;
-        let mut last: BTreeMap<IncidentId, Event> = BTreeMap::new();
+        let mut all: BTreeMap<IncidentId, BTreeMap<EventNumber, Event>> = BTreeMap::new();
         let waiting = self.spool.pending()?.events;
         let waiting = waiting.iter().filter_map(|spooled| from_body::<Event>("event", spooled.body()).ok());
         for event in said.iter().filter_map(|entry| event(entry, &key)).chain(waiting) {
-            let known = last.get(&event.incident);
-            if known.is_none_or(|known| known.sequence < event.sequence) {
-                last.insert(event.incident.clone(), event);
+            if event.status == Status::Actual {
+                all.entry(event.incident.clone()).or_default().entry(event.sequence).or_insert(event);
             }
         }
-        let is_open = |event: &Event| event.status == Status::Actual && !event.kind.lifts_duties();
-        Ok(last.values().any(is_open))
+        Ok(all.values().any(|events| Course::of(events.values()).is_open()))
     }
 }
 

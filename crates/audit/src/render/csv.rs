@@ -151,8 +151,11 @@ fn told(
         ("acknowledged_by_name", or_empty(by.map(|by| &by.name))),
         ("acknowledged_by_role", or_empty(by.map(|by| &by.role))),
         ("acknowledged_event", or_empty(recipient.acknowledged_event)),
-        ("acknowledged_method", or_empty(recipient.acknowledged_method.map(|method| method.as_str()))),
-        ("acknowledged_signer", or_empty(recipient.acknowledged_signer.map(|signer| signer.as_str()))),
+        (
+            "acknowledged_method",
+            or_empty(recipient.acknowledged_method.map(tocsin_protocol::ReceiptMethod::as_str)),
+        ),
+        ("acknowledged_signer", or_empty(recipient.acknowledged_signer.map(tocsin_protocol::Signer::as_str))),
         ("acknowledged_key", or_empty(recipient.acknowledged_key.as_ref())),
         ("acknowledged_step", or_empty(recipient.acknowledged_step)),
         ("due_at", or_empty(recipient.due_at)),

@@ -98,15 +98,15 @@ fn it_is_on_paper_in_a_terminal_and_on_a_page_with_room_to_write() {
 
 #[test]
 fn its_json_is_as_its_schema_says() {
-    let mut test = World::small();
-    test.status = Status::Test;
-    let nobody = list(test.say(EventKind::Initial, |_| {}));
-    for list in [list(&silent()), nobody] {
-        let text = call_list_json(&list).unwrap();
-        assert_eq!(check(Kind::CallList, text.as_bytes()), Ok(()), "{text}");
-        assert_eq!(serde_json::from_str::<CallList>(&text).unwrap(), list);
+    let mut technical = World::small();
+    technical.status = Status::Test;
+    let nobody = list(technical.say(EventKind::Initial, |_| {}));
+    for whole in [list(&silent()), nobody] {
+        let json = call_list_json(&whole).unwrap();
+        assert_eq!(check(Kind::CallList, json.as_bytes()), Ok(()), "{json}");
+        assert_eq!(serde_json::from_str::<CallList>(&json).unwrap(), whole);
     }
-    let text = call_list_json(&list(&silent())).unwrap();
+    let json = call_list_json(&list(&silent())).unwrap();
     for (from, to) in [
         (r#""mail": "waiting""#, r#""mail": "read""#),
         (r#""closed": true"#, r#""closed": 1"#),
@@ -114,7 +114,7 @@ fn its_json_is_as_its_schema_says() {
         (r#""phone": "01632 960001""#, r#""phone": 1632960001"#),
         (r#""calls": ["#, r#""called": ["#),
     ] {
-        assert!(text.contains(from), "{from} is not in {text}");
-        assert!(check(Kind::CallList, text.replace(from, to).as_bytes()).is_err(), "{to}");
+        assert!(json.contains(from), "{from} is not in {json}");
+        assert!(check(Kind::CallList, json.replace(from, to).as_bytes()).is_err(), "{to}");
     }
 }

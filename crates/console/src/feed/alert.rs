@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
+use tocsin_duty::Course;
 use tocsin_exchange::cap::{self, CapTime, LANGUAGE, MessageType, Scope};
 use tocsin_protocol::{Event, EventKind, EventNumber, IncidentId, Language, Status, Timestamp};
 
@@ -135,8 +136,10 @@ pub(super) fn alerts(state: &State, incident: &Incident, domain: Option<&str>, w
     };
     // Where in `all` those begin that still apply.
     let mut since = 0;
+    let mut course = Course::default();
     for said in &incident.events {
         let event = &*said.event;
+        course = course.after(event.kind, event.platform);
         let advice = event.public_advice.as_deref().map(fit).filter(|words| !words.trim().is_empty());
         let earlier = &all[since..];
         let Some(kind) = kind(event, advice.is_some(), !earlier.is_empty()) else { continue };
@@ -165,7 +168,7 @@ pub(super) fn alerts(state: &State, incident: &Incident, domain: Option<&str>, w
         let languages: Vec<&Language> = [words.english()].into_iter().chain(headline_in.keys()).collect();
         let fixed =
             |name: &'static str| languages.iter().map(move |language| words.text(language, name, &[]));
-        let over = event.kind.lifts_duties();
+        let over = !course.is_open();
         let alert = Alert {
             identifier: event.subject().to_string(),
             sender: sender.clone(),

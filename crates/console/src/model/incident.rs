@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use tocsin_duty::Course;
 use tocsin_protocol::{
     AttemptBegun, AttemptEnded, AttemptPhase, Dispatch, DispatchStep, Escalation, Event, EventNumber,
     Finding, IncidentId, Outcome, PublisherId, Receipt, ReceiptStage, RecipientId, Refusal, Requirement,
@@ -34,6 +35,8 @@ pub struct Incident {
     pub status: Status,
     /// Event `n` stands at `n - 1`. There is one at least.
     pub events: Vec<Said>,
+    /// How it goes, by all of them.
+    pub course: Course,
     /// Everyone who was owed any event of it, in the order in which they came to be.
     pub standings: Vec<Standing>,
     places: HashMap<RecipientId, u32>,
@@ -101,6 +104,7 @@ impl Incident {
             publisher: event.publisher.clone(),
             status: event.status,
             events: Vec::new(),
+            course: Course::default(),
             standings: Vec::new(),
             places: HashMap::new(),
             moments: Vec::new(),
@@ -123,10 +127,9 @@ impl Incident {
         self.events.last()
     }
 
-    /// Whether it is not over: its newest event is neither resolved nor cancelled. A technical test is over as soon as it
-    /// is said.
+    /// Whether it is not over. A technical test is over as soon as it is said.
     pub fn is_open(&self) -> bool {
-        self.status != Status::Test && self.newest().is_some_and(|s| !s.event.kind.lifts_duties())
+        self.status != Status::Test && self.course.is_open()
     }
 
     /// When its first event was stored.
@@ -193,6 +196,7 @@ impl Incident {
 
     pub(super) fn said(&mut self, event: Event, said: u64, at: Timestamp, revision: u64) {
         let number = event.sequence;
+        self.course = self.course.after(event.kind, event.platform);
         self.events.push(Said {
             event: Arc::new(event),
             said,

@@ -187,7 +187,7 @@ impl Plan<'_> {
         let told =
             || self.earlier.iter().flat_map(|dispatch| &dispatch.duties).filter(|old| same(old, &whole));
         if let Some(repeat) = duty.repeat {
-            let due = if self.state.kind.ends_incident() || self.incident.is_restored(self.number) {
+            let due = if !self.incident.course(self.number).is_open() {
                 return None;
             } else if meets(self.number, self.state, duty.stage) {
                 let from = self.state.published_at;

@@ -17,7 +17,7 @@ use super::{
     duties::Moments,
     snapshot::{self, Row},
 };
-use crate::{directory::Directory, worsening::HandedToPolice};
+use crate::{course::Course, directory::Directory, worsening::HandedToPolice};
 
 /// One incident, from its first event to its last.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -199,12 +199,10 @@ impl Incident {
             .map_or(EventNumber::FIRST, EventNumber::next)
     }
 
-    /// Whether the service is restored as of an event: one up to it says so, and none since that it is not.
-    pub(super) fn is_restored(&self, through: EventNumber) -> bool {
-        self.numbered().take_while(|(number, _)| *number <= through).fold(false, |restored, (_, event)| {
-            event.kind == EventKind::Resolved
-                || (restored && event.platform.is_none_or(|platform| platform == Platform::Primary))
-        })
+    /// How it goes as of an event.
+    pub(super) fn course(&self, through: EventNumber) -> Course {
+        let said = self.numbered().take_while(|(number, _)| *number <= through);
+        said.fold(Course::default(), |course, (_, event)| course.after(event.kind, event.platform))
     }
 
     /// The recipient's place in this incident's bit sets.

@@ -368,7 +368,8 @@ impl Fold {
         let event = Arc::new(event);
         let directory = self.directory_at(entry.time).cloned();
         let incident = self.incidents.entry(event.incident.clone()).or_insert_with(|| Incident::new(&event));
-        let worsened = worsening(&event, &incident.newest, &incident.baseline);
+        let worsened =
+            worsening(&event, incident.course(event.sequence), &incident.newest, &incident.baseline);
         let handed_over = incident.handed_over.told(&event);
         for area in &event.areas {
             if !incident.areas.contains(area) {

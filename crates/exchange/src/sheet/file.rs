@@ -236,13 +236,13 @@ fn set(table: &mut dyn TableLike, column: &Column, text: &str) {
         }
         At::Room(id, field) => {
             let sort = if *field == "areas" { Sort::List } else { Sort::Text };
-            set_room(table, id, field, value(sort, text));
+            set_room(table, id, field, value(sort, text).as_ref());
         }
     }
 }
 
 /// A control room is added with its first field, and goes with its last.
-fn set_room(table: &mut dyn TableLike, id: &str, field: &str, value: Option<Value>) {
+fn set_room(table: &mut dyn TableLike, id: &str, field: &str, value: Option<&Value>) {
     let is_it = |room: &dyn TableLike| room.get("id").and_then(Item::as_str) == Some(id);
     if value.is_some() && !table.get("control_rooms").is_some_and(|item| rooms(item).into_iter().any(is_it)) {
         match table.entry("control_rooms").or_insert_with(|| Item::Value(Array::new().into())) {
@@ -259,7 +259,7 @@ fn set_room(table: &mut dyn TableLike, id: &str, field: &str, value: Option<Valu
             _ => return,
         }
     }
-    let change = |room: &mut dyn TableLike| match &value {
+    let change = |room: &mut dyn TableLike| match value {
         _ if !is_it(room) => {}
         Some(value) => put(room, field, value.clone()),
         None => _ = room.remove(field),

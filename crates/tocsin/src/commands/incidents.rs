@@ -44,7 +44,7 @@ fn lines(report: &Report, zone: &TimeZone) -> String {
     };
     let last = report.events.last();
     let headline = last.map_or(&incident.headline, |event| &event.headline);
-    let kind = last.map(|event| format!(", last {}", event.kind)).unwrap_or_default();
+    let course = incident.course.map(|course| format!(", {}", course.as_str())).unwrap_or_default();
     let events = match report.events.len() {
         1 => "1 event".to_owned(),
         n => format!("{n} events"),
@@ -55,7 +55,7 @@ fn lines(report: &Report, zone: &TimeZone) -> String {
     let acknowledged = totals.acknowledged_in_time + totals.acknowledged_late;
     let silent = totals.never - totals.open - totals.excused;
     format!(
-        "{}  {}\n    {status}{}\n    by {}, {events}{kind}; {acknowledged} of {asked} acknowledged ({} late), {} still in time to, {silent} silent, {} e-mails accepted",
+        "{}  {}\n    {status}{}\n    by {}, {events}{course}; {acknowledged} of {asked} acknowledged ({} late), {} still in time to, {silent} silent, {} e-mails accepted",
         incident.id,
         at.strftime("%Y-%m-%d %H:%M:%S %Z"),
         clean::line(headline, 100),

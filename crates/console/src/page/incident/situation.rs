@@ -1,9 +1,9 @@
 //! What is said of the incident: in the words of the field, each as it was last stated.
 
 use askama::Template;
-use tocsin_duty::serves;
+use tocsin_duty::{Course, serves};
 use tocsin_protocol::{
-    AreaId, Event, EventContact, EventKind, EventNumber, Recipient, RecontactFigures, Status, Timestamp,
+    AreaId, Event, EventContact, EventNumber, Recipient, RecontactFigures, Status, Timestamp,
 };
 
 use super::View;
@@ -66,12 +66,12 @@ fn stated<'a, T>(incident: &'a Incident, of: impl Fn(&'a Event) -> Option<T>) ->
 
 /// How an incident goes: a class and a word.
 pub(crate) fn course(incident: &Incident) -> (&'static str, &'static str) {
-    match incident.newest().map(|said| said.event.kind) {
-        Some(EventKind::Resolved) => ("good", "Resolved"),
-        Some(EventKind::Cancelled) => ("plain", "Cancelled"),
-        Some(EventKind::SentInError) => ("plain", "Sent in error"),
-        _ if incident.status == Status::Test => ("plain", "Test call"),
-        _ => ("bad", "Open"),
+    match incident.course {
+        Course::Resolved => ("good", "Resolved"),
+        Course::Cancelled => ("plain", "Cancelled"),
+        Course::SentInError => ("plain", "Sent in error"),
+        Course::Open if incident.status == Status::Test => ("plain", "Test call"),
+        Course::Open => ("bad", "Open"),
     }
 }
 

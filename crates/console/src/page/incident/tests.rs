@@ -70,6 +70,22 @@ fn an_agency_is_sent_no_other_agencys_part() {
 }
 
 #[test]
+fn an_update_after_the_end_does_not_open_an_incident_anew_and_a_relapse_does() {
+    let mut world = told();
+    let open = |world: &World| {
+        let title = piece(world, &Sees::Everything, "title");
+        let state = &world.state;
+        (title.contains("Resolved"), state.incident(&incident(INCIDENT)).unwrap().is_open())
+    };
+    world.pass(minutes(60)).say(EventKind::Resolved, |event| event.platform = Some(Platform::Primary));
+    assert_eq!(open(&world), (true, false));
+    world.pass(minutes(60)).say(EventKind::Update, |event| event.platform = None);
+    assert_eq!(open(&world), (true, false), "more is known of what is over");
+    world.pass(minutes(60)).say(EventKind::Update, |event| event.platform = Some(Platform::Backup));
+    assert_eq!(open(&world), (false, true), "it fails again");
+}
+
+#[test]
 fn what_a_publisher_writes_is_text_and_never_markup() {
     let title = piece(&told(), &Sees::Everything, "title");
     assert!(!title.contains("<b>") && title.contains("999 &#60;b&#62;calls"), "{title}");

@@ -10,6 +10,7 @@ use std::{
 
 use jiff::{Timestamp, tz::TimeZone};
 use tocsin_desk::{Arrived, Delivered, ReadNotice, View, clean, show};
+use tocsin_duty::Course;
 
 use crate::{failure::Failure, out};
 
@@ -65,7 +66,10 @@ impl Screen {
     /// Shows a notice again.
     pub(super) fn read(&mut self, read: &ReadNotice, zone: &TimeZone) -> Result<(), Failure> {
         let delivered = Delivered::Said(read.stored_at);
-        self.notice(&Arrived { read: read.clone(), delivered, superseded_by: None }, zone)
+        self.notice(
+            &Arrived { read: read.clone(), delivered, superseded_by: None, before: Course::default() },
+            zone,
+        )
     }
 
     /// Brings the status and the question up to date.
