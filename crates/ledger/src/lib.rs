@@ -16,6 +16,7 @@ mod follow;
 mod ledger;
 mod notices;
 mod outcome;
+mod pace;
 mod patience;
 mod presence;
 mod progress;

@@ -4,8 +4,9 @@
 //! and then. The wake, which is the broker's own repetition of each notice as it is stored, is what makes it quick: ten
 //! thousand desks that all waited in pulls would take seconds to be served. A notice that came both ways is given once.
 //!
-//! What a durable gives out and is told costs the broker a disk sync each. So no desk looks at its own while notices
-//! come: thousands of looks in the midst of a dispatch hold up the rest of it.
+//! What a durable gives out and is told costs the broker disk syncs. So no desk looks at its own while notices come, and
+//! what came by the wake alone is settled at leisure: thousands of looks hold up a dispatch. When a desk looks, and how,
+//! is the business of `pace`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,14 +14,16 @@ use std::{
     time::Duration,
 };
 
-use async_nats::Subscriber;
-use futures_util::StreamExt;
-use tocsin_protocol::{Entry, RecipientId, Stream};
+use async_nats::{Message, Subscriber};
+use futures_util::{FutureExt, StreamExt};
+use tocsin_protocol::{Entry, RecipientId, Stream, Subject};
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 
 use crate::{
     Error,
     desks::desk_name,
+    pace::{Look, Pace, Times},
+    patience::Patience,
     presence::{BEAT, present_subject},
     pull::{Pull, Pulled},
     shared::Shared,
@@ -36,15 +39,8 @@ const AHEAD: usize = 64;
 const GONE: Duration = Duration::from_millis(200);
 /// How many settled notices are remembered, so that none is given twice.
 const SETTLED: usize = 10_000;
-/// The durable is looked at this often even when nothing wakes us, in case a wake was lost: this long for one desk, and
-/// longer where many share a connection.
-const LOOK: Duration = Duration::from_secs(10);
-const LOOK_EACH: Duration = Duration::from_millis(5);
-/// After a new connection the durable is looked at within this time. Spread, so that not all desks look at once.
-const AFTER_RECONNECT: Duration = Duration::from_millis(200);
-/// A look waits until nothing has come for this long, though not for longer than it would have been from one to the
-/// next.
-const CALM: Duration = Duration::from_secs(2);
+/// How long a glance is waited for. One without an answer is tried again at the next look.
+const GLANCE: Duration = Duration::from_secs(1);
 
 /// The notices owed to one recipient, each given once in a session, in the order in which they were stored.
 #[derive(Debug)]
@@ -83,6 +79,15 @@ impl Given {
             self.settled.pop_first();
         }
     }
+
+    /// How many came by their wakes alone, so that the durable has yet to be told of them.
+    fn by_wake(&self) -> usize {
+        self.open.values().filter(|open| open.reply.is_none()).count()
+    }
+
+    fn holds(&self, sequence: u64) -> bool {
+        self.open.contains_key(&sequence) || self.settled.contains(&sequence)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -100,6 +105,10 @@ impl Known {
 
 impl Notices {
     pub(crate) async fn new(shared: &Arc<Shared>, recipient: &RecipientId) -> Result<Self, Error> {
+        Self::at_pace(shared, recipient, Times::USUAL).await
+    }
+
+    async fn at_pace(shared: &Arc<Shared>, recipient: &RecipientId, times: Times) -> Result<Self, Error> {
         shared.desk_is_there(recipient).await?;
         let wakes = shared
             .client
@@ -117,7 +126,7 @@ impl Notices {
             wakes,
             pull,
             give,
-            spread: spread(recipient),
+            pace: Pace::new(times, spread(recipient), Instant::now()),
         };
         Ok(Self { shared: Arc::clone(shared), incoming, taking: tokio::spawn(taker.take()) })
     }
@@ -143,7 +152,7 @@ impl Drop for Notices {
 
 impl Held {
     /// Tells that this notice need not be given out again in a later session. What came by the wake alone is told to
-    /// the broker when the durable is looked at next, mostly within ten seconds.
+    /// the broker within about a minute.
     ///
     /// # Errors
     /// [`Error::Unknown`] when the broker did not answer; the notice may then be given out again.
@@ -178,7 +187,7 @@ struct Taker {
     pull: Pull,
     give: mpsc::Sender<Result<Held, Error>>,
     beat: Beat,
-    spread: u32,
+    pace: Pace,
 }
 
 /// What tells that this desk is at work: it takes in what comes.
@@ -215,15 +224,14 @@ impl Beat {
 
 impl Taker {
     async fn take(mut self) {
-        let mut look_at = Instant::now();
-        let mut look_by = look_at;
         loop {
             if self.beat.at <= Instant::now() {
                 self.beat.send(&self.shared).await;
             }
-            if look_at <= Instant::now() {
-                match self.look().await {
-                    Ok(true) => {}
+            let by_wake = self.known.lock().by_wake();
+            if let Some(look) = self.pace.due(Instant::now(), by_wake) {
+                match self.look(look).await {
+                    Ok(true) => continue,
                     Ok(false) => return,
                     Err(error) => {
                         // An error means that the desk is gone.
@@ -231,42 +239,79 @@ impl Taker {
                         return;
                     }
                 }
-                let pause = self.pause();
-                look_at = Instant::now() + pause;
-                look_by = look_at + pause;
             }
             let wake = tokio::select! {
                 wake = self.wakes.next() => wake,
                 () = self.pull.reconnected() => {
-                    look_at = Instant::now() + self.within(Duration::ZERO, AFTER_RECONNECT);
-                    // Wakes may have been missed: none that comes now puts this off.
-                    look_by = look_at;
-                    self.beat.anew(self.within(Duration::ZERO, AFTER_RECONNECT));
+                    self.pace.missed(Instant::now());
+                    self.beat.anew(self.pace.after_reconnect());
                     continue;
                 }
-                () = tokio::time::sleep_until(look_at.min(self.beat.at)) => continue,
+                () = tokio::time::sleep_until(self.pace.next().min(self.beat.at)) => continue,
             };
             let Some(wake) = wake else { return };
-            let Some(entry) = placed_entry(Stream::Log, wake) else { continue };
-            look_at = look_at.max(Instant::now() + CALM).min(look_by);
-            if !self.give(entry, None).await {
+            if !self.woken(wake).await {
                 return;
             }
         }
     }
 
-    fn within(&self, least: Duration, most: Duration) -> Duration {
-        least + most.saturating_sub(least) * self.spread / 1000
+    /// Takes in a wake. False when the desk is gone.
+    async fn woken(&mut self, wake: Message) -> bool {
+        let Some(entry) = placed_entry(Stream::Log, wake) else { return true };
+        self.pace.woken(Instant::now());
+        self.give(entry, None).await
     }
 
-    fn pause(&self) -> Duration {
-        let desks = u32::try_from(self.shared.desks.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
-        let look = LOOK.max(LOOK_EACH.saturating_mul(desks));
-        self.within(look / 2, look)
+    /// Looks at the durable. False when the desk is gone.
+    async fn look(&mut self, look: Look) -> Result<bool, Error> {
+        match look {
+            Look::Pull => {
+                if !self.take_in().await? {
+                    return Ok(false);
+                }
+            }
+            Look::Glance => {
+                let newest = self.newest().await;
+                // It may have come while it was asked for.
+                while let Some(Some(wake)) = self.wakes.next().now_or_never() {
+                    if !self.woken(wake).await {
+                        return Ok(false);
+                    }
+                }
+                if !self.is_here(newest) {
+                    self.pace.lost(Instant::now());
+                    return Ok(true);
+                }
+            }
+        }
+        self.pace.looked(look, Instant::now(), self.shared.desks.load(Ordering::Relaxed));
+        Ok(true)
+    }
+
+    /// The sequence of the newest notice that stands there.
+    async fn newest(&self) -> Result<Option<u64>, Error> {
+        let notices = format!("{}.notice.{}.>", Subject::ROOT, self.recipient);
+        let newest = self.shared.direct(Stream::Log, &notices, &mut Patience::up_to(GLANCE)).await?;
+        Ok(newest.map(|newest| newest.sequence))
+    }
+
+    /// Whether what a glance found has come. One whose wake was lost before another's that came is found when that one is
+    /// settled.
+    fn is_here(&self, newest: Result<Option<u64>, Error>) -> bool {
+        match newest {
+            Ok(newest) => newest.is_none_or(|newest| self.known.lock().holds(newest)),
+            // The bus is busy, or away; a new connection is a doubt by itself.
+            Err(Error::Unknown { .. }) => true,
+            Err(error) => {
+                tracing::debug!(%error, "whether a wake was lost cannot be seen: the durable is asked");
+                false
+            }
+        }
     }
 
     /// Takes in what the durable holds. False when the desk is gone.
-    async fn look(&mut self) -> Result<bool, Error> {
+    async fn take_in(&mut self) -> Result<bool, Error> {
         loop {
             if self.pull.outstanding() == 0 {
                 self.pull.request_present(BATCH).await?;
@@ -323,3 +368,6 @@ impl Taker {
         self.give.send(Ok(held)).await.is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,49 +38,6 @@ async fn a_desk_that_was_away_has_what_waited_in_order_and_then_what_comes() {
 }
 
 #[tokio::test]
-async fn a_notice_is_given_once_in_a_session_and_again_in_the_next_unless_settled() {
-    let bus = Bus::start().await;
-    bus.ledger.ensure_desks(&[a()]).await.unwrap();
-    let mut notices = bus.ledger.notices(&a()).await.unwrap();
-    for event in 1..=3 {
-        bus.ledger.append(&notice("a", event), None).await.unwrap();
-    }
-    for event in 1..=3 {
-        let held = within("a notice", notices.next()).await.unwrap();
-        assert_eq!(held.entry.subject, format!("tocsin.notice.a.x.{event}"));
-        if event < 3 {
-            held.settle().await.unwrap();
-        }
-    }
-    // The durable is looked at: it gives the three out too, is told of the two, and none comes a second time.
-    tokio::select! {
-        again = notices.next() => panic!("given twice: {again:?}"),
-        open = not_settled(&bus, 1) => assert_eq!(open, 1),
-    }
-    drop(notices);
-    let mut notices = bus.ledger.notices(&a()).await.unwrap();
-    bus.ledger.append(&notice("a", 4), None).await.unwrap();
-    let held = within("the one that came since", notices.next()).await.unwrap();
-    assert_eq!(held.entry.subject, "tocsin.notice.a.x.4");
-}
-
-/// Waits until the broker knows of so many notices that were given out and not settled.
-async fn not_settled(bus: &Bus, wanted: usize) -> usize {
-    let log = crate::support::raw(&bus.server).await.get_stream("TOCSIN_LOG").await.unwrap();
-    let until = Instant::now() + Duration::from_secs(20);
-    loop {
-        let mut consumer: async_nats::jetstream::consumer::PullConsumer =
-            log.get_consumer("desk_a").await.unwrap();
-        let info = consumer.info().await.unwrap();
-        let count = info.num_ack_pending + usize::try_from(info.num_pending).unwrap();
-        if count == wanted || Instant::now() > until {
-            return count;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-#[tokio::test]
 async fn a_connected_desk_is_woken_and_need_not_ask() {
     let bus = Bus::start().await;
     bus.ledger.ensure_desks(&[a()]).await.unwrap();

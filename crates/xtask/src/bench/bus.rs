@@ -18,6 +18,9 @@ use crate::{
     nats,
 };
 
+/// The longest that a round waits for the broker to come to rest.
+const REST_MOST: Duration = Duration::from_secs(15);
+
 /// One account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Account {
@@ -112,12 +115,12 @@ impl Bus {
     }
 
     /// Waits until the broker has come to rest: what an earlier round left to be settled must not weigh on the next. It
-    /// has when it answers twenty questions about a stream in a row at once; after two minutes it is taken as it is.
+    /// has when it answers some questions about a stream in a row at once; after [`REST_MOST`] it is taken as it is.
     pub(super) async fn rest(&self, client: &async_nats::Client, stream: &str) -> Result<(), Error> {
         let context = async_nats::jetstream::new(client.clone());
-        let until = Instant::now() + Duration::from_mins(2);
-        let (mut quick, mut pace) = (0, tokio::time::interval(Duration::from_millis(100)));
-        while quick < 20 && Instant::now() < until {
+        let until = Instant::now() + REST_MOST;
+        let (mut quick, mut pace) = (0, tokio::time::interval(Duration::from_millis(50)));
+        while quick < 6 && Instant::now() < until {
             pace.tick().await;
             let asked = Instant::now();
             context.get_stream(stream).await.attempt("ask whether the broker is at rest")?;

@@ -44,6 +44,9 @@ pub(crate) struct Options {
     /// Replay a log of ten million entries too: some minutes more, and ten gigabytes of disk under `target/bench`.
     #[arg(long, conflicts_with = "quick")]
     deep: bool,
+    /// Of the fan-outs only that to so many recipients.
+    #[arg(long, conflicts_with = "quick", value_parser = clap::value_parser!(u32).range(1..=15_000))]
+    recipients: Option<u32>,
     /// Only these parts; all of them if none is named.
     #[arg(value_enum)]
     parts: Vec<Part>,
@@ -187,9 +190,9 @@ pub(crate) async fn run(options: &Options) -> Result<(), Error> {
         report.storm(&storm::measure(&bus, sizes.storm).await?);
     }
     if wanted(Part::Fanout) {
-        for (recipients, rounds) in sizes.fanouts {
+        for (recipients, rounds) in fanouts(&sizes, options) {
             tell(&format!("fan-out to {recipients}"));
-            report.fanout(&fanout::measure(&bus, &spool, *recipients, *rounds).await?);
+            report.fanout(&fanout::measure(&bus, &spool, recipients, rounds).await?);
         }
     }
     if wanted(Part::Replay) {
@@ -222,6 +225,14 @@ pub(crate) async fn run(options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
+/// Recipients, and rounds.
+fn fanouts(sizes: &Sizes, options: &Options) -> Vec<(usize, usize)> {
+    let Some(only) = options.recipients else { return sizes.fanouts.to_vec() };
+    let only = usize::try_from(only).unwrap_or(usize::MAX);
+    let rounds = sizes.fanouts.iter().find(|(most, _)| only <= *most).or(sizes.fanouts.last());
+    vec![(only, rounds.map_or(1, |(_, rounds)| *rounds))]
+}
+
 fn tell(what: &str) {
     eprintln!("measuring: {what} ...");
 }
@@ -230,6 +241,7 @@ fn tell(what: &str) {
 fn in_release(options: &Options) -> Result<(), Error> {
     let mut again = cargo(&["run", "--release", "--package", "xtask", "--", "bench"]);
     again.args(options.deep.then_some("--deep"));
+    again.args(options.recipients.map(|recipients| format!("--recipients={recipients}")));
     again.args(options.parts.iter().map(|part| part.name()));
     let status = again.status().attempt("run cargo")?;
     if status.success() { Ok(()) } else { Err(Error::told("the bench in its release build failed")) }
