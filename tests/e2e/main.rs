@@ -13,6 +13,7 @@ mod desks;
 mod duties;
 mod exchange;
 mod killed;
+mod monitoring;
 mod owed;
 mod python;
 mod relays;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tocsin_protocol::{
-    BodyId, Event, IncidentId, LinkAnswer, Linking, Person, PublisherId, Report as Said, ReportId,
-    ReportSource, ReportTrail, Timestamp, Trail,
+    BodyId, ByRule, Event, IncidentId, LinkAnswer, Linking, Person, PublisherId, Report as Said, ReportId,
+    ReportSource, ReportTrail, RuleId, Timestamp, Trail,
 };
 
 use crate::facts::At;
 
-/// Another trail that a person has said is of the same outage as this incident, or is not. Nothing was merged.
+/// Another trail that a person, or a rule, has said is of the same outage as this incident, or is not. Nothing was merged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LinkedReport {
     /// Which.
@@ -36,8 +36,12 @@ pub struct LinkedReport {
     pub linked_at: Timestamp,
     /// Which publisher's word the link is.
     pub linked_by: PublisherId,
-    /// Whose there.
-    pub linked_by_person: Person,
+    /// Whose there; absent where a rule of the publisher's made the incident of a monitor's report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked_by_person: Option<Person>,
+    /// By which rule of the publisher's the incident was made of the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked_by_rule: Option<RuleId>,
     /// Why.
     pub note: Option<String>,
 }
@@ -67,6 +71,8 @@ struct Head {
     said_at: Timestamp,
     began_at: Option<Timestamp>,
     headline: Option<String>,
+    /// By which rule its first event was said.
+    by_rule: Option<ByRule>,
 }
 
 impl Trails {
@@ -85,6 +91,7 @@ impl Trails {
             said_at: time,
             began_at: None,
             headline: None,
+            by_rule: event.by_rule.clone(),
         });
         head.began_at = event.began_at.or(head.began_at);
         head.headline = (!event.is_sensitive()).then(|| event.headline.clone());
@@ -110,15 +117,33 @@ impl Trails {
         let mut linked: Vec<_> = newest
             .into_iter()
             .filter(|(trail, _)| wanted(trail))
-            .filter_map(|(trail, link)| self.row(own, trail, link))
+            .filter_map(|(trail, link)| {
+                let row = self.row(own, trail)?;
+                Some(LinkedReport {
+                    answer: link.fact.answer,
+                    linked_at: link.time,
+                    linked_by: link.fact.publisher.clone(),
+                    linked_by_person: Some(link.fact.by.clone()),
+                    note: link.fact.note.clone(),
+                    ..row
+                })
+            })
             .collect();
+        // What a rule made of a report is of it, unless a person has said otherwise.
+        if let Some(by) = own.by_rule.as_ref().filter(|by| wanted(&by.trail()))
+            && linked.iter().all(|row| row.trail != by.trail())
+            && let Some(row) = self.row(own, by.trail())
+        {
+            linked.push(LinkedReport { linked_by_rule: Some(by.rule.clone()), ..row });
+        }
         linked.sort_by(|a, b| (a.said_at, &a.trail).cmp(&(b.said_at, &b.trail)));
         linked
     }
 
-    fn row(&self, own: &Head, trail: Trail, link: &At<Linking>) -> Option<LinkedReport> {
+    /// A trail that is one with an incident, by whom it will be said.
+    fn row(&self, own: &Head, trail: Trail) -> Option<LinkedReport> {
         let mut row = LinkedReport {
-            answer: link.fact.answer,
+            answer: LinkAnswer::Same,
             said_at: own.said_at,
             seen_at: None,
             before_seconds: 0.0,
@@ -126,10 +151,11 @@ impl Trails {
             source: None,
             reported_by: None,
             added: Vec::new(),
-            linked_at: link.time,
-            linked_by: link.fact.publisher.clone(),
-            linked_by_person: link.fact.by.clone(),
-            note: link.fact.note.clone(),
+            linked_at: own.said_at,
+            linked_by: own.publisher.clone(),
+            linked_by_person: None,
+            linked_by_rule: None,
+            note: None,
             trail,
         };
         match &row.trail {

@@ -9,9 +9,9 @@ mod operator;
 use serde::{Deserialize, Serialize};
 use tocsin_duty::Course;
 use tocsin_protocol::{
-    EscalationReason, EventKind, EventNumber, IncidentId, Outcome, Person, PolicyId, PublisherId, Reach,
-    ReceiptMethod, RecipientId, RefusalCode, Requirement, Signer, Stage, Status, StepNumber, StoppedBy,
-    Timestamp, Via,
+    ByRule, EscalationReason, EventKind, EventNumber, IncidentId, Outcome, Person, PolicyId, PublisherId,
+    Reach, ReceiptMethod, RecipientId, RefusalCode, Requirement, Signer, Stage, Status, StepNumber,
+    StoppedBy, Timestamp, Via,
 };
 
 use crate::{linked::LinkedReport, problem::Problem};
@@ -228,6 +228,9 @@ pub struct EventReport {
     pub acknowledge: bool,
     /// Why an update needed one anew.
     pub worsened: Vec<String>,
+    /// That no person said it, and by which rule of the publisher's it was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_rule: Option<ByRule>,
     /// Its windows, in order of closing.
     pub steps: Vec<StepReport>,
     /// The counts for this event alone.

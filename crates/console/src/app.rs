@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tocsin_ledger::Ledger;
 
-use crate::page::acknowledge::Voice;
+use crate::{by_rule::Rulings, page::acknowledge::Voice};
 use crate::{
     config::Config, feed::Words, hands::Hands, live::Hub, model::Model, operate::Readiness, session::Sessions,
 };
@@ -23,6 +23,7 @@ struct Shared {
     live: Hub,
     readiness: Readiness,
     words: Words,
+    rulings: Rulings,
 }
 
 impl App {
@@ -35,6 +36,7 @@ impl App {
         voice: Voice,
         words: Words,
     ) -> Self {
+        let rulings = Rulings::new(&config.monitoring);
         Self(Arc::new(Shared {
             config,
             ledger,
@@ -45,6 +47,7 @@ impl App {
             live: Hub::default(),
             readiness: Readiness::default(),
             words,
+            rulings,
         }))
     }
 
@@ -81,6 +84,11 @@ impl App {
     /// The fixed words of what the public reads.
     pub(crate) fn words(&self) -> &Words {
         &self.0.words
+    }
+
+    /// What becomes of monitors' reports by rule.
+    pub(crate) fn rulings(&self) -> &Rulings {
+        &self.0.rulings
     }
 
     /// The pages that are kept up to date.

@@ -8,6 +8,7 @@ use std::{
 
 use jiff::SignedDuration;
 use serde::Deserialize;
+use tocsin_duty::EventRule;
 use tocsin_protocol::{AreaId, PublisherId, Service, Status};
 
 /// How the console serves. Every field has a default but the accounts, without which nobody could sign in.
@@ -52,7 +53,7 @@ pub struct Config {
     /// The seed files (mode 600) of the publishers whose duty managers publish here. Left out: nobody does.
     #[serde(default)]
     pub publishers: BTreeMap<PublisherId, PathBuf>,
-    /// How an Alertmanager's labels name services and areas.
+    /// What becomes of what monitors report.
     #[serde(default)]
     pub monitoring: Monitoring,
     /// Where events are kept on disk before they are sent, a directory for each publisher.
@@ -86,7 +87,7 @@ impl Config {
     }
 }
 
-/// How an Alertmanager's labels name services and areas. A label's value that is listed stands for what it lists; one that
+/// What becomes of what monitors report, and how an Alertmanager's labels name services and areas. A label's value that is listed stands for what it lists; one that
 /// is not, for the service or area of that very name.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -105,6 +106,10 @@ pub struct Monitoring {
     pub default_areas: Vec<AreaId>,
     /// Whether what is reported is real: `exercise` while it is tried out.
     pub status: Status,
+    /// When what a monitor reports becomes an event without a person. Left out: never.
+    pub rules: Vec<EventRule>,
+    /// How many events each publisher's rules may open in any hour, all together.
+    pub opens_an_hour: usize,
 }
 
 impl Default for Monitoring {
@@ -117,6 +122,8 @@ impl Default for Monitoring {
             default_services: Vec::new(),
             default_areas: Vec::new(),
             status: Status::Actual,
+            rules: Vec::new(),
+            opens_an_hour: 2,
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use crate::{
     api,
     app::App,
-    assets,
+    assets, by_rule,
     config::Config,
     error::Error,
     feed,
@@ -44,6 +44,7 @@ impl Console {
         let sessions = Sessions::open(&config, address)?;
         let voice = Voice::open(&config)?;
         let words = feed::Words::open(&config)?;
+        by_rule::check(&config)?;
         let (model, follower) = Model::new(ledger.clone());
         let app = App::new(config, ledger, model, hands, sessions, voice, words);
         Ok(Self { app, follower, listener, address })
@@ -67,12 +68,14 @@ impl Console {
     /// [`Error::Ledger`] when the streams cannot be read at all.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let live = live::Hub::run(self.app.clone());
+        let rules = Box::pin(by_rule::run(self.app.clone()));
         let router = router(self.app);
         // Open event streams never end by themselves, so a shutdown does not wait for them.
         tokio::select! {
             () = serve(self.listener, router) => Ok(()),
             followed = self.follower.run() => followed,
             () = live => Ok(()),
+            () = rules => Ok(()),
             () = shutdown => Ok(()),
         }
     }

@@ -11,6 +11,7 @@
 mod api;
 mod app;
 mod assets;
+mod by_rule;
 mod config;
 mod console;
 mod error;

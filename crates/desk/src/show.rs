@@ -54,6 +54,9 @@ pub fn show(arrived: &Arrived, view: &View<'_>) -> String {
         page.marked(Mark::Plain, &clean::line(marking, VALUE));
     }
     page.marked(Mark::Headline, &headline(arrived));
+    if let Some(by) = &event.by_rule {
+        page.marked(Mark::Plain, &clean::line(&format!("Said {by}"), VALUE));
+    }
     page.standing(arrived);
     page.rule('-');
     page.foremost(arrived);

@@ -1,9 +1,9 @@
-//! What people have said of trails that may be one outage: the newest word on two of them holds.
+//! What people, or a publisher's rule, have said of trails that may be one outage: the newest word on two of them holds.
 
 use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
-use tocsin_protocol::{Candidate, LinkAnswer, Linking, Proposal, Trail};
+use tocsin_protocol::{Candidate, Event, EventKind, LinkAnswer, Linking, Proposal, Trail};
 
 /// The newest word on each two trails.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,15 @@ impl Answers {
             self.linked.insert(own.clone());
         }
         self.pairs.insert(pair(&own, &linking.with), linking.answer);
+    }
+
+    /// Takes in an event that counts: where a rule made it of a report, the two are one.
+    pub fn opened(&mut self, event: &Event) {
+        let Some(by) = event.by_rule.as_ref().filter(|_| event.kind == EventKind::Initial) else { return };
+        let own = Trail::incident(event.publisher.clone(), event.incident.clone());
+        self.linked.insert(by.trail());
+        self.linked.insert(own.clone());
+        self.pairs.entry(pair(&own, &by.trail())).or_insert(LinkAnswer::Same);
     }
 
     /// Whether two trails are of the same outage, where somebody has said.

@@ -8,6 +8,7 @@
 //! be tested without a socket.
 
 mod answers;
+mod by_rule;
 mod course;
 mod directory;
 mod doors;
@@ -16,6 +17,9 @@ mod fold;
 mod worsening;
 
 pub use answers::Answers;
+pub use by_rule::{
+    EventRule, Judged, KnownIncident, May, Reported, Rules, Template, Why, judge_later, judge_report,
+};
 pub use course::Course;
 pub use directory::*;
 pub use doors::{Shut, check_link};

@@ -119,6 +119,10 @@ id!(
     ExerciseId, "exercise", "tuesday-call-out"
 );
 id!(
+    /// By which an operator lets what a monitor reports become an event, by its name in the configuration.
+    RuleId, "rule", "test-calls-fail"
+);
+id!(
     /// A place that an incident touches and that recipients serve.
     AreaId, "area", "west-mercia"
 );

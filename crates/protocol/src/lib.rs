@@ -31,7 +31,7 @@ pub use fact::*;
 pub use header::*;
 pub use id::{
     AreaId, BodyId, ControlRoomId, DutyId, ExerciseId, IncidentId, LinkId, PolicyId, PublisherId,
-    RecipientId, ReportId,
+    RecipientId, ReportId, RuleId,
 };
 pub use language::Language;
 pub use leaf::{is_window, leaf};

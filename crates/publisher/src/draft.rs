@@ -170,6 +170,7 @@ pub fn first_minute(known: FirstMinute, at: Timestamp, zone: &TimeZone) -> Resul
         recontact: details.recontact,
         contact: details.contact,
         marking: details.marking,
+        by_rule: None,
     })
 }
 
@@ -247,6 +248,8 @@ pub fn follow_up(previous: &Event, follow_up: FollowUp, changes: Changes) -> Res
         recontact: details.recontact.or(before.recontact),
         contact: details.contact.or(before.contact),
         marking: details.marking.or(before.marking),
+        // Whoever says this one is said in this one.
+        by_rule: None,
         incident: before.incident,
         status: before.status,
         publisher: before.publisher,

@@ -1,8 +1,8 @@
 //! Reports from programs: an agency's or operator's own, and an Alertmanager's.
 //!
 //! Whose token it is, whose report it is. An agency's is of its people and signed by the console; an operator's is of its
-//! people or machines and signed with its own key. None begins an incident by itself: what waits is on the operator's
-//! page, which offers a draft that is filled in.
+//! people or machines and signed with its own key. None begins an incident by itself, unless a rule of the operator's lets
+//! it (`by_rule`): what waits is on the operator's page, which offers a draft that is filled in.
 
 use std::fmt::Write as _;
 
@@ -16,13 +16,14 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tocsin_protocol::{
-    AreaId, BodyId, EventContact, Person, Report, ReportId, ReportSays, ReportSource, Service, Status,
+    Alert, AreaId, BodyId, EventContact, Person, Report, ReportId, ReportSays, ReportSource, Service, Status,
     Timestamp, schema, to_body,
 };
 
 use super::{problem::Problem, publish::counted};
 use crate::{
     app::App,
+    by_rule::Told,
     config::Monitoring,
     hands::Word,
     page::reports::{Became, say_agencys, say_publishers},
@@ -47,6 +48,11 @@ struct Given {
     calls_lost: Option<u64>,
     contact: Option<EventContact>,
     by: Option<Person>,
+    /// Of a machine: the same whenever the same alert fires.
+    fingerprint: Option<String>,
+    /// Of a machine: the alert's labels.
+    #[serde(default)]
+    labels: Labels,
 }
 
 #[derive(Serialize)]
@@ -58,6 +64,21 @@ struct Stands {
     /// What was not mapped, and is in the report's text alone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unmapped: Vec<String>,
+    /// What becomes of it by a rule; absent where none is for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by_rule: Option<Told>,
+}
+
+impl Stands {
+    /// What stands, and what becomes of it by a rule at this moment.
+    fn of(app: &App, body: BodyId, report: ReportId, became: &'static str, unmapped: Vec<String>) -> Self {
+        let by_rule = {
+            let (state, now) = (app.model().read(), app.model().now());
+            let said = state.trails.said(&body, &report);
+            said.and_then(|said| Told::of(&app.rulings().look(&state, now), said))
+        };
+        Self { body, report, became, unmapped, by_rule }
+    }
 }
 
 pub(super) async fn say(
@@ -75,6 +96,18 @@ pub(super) async fn say(
         (_, Some(_)) => ReportSource::Operator,
         (_, None) => ReportSource::Monitoring,
     };
+    let alert = match source {
+        ReportSource::Monitoring => Some(Alert {
+            monitor: Some(visitor.account.clone()),
+            fingerprint: given.fingerprint,
+            labels: given.labels,
+        }),
+        _ if given.fingerprint.is_some() || !given.labels.is_empty() => {
+            let detail = "fingerprint and labels are a machine's: leave out `by`, and report with an operator's account";
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+        }
+        _ => None,
+    };
     let report = Report {
         report: given.report,
         body: who,
@@ -90,6 +123,7 @@ pub(super) async fn say(
         calls_lost: given.calls_lost,
         contact: given.contact,
         by: given.by,
+        alert,
     };
     stand(&app, &visitor, report, Vec::new()).await
 }
@@ -117,7 +151,7 @@ async fn stand(
     schema::check_report(&said).map_err(|problems| Problem::of_schema(&problems, &said))?;
     let answer = |status: StatusCode, became: &'static str| {
         let (body, report) = (report.body.clone(), report.report.clone());
-        (status, Json(Stands { body, report, became, unmapped: unmapped.clone() })).into_response()
+        (status, Json(Stands::of(app, body, report, became, unmapped.clone()))).into_response()
     };
     let known =
         app.model().read().trails.said(&report.body, &report.report).map(|known| known.report == report);
@@ -160,7 +194,7 @@ struct Group {
     status: AlertStatus,
     #[serde(default)]
     common_annotations: Labels,
-    alerts: Vec<Alert>,
+    alerts: Vec<Firing>,
     #[serde(default)]
     truncated_alerts: u64,
 }
@@ -176,7 +210,7 @@ enum AlertStatus {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Alert {
+struct Firing {
     status: AlertStatus,
     #[serde(default)]
     labels: Labels,
@@ -192,6 +226,10 @@ const ALERTS_TOLD: usize = 10;
 /// The longest headline and text, in characters, as the schema has it.
 const HEADLINE_MAX: usize = 160;
 const WHAT_MAX: usize = 4000;
+/// How many labels a report takes, and the longest name and value of one, as the schema has it.
+const LABELS_MAX: usize = 64;
+const LABEL_NAME_MAX: usize = 64;
+const LABEL_VALUE_MAX: usize = 200;
 
 pub(super) async fn alertmanager(
     Ours(app): Ours<App>,
@@ -223,12 +261,12 @@ pub(super) async fn alertmanager(
     match (group.status, open) {
         // Alertmanager repeats what still fires: one group is one report.
         (AlertStatus::Firing, Some(open)) => {
-            let stands = Stands { body: who, report: open.report, became: "already", unmapped: Vec::new() };
+            let stands = Stands::of(&app, who, open.report, "already", Vec::new());
             Ok((StatusCode::OK, Json(stands)).into_response())
         }
         (AlertStatus::Firing, None) => {
             let (report, unmapped) =
-                firing(&group, &who, &begins, &app.config().monitoring).map_err(wrong)?;
+                firing(&group, &who, &visitor.account, &begins, &app.config().monitoring).map_err(wrong)?;
             stand(&app, &visitor, report, unmapped).await
         }
         (AlertStatus::Resolved, Some(open)) => {
@@ -237,7 +275,7 @@ pub(super) async fn alertmanager(
         }
         (AlertStatus::Resolved, None) => {
             let report = ReportId::new(&format!("{begins}none")).map_err(|why| wrong(why.to_string()))?;
-            let stands = Stands { body: who, report, became: "nothing", unmapped: Vec::new() };
+            let stands = Stands::of(&app, who, report, "nothing", Vec::new());
             Ok((StatusCode::OK, Json(stands)).into_response())
         }
     }
@@ -258,6 +296,7 @@ fn begins(group_key: &str) -> String {
 fn firing(
     group: &Group,
     who: &BodyId,
+    account: &str,
     begins: &str,
     mapping: &Monitoring,
 ) -> Result<(Report, Vec<String>), String> {
@@ -324,8 +363,38 @@ fn firing(
         calls_lost: None,
         contact: None,
         by: None,
+        alert: Some(Alert {
+            monitor: Some(account.to_owned()),
+            fingerprint: Some(begins.trim_end_matches('-').to_owned()),
+            labels: common(&alerts),
+        }),
     };
     Ok((report, unmapped))
+}
+
+/// The labels that all alerts have, as far as a report takes them.
+fn common(alerts: &[&Firing]) -> Labels {
+    let Some((first, rest)) = alerts.split_first() else { return Labels::new() };
+    let fits = |name: &str, value: &str| {
+        let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        name.len() <= LABEL_NAME_MAX
+            && name.bytes().all(is_word)
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+            && !name.is_empty()
+            && value.chars().count() <= LABEL_VALUE_MAX
+            && !value.trim().is_empty()
+            && text(value, usize::MAX) == value
+            && !value.contains('\n')
+    };
+    first
+        .labels
+        .iter()
+        .filter(|(name, value)| {
+            rest.iter().all(|alert| alert.labels.get(*name) == Some(*value)) && fits(name, value)
+        })
+        .take(LABELS_MAX)
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// That a group fires no more, of the report that it was.
@@ -394,7 +463,7 @@ mod tests {
     fn a_group_that_fires_becomes_one_report_whose_labels_are_mapped_and_what_is_not_is_told() {
         let group: Group = serde_json::from_str(WEBHOOK).unwrap();
         let who: BodyId = "bt".parse().unwrap();
-        let (report, unmapped) = firing(&group, &who, &begins(&group.key), &mapping()).unwrap();
+        let (report, unmapped) = firing(&group, &who, "am", &begins(&group.key), &mapping()).unwrap();
         assert_eq!(unmapped, ["service=fax"]);
         assert_eq!(report.headline, "Test calls to 999 fail");
         assert_eq!(report.observed_at.to_string(), "2023-06-25T05:25:00Z");
@@ -402,6 +471,9 @@ mod tests {
         assert_eq!(areas, ["london", "greater-manchester"]);
         assert_eq!(report.services.len(), 2);
         let what = report.what.clone().unwrap();
+        let alert = report.alert.as_ref().unwrap();
+        assert_eq!((alert.monitor.as_deref(), alert.labels.len()), (Some("am"), 1), "{alert:?}");
+        assert_eq!(alert.labels["alertname"], "CallsNotAnswered");
         assert!(what.contains("Not mapped: service=fax") && what.contains("and 2 more"), "{what}");
         assert!(
             report.report.as_str().starts_with("am-") && report.report.as_str().ends_with("20230625t052500")
@@ -420,13 +492,13 @@ mod tests {
     fn a_group_of_which_no_label_names_a_service_is_refused_with_what_to_do() {
         let group: Group = serde_json::from_str(WEBHOOK).unwrap();
         let who: BodyId = "bt".parse().unwrap();
-        let why = firing(&group, &who, "am-", &Monitoring::default()).unwrap_err();
+        let why = firing(&group, &who, "am", "am-", &Monitoring::default()).unwrap_err();
         assert!(why.contains("[console.monitoring]") && why.contains("service=voice"), "{why}");
         let defaults = Monitoring {
             default_services: vec![Service::Voice999],
             default_areas: vec!["uk".parse().unwrap()],
             ..Monitoring::default()
         };
-        assert!(firing(&group, &who, "am-", &defaults).is_ok());
+        assert!(firing(&group, &who, "am", "am-", &defaults).is_ok());
     }
 }

@@ -1,15 +1,17 @@
 //! What was reported, what is proposed for linking, and what people have said of it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tocsin_duty::Answers;
 use tocsin_protocol::{
     BodyId, Candidate, IncidentId, Linking, Proposal, PublisherId, Refusal, Report, ReportId, ReportSays,
-    Timestamp, Trail,
+    ReportSource, Timestamp, Trail,
 };
 
 /// How many proposals are kept, the newest.
 const PROPOSALS_KEPT: usize = 2_000;
+/// How many reports of machines are looked at for what a rule makes of them, the newest.
+const BY_MACHINES_KEPT: usize = 1_000;
 /// How many refusals are kept, the newest: strangers can cause any number.
 const REFUSALS_KEPT: usize = 200;
 
@@ -18,6 +20,10 @@ const REFUSALS_KEPT: usize = 200;
 pub struct Trails {
     reports: BTreeMap<(BodyId, ReportId), SaidReport>,
     links: Vec<SaidLink>,
+    /// Those of which their author has said that they are over.
+    over: BTreeSet<(BodyId, ReportId)>,
+    /// Those that machines saw, the newest last.
+    by_machines: VecDeque<(BodyId, ReportId)>,
     proposals: VecDeque<Proposal>,
     refusals: VecDeque<Refusal>,
 }
@@ -43,6 +49,15 @@ pub struct SaidLink {
 impl Trails {
     pub(super) fn report(&mut self, at: Timestamp, report: Report) {
         let key = (report.body.clone(), report.report.clone());
+        if let (ReportSays::Restored, Some(of)) = (report.says, &report.adds_to) {
+            self.over.insert((report.body.clone(), of.clone()));
+        }
+        if report.source == ReportSource::Monitoring {
+            if self.by_machines.len() >= BY_MACHINES_KEPT {
+                self.by_machines.pop_front();
+            }
+            self.by_machines.push_back(key.clone());
+        }
         self.reports.entry(key).or_insert(SaidReport { at, report });
     }
 
@@ -87,23 +102,26 @@ impl Trails {
         all
     }
 
+    /// Whether its author has said that what a report tells is over.
+    pub fn is_over(&self, report: &Report) -> bool {
+        self.over.contains(&(report.body.clone(), report.report.clone()))
+    }
+
+    /// The newest reports of what machines saw, in the order in which they were said.
+    pub fn by_machines(&self) -> impl Iterator<Item = &SaidReport> {
+        self.by_machines.iter().filter_map(|(body, report)| self.said(body, report))
+    }
+
     /// The newest report of a body whose name begins so and of which it has not said that it is over.
     pub fn open_report(&self, body: &BodyId, begins: &str) -> Option<&SaidReport> {
         let of_body = |said: &&SaidReport| said.report.body == *body;
-        let over = |name: &ReportId| {
-            self.reports.values().any(|said| {
-                said.report.body == *body
-                    && said.report.says == ReportSays::Restored
-                    && said.report.adds_to.as_ref() == Some(name)
-            })
-        };
         self.reports
             .values()
             .filter(of_body)
             .filter(|said| {
                 said.report.says == ReportSays::Failing && said.report.report.as_str().starts_with(begins)
             })
-            .filter(|said| !over(&said.report.report))
+            .filter(|said| !self.is_over(&said.report))
             .max_by_key(|said| said.at)
     }
 

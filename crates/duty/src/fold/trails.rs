@@ -162,6 +162,7 @@ impl Trails {
         if event.kind.ends_incident() {
             return Vec::new();
         }
+        self.answers.opened(event);
         let trail = Trail::incident(event.publisher.clone(), event.incident.clone());
         let (began_at, proposed) = match before {
             Some(Near { seen, proposed, .. }) => (seen.seen_at, proposed),

@@ -1,13 +1,14 @@
 //! An incident event: what a publisher says.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::trail::Trail;
 use super::words::{Category, Certainty, EventKind, Platform, Service, Severity, Stage, Status, Urgency};
 use crate::{
-    id::{AreaId, IncidentId, PublisherId},
+    id::{AreaId, BodyId, IncidentId, PublisherId, ReportId, RuleId},
     language::Language,
     subject::{EventNumber, Subject},
 };
@@ -104,6 +105,9 @@ pub struct Event {
     /// The protective marking, such as OFFICIAL-SENSITIVE.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marking: Option<String>,
+    /// That no person said it: what a monitor reported became it by a rule of the publisher's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_rule: Option<ByRule>,
 }
 
 impl Event {
@@ -150,6 +154,7 @@ impl Event {
             recontact: None,
             contact: None,
             marking: None,
+            by_rule: None,
         }
     }
 
@@ -177,6 +182,47 @@ impl Event {
         let marking = self.marking.as_deref().unwrap_or_default();
         let marking: String = marking.chars().filter(seen).collect::<String>().to_uppercase();
         WORDS.iter().any(|word| marking.contains(word))
+    }
+}
+
+/// By which rule of its publisher's an event was said, and because of which report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ByRule {
+    /// Which rule, by its name in the publisher's configuration.
+    pub rule: RuleId,
+    /// Whose report it was.
+    pub body: BodyId,
+    /// Which report.
+    pub report: ReportId,
+    /// Which monitor: the account by which its report came; absent where it has a key and a name of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitor: Option<String>,
+    /// What the alert is known by, so that it is one event however often it fires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+}
+
+impl ByRule {
+    /// The trail of the report.
+    pub fn trail(&self) -> Trail {
+        Trail::report(self.body.clone(), self.report.clone())
+    }
+
+    /// Which monitor it was, for people.
+    pub fn monitor(&self) -> &str {
+        self.monitor.as_deref().unwrap_or(self.body.as_str())
+    }
+}
+
+impl fmt::Display for ByRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rule, body, report, .. } = self;
+        write!(
+            f,
+            "by rule {rule}, from report {report} of {body}, by monitor {}: no person had looked",
+            self.monitor()
+        )
     }
 }
 

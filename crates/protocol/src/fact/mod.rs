@@ -20,14 +20,14 @@ pub use directory::{
     Area, AreaScope, Contact, ControlRoom, DirectoryDocument, ExerciseDocument, Monitor, Publisher, Recipient,
 };
 pub use escalation::{AttemptBegun, AttemptEnded, Digest, Escalation, EscalationReason, Outcome, Via};
-pub use event::{Event, EventContact, Impact, Recontact, RecontactFigures};
+pub use event::{ByRule, Event, EventContact, Impact, Recontact, RecontactFigures};
 pub use outcome::{
     Dispatch, DispatchDuty, DispatchStep, Due, DutyFinding, Finding, Late, Notice, Overdue, Owed,
     PolicyInForce, Refusal, RefusalCode, StoppedBy,
 };
 pub use policy::{DutyDocument, DutyStart, OwedRule, PolicyDocument, Reach, StepDocument, Where};
 pub use receipt::{Person, Receipt, ReceiptMethod, SignedIn, Signer};
-pub use report::{Report, ReportSays, ReportSource};
+pub use report::{Alert, Report, ReportSays, ReportSource};
 pub use term::{Term, Window};
 pub use trail::{Candidate, IncidentTrail, LinkAnswer, Linking, Proposal, ReportTrail, Seen, Trail};
 pub use words::{

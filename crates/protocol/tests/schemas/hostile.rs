@@ -215,6 +215,7 @@ const FIELDS: [&str; 30] = [
     "recontact",
     "contact",
     "marking",
+    "by_rule",
     "unknown",
 ];
 

@@ -6,15 +6,15 @@ use jiff::civil::Date;
 use proptest::{collection, option, prelude::*, sample::select};
 use serde_json::value::RawValue;
 use tocsin_protocol::{
-    Area, AreaId, AreaScope, AttemptBegun, AttemptEnded, Call, Category, Certainty, Channel, ClockStart,
-    Confidence, Contact, ControlRoom, ControlRoomId, Digest, DirectoryDocument, Dispatch, DispatchDuty,
-    DispatchStep, Due, DutyDocument, DutyFinding, DutyId, DutyStart, Escalation, EscalationReason, Event,
-    EventContact, EventKind, EventNumber, ExerciseDocument, ExerciseId, ExerciseStatus, Finding, Impact,
-    IncidentId, Language, Late, Monitor, Notice, Outcome, Overdue, Owed, OwedRule, Person, Platform,
-    PolicyDocument, PolicyId, PolicyInForce, Publisher, PublisherId, Reach, Receipt, ReceiptMethod,
-    ReceiptStage, Recipient, RecipientId, Recontact, RecontactFigures, Refusal, RefusalCode, Requirement,
-    Service, Severity, SignedDuration, SignedIn, Stage, Status, StepDocument, StepNumber, StoppedBy, Term,
-    Timestamp, Trigger, Urgency, Via, Where, Window, to_body,
+    Area, AreaId, AreaScope, AttemptBegun, AttemptEnded, ByRule, Call, Category, Certainty, Channel,
+    ClockStart, Confidence, Contact, ControlRoom, ControlRoomId, Digest, DirectoryDocument, Dispatch,
+    DispatchDuty, DispatchStep, Due, DutyDocument, DutyFinding, DutyId, DutyStart, Escalation,
+    EscalationReason, Event, EventContact, EventKind, EventNumber, ExerciseDocument, ExerciseId,
+    ExerciseStatus, Finding, Impact, IncidentId, Language, Late, Monitor, Notice, Outcome, Overdue, Owed,
+    OwedRule, Person, Platform, PolicyDocument, PolicyId, PolicyInForce, Publisher, PublisherId, Reach,
+    Receipt, ReceiptMethod, ReceiptStage, Recipient, RecipientId, Recontact, RecontactFigures, Refusal,
+    RefusalCode, Requirement, Service, Severity, SignedDuration, SignedIn, Stage, Status, StepDocument,
+    StepNumber, StoppedBy, Term, Timestamp, Trigger, Urgency, Via, Where, Window, to_body,
 };
 
 const SLUG: &str = "[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?";
@@ -195,10 +195,11 @@ prop_compose! {
         ),
         times in collection::vec(option::of(time()), 8),
         (stage, material, corrects) in (option::of(select(Stage::ALL)), option::of(any::<bool>()), event_number()),
-        (impact, recontact, contact) in (
+        (impact, recontact, contact, by_rule) in (
             option::of(impact()),
             option::of(recontact()),
             option::of(event_contact()),
+            option::of(by_rule()),
         ),
     ) -> Event {
         let kind = if sequence == EventNumber::FIRST { EventKind::Initial } else { later };
@@ -235,6 +236,22 @@ prop_compose! {
             recontact,
             contact,
             marking,
+            by_rule,
+        }
+    }
+}
+
+prop_compose! {
+    fn by_rule()(
+        (rule, body, report) in (SLUG, SLUG, SLUG),
+        (monitor, fingerprint) in (option::of(line(120)), option::of(line(128))),
+    ) -> ByRule {
+        ByRule {
+            rule: rule.parse().unwrap(),
+            body: body.parse().unwrap(),
+            report: report.parse().unwrap(),
+            monitor,
+            fingerprint,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
 use tocsin_protocol::{
-    AreaId, BodyId, EventContact, Person, Report, ReportId, ReportSays, ReportSource, Service, Status,
+    Alert, AreaId, BodyId, EventContact, Person, Report, ReportId, ReportSays, ReportSource, Service, Status,
 };
 use tocsin_publisher::{Error, refusal_of, say_report};
 
@@ -77,12 +77,38 @@ pub(crate) struct Args {
     /// Its telephone
     #[arg(long, value_name = "NUMBER", requires = "contact_role")]
     contact_phone: Option<String>,
+    #[command(flatten)]
+    alert: AlertArgs,
     /// Your own name for the report, by which the same said twice is one [default: made of the time]
     #[arg(long, value_name = "REPORT")]
     id: Option<ReportId>,
     /// How long to wait whether the router refuses it; it writes nothing for one that counts
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = moment::length)]
     wait: Duration,
+}
+
+/// What a machine's alert is known by: a publisher's rule goes by it.
+#[derive(Debug, Default, clap::Args)]
+struct AlertArgs {
+    /// Of a machine: the same whenever the same alert fires
+    #[arg(long, value_name = "TEXT")]
+    fingerprint: Option<String>,
+    /// Of a machine: a label of the alert, once for each
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+    labels: Vec<(String, String)>,
+}
+
+impl AlertArgs {
+    fn of(self) -> Option<Alert> {
+        let Self { fingerprint, labels } = self;
+        let told = fingerprint.is_some() || !labels.is_empty();
+        told.then(|| Alert { monitor: None, fingerprint, labels: labels.into_iter().collect() })
+    }
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, such as severity=critical")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn source(text: &str) -> Result<ReportSource, String> {
@@ -141,6 +167,7 @@ fn report(args: Args, now: Timestamp) -> Result<Report, Failure> {
             bridge: None,
         }),
         by: args.by.zip(args.role).map(|(name, role)| Person { name, role }),
+        alert: args.alert.of(),
     })
 }
 

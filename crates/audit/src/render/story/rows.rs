@@ -24,6 +24,7 @@ pub(super) fn event(event: &EventReport, clock: &Clock, rows: Vec<Row>) -> Event
         "none asked".to_owned()
     };
     let mut notes: Vec<String> = Vec::new();
+    notes.extend(event.by_rule.as_ref().map(|by| format!("said {}", plain(&by.to_string()))));
     notes.extend(match event.kind {
         EventKind::Correction => event.corrects.map(|of| format!("corrects event {of}")),
         EventKind::Cancelled => Some("it was no incident; nothing follows it".to_owned()),
@@ -211,15 +212,17 @@ fn linked_line(linked: &LinkedReport, report: &Report, clock: &Clock) -> LinkedL
     for added in &linked.added {
         let _ = write!(words, "; {}: {}", clock.moment(added.said_at).local, plain(&added.headline));
     }
-    let by = &linked.linked_by_person;
+    let who = match (&linked.linked_by_person, &linked.linked_by_rule) {
+        (Some(by), _) => format!("by {}, {}", plain(&by.name), plain(&by.role)),
+        (None, Some(rule)) => format!("by rule {rule}, as no person had looked"),
+        (None, None) => "by nobody".to_owned(),
+    };
     let mut link = format!(
-        "{} by {}, {}, of {}, {}",
+        "{} {who}, of {}, {}",
         match linked.answer {
             LinkAnswer::Same => "linked",
             LinkAnswer::NotTheSame => "NOT THE SAME, said",
         },
-        plain(&by.name),
-        plain(&by.role),
         linked.linked_by,
         clock.moment(linked.linked_at).local
     );

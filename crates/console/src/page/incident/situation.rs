@@ -183,6 +183,9 @@ fn facts(view: &View<'_>, newest: &Event) -> Vec<Fact> {
     } else {
         facts.time("Restored", stated(incident, |event| event.restored_at).as_ref(), nothing);
     }
+    if let Some(by) = &newest.by_rule {
+        facts.say("Said", by.to_string());
+    }
     facts.say_stated("Contact", stated(incident, |event| event.contact.as_ref().map(contact)));
     facts.say_stated("Marking", stated(incident, |event| event.marking.clone()));
     facts.said

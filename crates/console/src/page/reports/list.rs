@@ -10,6 +10,7 @@ use tocsin_protocol::{
 use super::link::trail_text;
 use crate::{
     app::App,
+    by_rule::{Look, Told},
     model::{Incident, SaidLink, SaidReport, State},
     page::{
         frame::{Frame, answer},
@@ -90,7 +91,19 @@ struct Row {
     contact: Option<String>,
     areas: String,
     calls: Option<u64>,
+    ruled: Option<Ruled>,
     links: Vec<String>,
+}
+
+/// What became of it by a rule of the operator's.
+struct Ruled {
+    /// Whether it calls for a person.
+    warns: bool,
+    words: String,
+    /// The incident that it is or concerns.
+    incident: Option<IncidentId>,
+    /// Where a person says it instead, and what that is.
+    instead: Option<(String, &'static str)>,
 }
 
 pub(super) async fn show(Extracted(app): Extracted<App>, visitor: Visitor) -> Response {
@@ -101,8 +114,13 @@ pub(super) async fn show(Extracted(app): Extracted<App>, visitor: Visitor) -> Re
 pub(super) fn page(app: &App, visitor: &Visitor, status: StatusCode, told: Option<&str>) -> Response {
     let state = app.model().read();
     let frame = Frame::on(&state, app, visitor, "reports");
-    let shown =
-        Shown { state: &state, names: Names::in_force(&state), zone: frame.zone().clone(), now: frame.now() };
+    let shown = Shown {
+        state: &state,
+        names: Names::in_force(&state),
+        zone: frame.zone().clone(),
+        now: frame.now(),
+        rules: None,
+    };
     let publisher = match &visitor.sees {
         Sees::Publisher(publisher) => Some(publisher),
         _ => None,
@@ -133,6 +151,11 @@ pub(super) fn page(app: &App, visitor: &Visitor, status: StatusCode, told: Optio
             state.trails.reports(None).into_iter().filter(theirs).collect()
         }
     };
+    let rules = match &visitor.sees {
+        Sees::Recipient(_) => None,
+        _ => Some((app.rulings().look(&state, app.model().now()), holds_key)),
+    };
+    let shown = Shown { rules, ..shown };
     let more = all.len().saturating_sub(SHOWN);
     let reports = all.into_iter().take(SHOWN).map(|said| shown.row(said)).collect();
     let page = Page {
@@ -146,6 +169,7 @@ pub(super) fn page(app: &App, visitor: &Visitor, status: StatusCode, told: Optio
         more,
         frame,
     };
+    drop(shown);
     drop(state);
     answer(status, &page)
 }
@@ -156,9 +180,46 @@ struct Shown<'s> {
     names: Names,
     zone: Zone,
     now: Timestamp,
+    /// What the operator's rules make of reports, and whether the visitor may say it instead.
+    rules: Option<(Look<'s>, bool)>,
 }
 
 impl Shown<'_> {
+    fn ruled(&self, said: &SaidReport) -> Option<Ruled> {
+        let (look, may_say) = self.rules.as_ref()?;
+        let told = Told::of(look, said)?;
+        let rule = told.rule.as_ref().map(|rule| format!("Rule {rule}: ")).unwrap_or_default();
+        let why = told.why.unwrap_or_default();
+        let words = match told.outcome {
+            "stands" => "An event was made of it by rule, as no person had looked".to_owned(),
+            "opens" => format!("{rule}it is being made an event"),
+            "resolves" => format!("{rule}its incident is being resolved"),
+            "waits" => {
+                let until = told.until.map(|at| self.zone.second(at, self.now)).unwrap_or_default();
+                format!("{rule}it becomes an event at {until}, unless it is over before")
+            }
+            _ => format!("{rule}NOT made an event: {why}"),
+        };
+        let report = &said.report;
+        let instead = match &told.incident {
+            _ if !may_say || told.outcome != "draft" => None,
+            Some(incident) if self.state.incident(incident).is_some() => {
+                let (says, words) = match report.says {
+                    ReportSays::Restored => ("resolved", "Say that it is resolved"),
+                    ReportSays::Failing => ("update", "Say it as an update"),
+                };
+                Some((format!("/incidents/{incident}/publish?says={says}"), words))
+            }
+            _ if report.adds_to.is_some() => None,
+            _ => Some((
+                format!("/publish?body={}&report={}", report.body, report.report),
+                "Begin an incident from it",
+            )),
+        };
+        let incident = told.incident.filter(|incident| self.state.incident(incident).is_some());
+        Some(Ruled { warns: told.outcome == "draft", words, incident, instead })
+    }
+
     fn waiting(&self, proposal: &Proposal, candidates: &[&Candidate], holds_key: bool) -> Waiting {
         let begin = match &proposal.of.trail {
             Trail::Report(trail) if candidates.is_empty() && holds_key => {
@@ -257,6 +318,7 @@ impl Shown<'_> {
             }),
             areas: areas.join(", "),
             calls: report.calls_lost,
+            ruled: self.ruled(said),
             links: links.collect(),
         }
     }
@@ -323,7 +385,7 @@ struct Other {
 
 /// The other trails of an incident, for its page; none where nobody has spoken of any.
 pub(crate) fn others(state: &State, incident: &Incident, zone: &Zone, now: Timestamp) -> Option<String> {
-    let shown = Shown { state, names: Names::of(state, incident), zone: zone.clone(), now };
+    let shown = Shown { state, names: Names::of(state, incident), zone: zone.clone(), now, rules: None };
     let first = incident.events.first()?.published_at;
     let rows: Vec<_> = state
         .trails

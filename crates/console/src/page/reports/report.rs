@@ -186,6 +186,7 @@ fn read(
             bridge: None,
         }),
         by: Some(Person { name: name.to_owned(), role: role.to_owned() }),
+        alert: None,
     })
 }
 
