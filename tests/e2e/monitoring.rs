@@ -176,7 +176,7 @@ async fn a_monitors_report_becomes_one_event_where_a_rule_lets_it_and_says_that_
         .unwrap()
         .report(&event.incident, tocsin_audit::Request::default())
         .unwrap();
-    assert_eq!(report.events[0].by_rule, event.by_rule);
+    assert_eq!(report.events[0].by_rule.as_ref(), event.by_rule.as_deref());
     assert_eq!(report.linked.len(), 1, "{:?}", report.linked);
     assert_eq!(report.linked[0].answer, LinkAnswer::Same);
     let page = tocsin_audit::render::html(&report, &tocsin_audit::render::View::default()).unwrap();

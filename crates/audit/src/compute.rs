@@ -185,7 +185,7 @@ fn event(facts: &Facts, said: &At<SaidEvent>, as_of: Timestamp, only: Option<&Re
         directory: dispatch.map(|d| d.directory),
         acknowledge: dispatch.is_some_and(|d| d.acknowledge),
         worsened: dispatch.map(|d| d.worsened.clone()).unwrap_or_default(),
-        by_rule: said.fact.event.by_rule.clone(),
+        by_rule: said.fact.event.by_rule.as_deref().cloned(),
         steps: dispatch
             .map(|d| d.steps.iter().map(|s| step(facts, number, s, only.is_none())).collect())
             .unwrap_or_default(),

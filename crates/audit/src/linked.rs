@@ -91,7 +91,7 @@ impl Trails {
             said_at: time,
             began_at: None,
             headline: None,
-            by_rule: event.by_rule.clone(),
+            by_rule: event.by_rule.as_deref().cloned(),
         });
         head.began_at = event.began_at.or(head.began_at);
         head.headline = (!event.is_sensitive()).then(|| event.headline.clone());

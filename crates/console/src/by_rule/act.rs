@@ -53,15 +53,11 @@ pub(crate) async fn run(app: App) {
     let mut acting = Acting::default();
     loop {
         // What has not all been read is not judged: an event that stands would be said again, and one over the number.
-        let done = match app.model().ear().hearing.is_well() {
-            true => acting.act(&app, press.as_ref()).await,
-            false => false,
-        };
-        if done {
+        if app.model().ear().hearing.is_well() && acting.act(&app, press.as_ref()).await {
             continue;
         }
         tokio::select! {
-            changed = changes.changed() => match changed {
+            more = changes.changed() => match more {
                 Ok(()) => tokio::time::sleep(SETTLE).await,
                 // The follower has ended, and with it the console.
                 Err(_) => std::future::pending().await,
@@ -196,7 +192,7 @@ async fn resolution(
         more: More { description, restored_at: Some(report.observed_at), ..More::default() },
     };
     let foreseen = press.draft(draft, known(app, publisher, Some(&incident))).await.map_err(words)?;
-    Ok(Event { by_rule: Some(by), ..foreseen.event })
+    Ok(Event { by_rule: Some(Box::new(by)), ..foreseen.event })
 }
 
 fn stands(app: &App, incident: &IncidentId, number: EventNumber) -> bool {

@@ -129,7 +129,7 @@ fn known(incident: &Incident) -> Option<KnownIncident> {
     let (first, newest) = (incident.events.first()?, incident.newest()?);
     Some(KnownIncident {
         incident: incident.id.clone(),
-        by_rule: first.event.by_rule.clone(),
+        by_rule: first.event.by_rule.as_deref().cloned(),
         opened_at: first.published_at,
         ended_at: newest.event.kind.lifts_duties().then_some(newest.published_at),
         looked_at: incident.events.iter().any(|said| said.event.by_rule.is_none()),

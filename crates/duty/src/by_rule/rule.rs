@@ -186,7 +186,7 @@ impl EventRule {
             }),
             contact: template.contact.clone(),
             marking: template.marking.clone(),
-            by_rule: Some(by_rule),
+            by_rule: Some(Box::new(by_rule)),
             ..event
         })
     }

@@ -193,21 +193,28 @@ fn one_alert_and_one_outage_are_one_incident_as_long_as_it_is_open() {
     let rules = rules("");
     let ours = report(&json!({}));
     let mut same = known("same", Some("f"), -7200);
-    assert_eq!(why(judge(&rules, &ours, 60, &[same.clone()])), Why::SameAlert(id(&same)));
+    assert_eq!(why(judge(&rules, &ours, 60, std::slice::from_ref(&same))), Why::SameAlert(id(&same)));
     let unnamed = known("unnamed", None, -7200);
-    assert_eq!(why(judge(&rules, &ours, 60, &[unnamed.clone()])), Why::SameAlert(id(&unnamed)));
+    let of_unnamed = judge(&rules, &ours, 60, std::slice::from_ref(&unnamed));
+    assert_eq!(why(of_unnamed), Why::SameAlert(id(&unnamed)));
     // It fires on when that one had ended before it had held; what was a draft then does not become an event later.
     same.ended_at = Some(at(60));
-    assert!(matches!(judge(&rules, &ours, 90, &[same.clone()]), Judged::Opens(_)), "it fires anew");
+    assert!(
+        matches!(judge(&rules, &ours, 90, std::slice::from_ref(&same)), Judged::Opens(_)),
+        "it fires anew"
+    );
     same.ended_at = Some(at(61));
-    assert_eq!(why(judge(&rules, &ours, 90, &[same.clone()])), Why::SameAlert(id(&same)));
+    assert_eq!(why(judge(&rules, &ours, 90, std::slice::from_ref(&same))), Why::SameAlert(id(&same)));
     let mut other = known("other", Some("g"), -7200);
-    assert!(matches!(judge(&rules, &ours, 60, &[other.clone()]), Judged::Opens(_)), "it is of elsewhere");
+    assert!(
+        matches!(judge(&rules, &ours, 60, std::slice::from_ref(&other)), Judged::Opens(_)),
+        "it is of elsewhere"
+    );
     // What a person began of the same service, in what is around the place.
     other.by_rule = None;
     other.services = vec!["999-voice".parse().unwrap()];
     other.areas = vec!["uk".parse().unwrap()];
-    assert_eq!(why(judge(&rules, &ours, 60, &[other.clone()])), Why::SameOutage(id(&other)));
+    assert_eq!(why(judge(&rules, &ours, 60, std::slice::from_ref(&other))), Why::SameOutage(id(&other)));
     other.status = Status::Exercise;
     assert!(
         matches!(judge(&rules, &ours, 60, &[other]), Judged::Opens(_)),
@@ -216,7 +223,7 @@ fn one_alert_and_one_outage_are_one_incident_as_long_as_it_is_open() {
     // Said again, or judged again after a crash, it is what it became.
     let mut own = known("own", Some("f"), 61);
     own.by_rule = Some(rules.rules[0].by_rule(&ours));
-    assert_eq!(judge(&rules, &ours, 600, &[own.clone()]), Judged::Stands(id(&own)));
+    assert_eq!(judge(&rules, &ours, 600, std::slice::from_ref(&own)), Judged::Stands(id(&own)));
 }
 
 #[test]
@@ -286,9 +293,12 @@ fn an_end_is_a_draft_unless_the_rule_says_otherwise_and_no_person_has_spoken() {
     assert_eq!(judge(&lets, &another, 60, false), Judged::NoRule, "it is of another report");
 }
 
+/// Makes a rule that cannot be used of one that can.
+type Spoil = fn(&mut EventRule);
+
 #[test]
 fn a_rule_that_could_say_nothing_is_refused_with_what_to_do() {
-    let cases: [(fn(&mut EventRule), &str); 5] = [
+    let cases: [(Spoil, &str); 5] = [
         (|rule| rule.monitors.clear(), "name the accounts"),
         (|rule| rule.within = SignedDuration::ZERO, "held_for and within"),
         (|rule| rule.event.headline = "two\nlines".to_owned(), "headline"),

@@ -107,7 +107,7 @@ pub struct Event {
     pub marking: Option<String>,
     /// That no person said it: what a monitor reported became it by a rule of the publisher's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by_rule: Option<ByRule>,
+    pub by_rule: Option<Box<ByRule>>,
 }
 
 impl Event {

@@ -185,7 +185,7 @@ proptest! {
     }
 }
 
-const FIELDS: [&str; 30] = [
+const FIELDS: [&str; 31] = [
     "incident",
     "sequence",
     "kind",

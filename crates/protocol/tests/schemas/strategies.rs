@@ -199,7 +199,7 @@ prop_compose! {
             option::of(impact()),
             option::of(recontact()),
             option::of(event_contact()),
-            option::of(by_rule()),
+            option::of(by_rule().prop_map(Box::new)),
         ),
     ) -> Event {
         let kind = if sequence == EventNumber::FIRST { EventKind::Initial } else { later };

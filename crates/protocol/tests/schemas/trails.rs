@@ -2,8 +2,8 @@
 
 use proptest::{collection, option, prelude::*, sample::select};
 use tocsin_protocol::{
-    BodyId, Candidate, LinkAnswer, LinkId, Linking, Proposal, Report, ReportId, ReportSays, ReportSource,
-    Seen, Trail,
+    Alert, BodyId, Candidate, LinkAnswer, LinkId, Linking, Proposal, Report, ReportId, ReportSays,
+    ReportSource, Seen, Trail,
     schema::{Kind, check_link, check_report},
     to_body,
 };
@@ -33,6 +33,15 @@ fn source() -> impl Strategy<Value = ReportSource> {
 }
 
 prop_compose! {
+    fn alert()(
+        (monitor, fingerprint) in (option::of(line(120)), option::of(line(128))),
+        labels in proptest::collection::btree_map("[a-zA-Z_][a-zA-Z0-9_]{0,20}", line(200), 0..3),
+    ) -> Alert {
+        Alert { monitor, fingerprint, labels }
+    }
+}
+
+prop_compose! {
     fn report()(
         (report, body, status, observed_at) in (report_id(), body_id(), status(), time()),
         (services, areas, headline) in (services(1), set(area(), 1), line(160)),
@@ -41,6 +50,7 @@ prop_compose! {
         source in source(),
         contact in option::of(event_contact()),
         (by, machine) in (person(), any::<bool>()),
+        alert in option::of(alert()),
     ) -> Report {
         Report {
             report,
@@ -57,6 +67,7 @@ prop_compose! {
             calls_lost,
             contact,
             by: (source != ReportSource::Monitoring || machine).then_some(by),
+            alert,
         }
     }
 }
