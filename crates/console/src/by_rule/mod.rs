@@ -14,7 +14,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use tocsin_duty::{EventRule, Judged, KnownIncident, Reported, Rules, judge_later, judge_report};
+use tocsin_duty::{Course, EventRule, Judged, KnownIncident, Reported, Rules, judge_later, judge_report};
 use tocsin_protocol::{BodyId, ByRule, PublisherId, Report, ReportId, ReportSays, SignedDuration, Timestamp};
 
 pub(crate) use self::{act::run, told::Told};
@@ -131,12 +131,22 @@ fn known(incident: &Incident) -> Option<KnownIncident> {
         incident: incident.id.clone(),
         by_rule: first.event.by_rule.as_deref().cloned(),
         opened_at: first.published_at,
-        ended_at: newest.event.kind.lifts_duties().then_some(newest.published_at),
+        ended_at: ended_at(incident),
         looked_at: incident.events.iter().any(|said| said.event.by_rule.is_none()),
         status: incident.status,
         services: newest.event.services.clone(),
         areas: newest.event.areas.clone(),
     })
+}
+
+/// When what is over ended: by the first event since which it has not been open.
+fn ended_at(incident: &Incident) -> Option<Timestamp> {
+    let (mut course, mut ended_at) = (Course::default(), None);
+    for said in &incident.events {
+        course = course.after(said.event.kind, said.event.platform);
+        ended_at = if course.is_open() { None } else { ended_at.or(Some(said.published_at)) };
+    }
+    ended_at
 }
 
 /// Holds the rules against what they could say, and with whose key.
