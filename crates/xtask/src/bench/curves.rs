@@ -16,8 +16,8 @@ type Points<const N: usize> = (f64, [f64; N]);
 pub(super) struct Curves {
     fanouts: Vec<Points<4>>,
     mails: Vec<Points<3>>,
-    seconds: Vec<Points<2>>,
-    bytes: Vec<Points<2>>,
+    seconds: Vec<Points<3>>,
+    bytes: Vec<Points<3>>,
 }
 
 impl Curves {
@@ -35,10 +35,10 @@ impl Curves {
 
     #[expect(clippy::cast_precision_loss, reason = "a count of entries is far below 2^52")]
     pub(super) fn replay(&mut self, replay: &Replay) {
-        let both = [&replay.ours, &replay.raw];
+        let all = [&replay.ours, &replay.kept, &replay.raw];
         let entries = replay.entries as f64;
-        self.seconds.push((entries, both.map(|measured| measured.seconds.median() * 1000.0)));
-        self.bytes.push((entries, both.map(|measured| measured.bytes.most())));
+        self.seconds.push((entries, all.map(|measured| measured.seconds.median() * 1000.0)));
+        self.bytes.push((entries, all.map(|measured| measured.bytes.most())));
     }
 
     pub(super) fn charts(&self) -> Vec<Chart> {
@@ -80,7 +80,7 @@ impl Curves {
                 note: "The raw limit reads the same entries by ordered consumers and drops them".to_owned(),
                 across: entries,
                 up: Axis { label: "until the end is reached", unit: Unit::Milliseconds },
-                curves: curves(&self.seconds, ["ours: into the fold", "raw: read and dropped"]),
+                curves: curves(&self.seconds, ["ours: into the fold", "ours: from a snapshot", "raw: read and dropped"]),
             },
             Chart {
                 name: "memory",
@@ -88,7 +88,7 @@ impl Curves {
                 note: "The most that the process ever had resident; all incidents acknowledged".to_owned(),
                 across: entries,
                 up: Axis { label: "resident memory", unit: Unit::Bytes },
-                curves: curves(&self.bytes, ["ours: with the fold", "raw: read and dropped"]),
+                curves: curves(&self.bytes, ["ours: with the fold", "ours: from a snapshot", "raw: read and dropped"]),
             },
         ]
     }

@@ -1,11 +1,13 @@
 //! (c) Replay: both streams from their beginning into the fold, as a router does at its start, beside ordered consumers
 //! of the client library that read the same two streams and drop what they read. Each in a process of its own, whose
-//! memory is told too: the most that it ever was, by what the operating system says.
+//! memory is told too: the most that it ever was, by what the operating system says. And the same from a snapshot of the
+//! fold that lies as far behind as one may: found, held against the streams, read back, and what came since folded.
 //!
 //! The streams are filled with what incidents leave: each an event, a dispatch, a window, and for every recipient a
 //! notice, a `delivered` and an `acknowledged` receipt, every one with its true signature.
 
 mod fill;
+mod keep;
 
 use std::{env, process::Stdio, time::Instant};
 
@@ -13,7 +15,7 @@ use async_nats::jetstream;
 use futures_util::StreamExt;
 use tocsin_duty::{Fold, Trust};
 use tocsin_ledger::{Connection, Ledger};
-use tocsin_protocol::Stream;
+use tocsin_protocol::{SigningKey, Snapshot, Stream};
 use tokio::task::JoinSet;
 
 use super::{
@@ -34,6 +36,10 @@ pub(super) struct Replay {
     /// As a router that has judged these entries before.
     pub(super) ours: Measured,
     pub(super) raw: Measured,
+    /// From a snapshot.
+    pub(super) kept: Measured,
+    /// Its size in bytes, and the seconds that the router stood still to write it out.
+    pub(super) snapshot: (u64, f64),
     /// Entries a second with every signature checked, as an auditor does, and a router that is given streams without
     /// its log.
     pub(super) checked: Option<f64>,
@@ -58,6 +64,8 @@ struct Told {
 pub(crate) enum Reader {
     /// A fold that trusts what its log vouches for.
     Ours,
+    /// A fold that was kept.
+    Kept,
     /// A fold that checks every signature.
     Checked,
     /// Nobody: what is read is dropped.
@@ -67,15 +75,20 @@ pub(crate) enum Reader {
 /// Measures logs of these many entries, so many times each, in turn: raw, ours, raw, ... Signatures are checked in the
 /// replay of one of these sizes.
 pub(super) async fn measure(bus: &Bus, sizes: &[(u64, usize)], checked: u64) -> Result<Vec<Replay>, Error> {
-    let mut filling = Filling::begin(bus, sizes.iter().map(|(entries, _)| *entries).collect()).await?;
+    let key = SigningKey::generate();
+    let mut filling = Filling::begin(bus, sizes.iter().map(|(entries, _)| *entries).collect(), &key).await?;
     let mut replays = Vec::new();
     for (entries, rounds) in sizes {
         super::tell(&format!("replay of {entries} entries"));
         let ends = filling.next().await?;
-        let (mut ours, mut raw) = (Vec::new(), Vec::new());
+        let snapshot = keep::keep(&bus.ledger(Account::Replay).await?, ends, &key).await?;
+        // The checkpoint that states what was kept.
+        let ends = (ends.0, ends.1 + 1);
+        let (mut ours, mut kept, mut raw) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..*rounds {
             raw.push(apart(bus, Reader::Raw, ends)?);
             ours.push(apart(bus, Reader::Ours, ends)?);
+            kept.push(apart(bus, Reader::Kept, ends)?);
         }
         let total = ends.0 + ends.1;
         let checked = if *entries == checked {
@@ -88,6 +101,8 @@ pub(super) async fn measure(bus: &Bus, sizes: &[(u64, usize)], checked: u64) -> 
             entries: total,
             ours: Measured::of(&ours),
             raw: Measured::of(&raw),
+            kept: Measured::of(&kept),
+            snapshot,
             checked,
         });
     }
@@ -130,22 +145,36 @@ pub(crate) async fn alone(reader: Reader, url: &str, ends: (u64, u64)) -> Result
     let seed = env::var(SEED).attempt("read the key of the bench's account")?;
     let seconds = match reader {
         Reader::Raw => drop_all(url, seed, ends).await?,
-        Reader::Ours => fold_all(url, seed, ends, Trust { through: ends.0, ..Trust::default() }).await?,
-        Reader::Checked => fold_all(url, seed, ends, Trust::default()).await?,
+        Reader::Ours => fold_all(url, seed, ends, trusting(ends), false).await?,
+        Reader::Kept => fold_all(url, seed, ends, trusting(ends), true).await?,
+        Reader::Checked => fold_all(url, seed, ends, Trust::default(), false).await?,
     };
     let told = Told { seconds, bytes: most_resident()? };
     println!("{}", serde_json::to_string(&told).attempt("print what was measured")?);
     Ok(())
 }
 
-/// Reads both streams into a fold, and gives the seconds that it took.
-async fn fold_all(url: &str, seed: String, ends: (u64, u64), trust: Trust) -> Result<f64, Error> {
+fn trusting(ends: (u64, u64)) -> Trust {
+    Trust { through: ends.0, ..Trust::default() }
+}
+
+/// Reads both streams into a fold, or one that was kept and what came since, and gives the seconds that it took.
+async fn fold_all(url: &str, seed: String, ends: (u64, u64), trust: Trust, kept: bool) -> Result<f64, Error> {
     let connection = Connection { nkey_seed: Some(seed.into()), ..Connection::to(url) };
     let ledger = Ledger::connect(&connection).await.attempt("connect to the bench's nats-server")?;
     let start = Instant::now();
-    let mut follow = ledger.follow().await.attempt("follow both streams")?;
-    let mut fold = Fold::trusting(trust);
-    let mut read = 0;
+    let (mut fold, mut follow, mut read) = if kept {
+        let read = |snapshot: &Snapshot, bytes: &[u8]| {
+            Fold::begun(snapshot, bytes, trust.clone()).map_err(|why| why.to_string())
+        };
+        let found = ledger.find_snapshot(&Fold::form(), read).await;
+        let (fold, snapshot) =
+            found.state.ok_or_else(|| Error::told(format!("no snapshot is believed: {:?}", found.doubts)))?;
+        let follow = ledger.follow_after(&snapshot).await.attempt("follow both streams")?;
+        (fold, follow, snapshot.entries())
+    } else {
+        (Fold::trusting(trust), ledger.follow().await.attempt("follow both streams")?, 0)
+    };
     while read < ends.0 + ends.1 {
         let entries = follow.next().await.attempt("follow both streams")?.entries;
         for entry in &entries {

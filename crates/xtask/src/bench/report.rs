@@ -122,6 +122,16 @@ impl Report {
         self.set(format!("replay_{}_seconds", replay.asked), seconds[0]);
         self.set(format!("replay_{}_mib", replay.asked), bytes[0] / MIB);
         self.set(format!("replay_{}_raw_seconds", replay.asked), seconds[1]);
+        let (kept, most) = (replay.kept.seconds.median(), replay.kept.bytes.most());
+        #[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
+        let (size, still) = (replay.snapshot.0 as f64, replay.snapshot.1);
+        self.set(format!("replay_{}_kept_seconds", replay.asked), kept);
+        self.set(format!("replay_{}_kept_mib", replay.asked), most / MIB);
+        self.set(format!("replay_{}_snapshot_mib", replay.asked), size / MIB);
+        self.set(format!("replay_{}_snapshot_seconds", replay.asked), still);
+        let told = format!("{kept:.2} s, {:.0} MiB", most / MIB);
+        let what = format!("  ... from a snapshot of {:.1} MiB, written in {still:.2} s", size / MIB);
+        self.alone(what, told, if replay.checked.is_some() { "< 2 s" } else { "" });
         let Some(checked) = replay.checked else { return };
         self.set("replay_ratio", ratio);
         self.set("replay_entries_per_second", per_second(replay.entries, seconds[0]));

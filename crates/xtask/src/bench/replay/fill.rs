@@ -44,7 +44,8 @@ pub(super) struct Filling {
 }
 
 impl Filling {
-    pub(super) async fn begin(bus: &Bus, sizes: Vec<u64>) -> Result<Self, Error> {
+    /// Whoever has this key may vouch for what the streams hold.
+    pub(super) async fn begin(bus: &Bus, sizes: Vec<u64>, checkpoints: &SigningKey) -> Result<Self, Error> {
         bus.set_up(Account::Replay).await?;
         let client = bus.raw(Account::Replay).await?;
         let context = jetstream::new(client.clone());
@@ -53,7 +54,8 @@ impl Filling {
         let opened = jetstream::stream::Config { allow_atomic_publish: true, ..said.clone() };
         context.update_stream(opened).await.attempt("open SAID to batches")?;
         let (give, made) = mpsc::channel(4);
-        let making = tokio::task::spawn_blocking(move || make(&sizes, &give));
+        let checkpoints = checkpoints.public();
+        let making = tokio::task::spawn_blocking(move || make(&sizes, &give, checkpoints));
         Ok(Self { client, context, said, made, making, written: 0 })
     }
 
@@ -79,12 +81,12 @@ impl Filling {
 }
 
 /// Makes entries until there are as many as each of these sizes, and gives them out as they are to be written.
-fn make(sizes: &[u64], give: &mpsc::Sender<Made>) -> Result<(), Error> {
+fn make(sizes: &[u64], give: &mpsc::Sender<Made>, checkpoints: String) -> Result<(), Error> {
     let send = |made: Made| {
         give.blocking_send(made).map_err(|_| Error::told("the entries to be replayed are not taken"))
     };
     let mut maker = Maker::new()?;
-    send(Made::Messages(vec![maker.directory()?]))?;
+    send(Made::Messages(vec![maker.directory(checkpoints)?]))?;
     for size in sizes {
         while maker.said + maker.log < *size {
             for messages in maker.incidents()? {
@@ -110,8 +112,9 @@ impl Maker {
         Ok(Self { world: World::new(RECIPIENTS)?, fold, said: 0, log: 0, incidents: 0 })
     }
 
-    fn directory(&mut self) -> Result<Message, Error> {
-        let directory = self.world.directory(RECIPIENTS, SignedDuration::from_hours(24));
+    fn directory(&mut self, checkpoints: String) -> Result<Message, Error> {
+        let mut directory = self.world.directory(RECIPIENTS, SignedDuration::from_hours(24));
+        directory.checkpoint_key = Some(checkpoints);
         let fact = directory_fact(1, &directory)?;
         self.log += 1;
         self.fold.apply(&log_entry(self.log, Timestamp::now(), &fact));
