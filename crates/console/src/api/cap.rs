@@ -39,12 +39,12 @@ pub(super) async fn event(
         .collect();
     let names = Names::of(&state, incident);
     let zone = names.directory().and_then(|directory| TimeZone::get(directory.time_zone()).ok());
-    let named = Named {
+    let called = Named {
         zone: &zone.unwrap_or(TimeZone::UTC),
         domain: feed::place(&app).1,
         publisher: &|id| names.publisher(id),
         area: &|id| names.area(id),
     };
-    let alert = cap::export(&said.event, said.published_at, &earlier, &audience, &named);
+    let alert = cap::export(&said.event, said.published_at, &earlier, &audience, &called);
     Ok(([(CONTENT_TYPE, "application/cap+xml")], alert.to_xml()).into_response())
 }

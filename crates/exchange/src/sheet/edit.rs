@@ -249,7 +249,7 @@ fn wrong(column: &Column, text: &str, areas: &[String], is_there: &dyn Fn(&str) 
             let is_wrong = !text.is_empty() && !is_there(text);
             is_wrong.then(|| format!("{text:?} is no recipient of this table"))
         }
-        at if *at == At::Field("areas".to_owned(), Sort::List) || matches!(at, At::Room(_, "areas")) => {
+        At::Field(_, Sort::List) | At::Room(_, "areas") if column.heading.ends_with("areas") => {
             let unknown = text.split_whitespace().find(|area| !areas.iter().any(|known| known == area));
             unknown.map(|area| {
                 format!("{area:?} is no area of the directory: areas are added in the file itself")
