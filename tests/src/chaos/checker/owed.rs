@@ -180,7 +180,7 @@ fn reaches<'a, I: Iterator<Item = (u64, &'a Owed)>>(event: &Event, id: &str, bef
     }
 }
 
-/// The areas of whose lost callers more are handed to the police with this event than with the one before it.
+/// The areas of whose lost callers more are handed to the police with this event than any before it told last.
 fn handed_over(said: &Said, (incident, number): &EventKey) -> Vec<String> {
     let figures = |number: u64| -> BTreeMap<&str, u64> {
         let event = said.events.get(&(incident.clone(), number));
@@ -191,8 +191,8 @@ fn handed_over(said: &Said, (incident, number): &EventKey) -> Vec<String> {
             .filter_map(|(area, at)| Some((area.as_str(), at["handed_to_police"].as_u64()?)))
             .collect()
     };
-    let before = figures(number - 1);
-    let more = |(area, many): &(&str, u64)| *many > before.get(area).copied().unwrap_or_default();
+    let before = |area: &str| (1..*number).rev().find_map(|earlier| figures(earlier).get(area).copied());
+    let more = |(area, many): &(&str, u64)| *many > before(area).unwrap_or_default();
     figures(*number).into_iter().filter(more).map(|(area, _)| area.to_owned()).collect()
 }
 

@@ -149,6 +149,10 @@ fn handed_over(run: &mut Run) {
     let handed = json!({"kind": "update", "services": ["ecall"],
         "recontact": {"by_area": {"north": {"handed_to_police": 3}}}});
     run.event(2, "z", 2, &handed, &json!([others, part("handover", "required", &["a"])]), &json!([]));
+    // Nobody more is handed over, though the event between says nothing of them.
+    let silent = json!({"kind": "update", "services": ["ecall"]});
+    run.event(8, "z", 3, &silent, &json!([others]), &json!([]));
+    run.event(9, "z", 4, &handed, &json!([others]), &json!([]));
     run.say(4, "a", "tocsin.receipt.a.z.2.acknowledged", &json!({}));
     run.log(7, "tocsin.due.z.2.1", &json!({"incident": "z", "event": 2, "step": 1, "due_at": words(7)}));
     let finding = json!({"incident": "z", "event": 2, "step": 1, "policy": "handover", "status": "actual",
