@@ -131,7 +131,7 @@ async fn each_sees_the_reports_that_are_theirs_as_a_page_and_as_every_file() {
         assert!(!page.contains(" style=") && !page.contains("<style"), "the policy forbids it");
         for (ending, begins, media_type) in [
             ("html", &b"<!doctype html>"[..], "text/html"),
-            ("csv", b"incident,status", "text/csv"),
+            ("csv", b"of,incident,status", "text/csv"),
             ("json", b"{", "application/json"),
             ("pdf", b"%PDF-1.7", "application/pdf"),
         ] {

@@ -217,8 +217,8 @@ impl Said {
             rank.iter().position(|word| fact["severity"] == *word)
         };
         let adds = list(&now["services"]).iter().any(|service| !list(&before["services"]).contains(service));
-        let relapse =
-            before["kind"] == "resolved" && ["backup", "none"].iter().any(|word| now["platform"] == *word);
+        let relapse = self.restored(&(incident.clone(), number - 1))
+            && ["backup", "none"].iter().any(|word| now["platform"] == *word);
         now["material"] == true || severity(now) > severity(before) || adds || relapse
     }
 }
