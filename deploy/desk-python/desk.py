@@ -425,8 +425,17 @@ async def main() -> None:
     except (ValueError, nkeys.NkeysError) as why:
         sys.exit(f"--key: {given.key} holds no NKey seed of a user: one line that begins with SU ({type(why).__name__})")
     working = asyncio.create_task(Desk(given, key).run())
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        """Ends the work, and asks again until it has: `wait_for` of Python 3.11 loses a cancellation that comes in the
+        same moment as what it waits for."""
+        if not working.done():
+            working.cancel()
+            loop.call_later(1, end)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, working.cancel)
+        loop.add_signal_handler(number, end)
     try:
         await working
     except asyncio.CancelledError:
