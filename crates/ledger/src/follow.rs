@@ -4,11 +4,12 @@
 //! every reader on one broker clock. To give an entry, one must know that nothing earlier can still come from the other
 //! stream. So after something new has arrived, the end of SAID is asked, then that of LOG, and both are read up to
 //! there: whatever LOG held before SAID's end was asked is then known to have all of its past, and so is all of SAID.
-//! What LOG took in between waits for the next round, which follows at once.
+//! What LOG took in between waits for the next round, which follows at once. Where a window has just closed on a cluster,
+//! SAID's end is asked a moment later: what was said in time may still be on its way through the servers.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use tocsin_protocol::{Entry, Stream, Timestamp};
+use tocsin_protocol::{Entry, Stream, Subject, Timestamp};
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{Error, reader::Reader, shared::Shared};
@@ -121,6 +122,12 @@ impl Follow {
         self.said.is_read_to(round.said_end) && said_given && log_given
     }
 
+    /// When the newest window closed of those that were read and are not given yet.
+    fn closed_at(&self) -> Option<Timestamp> {
+        let is_due = |entry: &&Entry| matches!(entry.subject.parse(), Ok(Subject::Due { .. }));
+        self.log.buffer.iter().rev().find(is_due).map(|entry| entry.time)
+    }
+
     async fn begin_round(&mut self) -> Result<Round, Error> {
         if self.began && self.said.buffer.is_empty() && self.log.buffer.is_empty() {
             tokio::select! {
@@ -131,7 +138,12 @@ impl Follow {
         self.log.take_here();
         let log_whole = self.log.received.max(self.floor);
         // What has come already is there, whatever is told of the end.
-        let said_end = self.shared.end(Stream::Said).await?.max(self.said.received);
+        let said_end = match self.closed_at() {
+            // What becomes of a window rests on all that was said by its close.
+            Some(closed_at) => self.shared.end_behind(Stream::Said, closed_at).await?,
+            None => self.shared.end(Stream::Said).await?,
+        };
+        let said_end = said_end.max(self.said.received);
         let log_end = self.shared.end(Stream::Log).await?;
         let round = Round { said_end, log_end, log_whole };
         self.round = Some(round);

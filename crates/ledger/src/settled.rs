@@ -14,6 +14,10 @@ use tocsin_protocol::Timestamp;
 const LED: Duration = Duration::from_secs(3);
 /// How lately it must have heard from a majority. It does each second; nats-server waits four before it elects.
 const HEARD: Duration = Duration::from_secs(3);
+/// How long an entry may be on its way through the servers. The leader gives it its time as it takes it in, and tells of it
+/// once a majority has stored it: so it can come to stand before what has been read already (seen on nats-server 2.15.1, an
+/// acknowledgement that was 1.4 ms before a window's close and told of after it).
+const UNDER_WAY: Duration = Duration::from_millis(500);
 
 /// The servers of a stream, as its leader tells of them.
 #[derive(Debug, Default, Deserialize)]
@@ -52,11 +56,20 @@ impl Servers {
         let all = self.replicas.len() + 1;
         led && self.replicas.iter().filter(heard).count() + 1 > all / 2
     }
+
+    /// How long it is, at `now` by the leader's clock, until what has a time up to that one is told of. Nothing of a server
+    /// alone, which gives the time as it stores; or where the clocks are so far apart that waiting would not help.
+    pub(crate) fn under_way(&self, until: Timestamp, now: Option<Timestamp>) -> Option<Duration> {
+        let since = now?.duration_since(until);
+        let may_help = !self.replicas.is_empty() && since.abs() < UNDER_WAY.try_into().ok()?;
+        may_help.then(|| UNDER_WAY.saturating_sub(Duration::try_from(since).unwrap_or_default()))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tocsin_protocol::SignedDuration;
 
     use super::*;
 
@@ -86,5 +99,28 @@ mod tests {
         gone["replicas"][0]["offline"] = true.into();
         gone["replicas"][1]["offline"] = true.into();
         assert!(!settled(&gone));
+    }
+
+    #[test]
+    fn what_is_under_way_is_waited_for_behind_a_time_that_has_just_been() {
+        let servers =
+            |cluster: &serde_json::Value| serde_json::from_value::<Servers>(cluster.clone()).unwrap();
+        let three = servers(&of_three("2026-01-01T00:00:00Z", [1, 1], true));
+        let at: Timestamp = "2026-01-01T00:01:00Z".parse().unwrap();
+        let after = |milliseconds| Some(at + SignedDuration::from_millis(milliseconds));
+        let left = Duration::from_millis;
+        for (now, expected) in [
+            (after(0), Some(left(500))),
+            (after(40), Some(left(460))),
+            (after(499), Some(left(1))),
+            (after(500), None),
+            (after(60_000), None),
+            (after(-3), Some(left(500))),
+            (after(-60_000), None),
+            (None, None),
+        ] {
+            assert_eq!(three.under_way(at, now), expected, "{now:?}");
+        }
+        assert_eq!(servers(&json!({})).under_way(at, after(0)), None, "a server alone");
     }
 }

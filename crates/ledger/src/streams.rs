@@ -310,7 +310,18 @@ impl Shared {
         Ok(self.settled(stream).await?.last_seq)
     }
 
-    /// The same; and whether every entry up to there can be read, as none was taken away.
+    /// The same, once what has a time up to that one and was under way then is told of too.
+    pub(crate) async fn end_behind(&self, stream: Stream, time: Timestamp) -> Result<u64, Error> {
+        loop {
+            let info = self.settled_info(stream, &mut self.patience()).await?;
+            match info.cluster.under_way(time, info.ts) {
+                Some(left) => tokio::time::sleep(left).await,
+                None => return Ok(info.state.last_seq),
+            }
+        }
+    }
+
+    /// The same as [`end`](Self::end); and whether every entry up to there can be read, as none was taken away.
     pub(crate) async fn end_without_gaps(&self, stream: Stream) -> Result<(u64, bool), Error> {
         let State { first_seq, messages, last_seq } = self.settled(stream).await?;
         Ok((last_seq, messages == (last_seq + 1).saturating_sub(first_seq)))
@@ -321,10 +332,14 @@ impl Shared {
     }
 
     async fn settled_within(&self, stream: Stream, patience: &mut Patience) -> Result<State, Error> {
+        Ok(self.settled_info(stream, patience).await?.state)
+    }
+
+    async fn settled_info(&self, stream: Stream, patience: &mut Patience) -> Result<StreamInfo, Error> {
         loop {
             let info = self.info(stream, patience).await?;
             if info.cluster.are_settled(info.ts) {
-                return Ok(info.state);
+                return Ok(info);
             }
             let attempted = format!("looking for the end of stream {}", stream.name());
             patience.pause(&attempted, "its leader is new, or does not hear the others").await?;

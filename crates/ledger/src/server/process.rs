@@ -123,7 +123,18 @@ impl Server {
     /// As [`Self::start`].
     pub async fn restart(&mut self) -> Result<(), Error> {
         self.kill().await?;
-        self.spawn().await
+        let until = Instant::now() + STARTING;
+        loop {
+            match self.spawn().await {
+                // While nobody listened on it the port was free for anybody's connection, and is again when that ends.
+                Err(Error::Start { why, .. })
+                    if why.contains("address already in use") && Instant::now() < until =>
+                {
+                    tokio::time::sleep(LOOK).await;
+                }
+                started => return started,
+            }
+        }
     }
 
     /// Asks it to stop (SIGTERM) and waits until it has.
