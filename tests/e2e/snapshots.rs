@@ -9,8 +9,8 @@ use tocsin_tests::{Cast, Manner, World, event, seconds, until};
 
 use crate::attacks::{fort::Fort, say};
 
-fn read(snapshot: &Snapshot, bytes: &[u8]) -> Result<Fold, String> {
-    Fold::begun(snapshot, bytes, Trust::default()).map_err(|why| why.to_string())
+fn read(snapshot: &Snapshot, bytes: &[u8]) -> Result<Fold, tocsin_protocol::Error> {
+    Fold::begun(snapshot, bytes, Trust::default())
 }
 
 /// Waits for a snapshot of the log up to this entry, as this connection finds it.

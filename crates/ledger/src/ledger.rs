@@ -3,7 +3,9 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use tocsin_protocol::{AuthorKey, Entry, NewFact, RecipientId, Signed, Snapshot, Stream, Subject};
+use tocsin_protocol::{
+    AuthorKey, Entry, Error as Unreadable, NewFact, RecipientId, Signed, Snapshot, Stream, Subject,
+};
 
 use crate::{
     Appended, Backup, Connection, Error, Follow, Found, Notices, Presence, Said, Shape, Touch, Widened, Work,
@@ -192,9 +194,31 @@ impl Ledger {
     pub async fn find_snapshot<T>(
         &self,
         form: &str,
-        read: impl Fn(&Snapshot, &[u8]) -> Result<T, String>,
+        read: impl Fn(&Snapshot, &[u8]) -> Result<T, Unreadable>,
     ) -> Found<T> {
         self.0.find_snapshot(form, read).await
+    }
+
+    /// Both streams behind the newest snapshot that can be believed, with its state; from their beginning where there is
+    /// none. As [`Self::find_snapshot`].
+    ///
+    /// # Errors
+    /// [`Error::NoStream`], [`Error::Unknown`].
+    pub async fn follow_from_snapshot<T>(
+        &self,
+        form: &str,
+        read: impl Fn(&Snapshot, &[u8]) -> Result<T, Unreadable>,
+    ) -> Result<(Option<(T, Snapshot)>, Follow), Error> {
+        let Some((state, snapshot)) = self.find_snapshot(form, read).await.state else {
+            return Ok((None, self.follow().await?));
+        };
+        tracing::info!(
+            said = snapshot.said.through,
+            log = snapshot.log.through,
+            "begun with a snapshot of the fold: what came since is read"
+        );
+        let follow = self.follow_after(&snapshot).await?;
+        Ok((Some((state, snapshot)), follow))
     }
 
     /// How many entries the newest snapshot of this form is of that this key signed. Its bytes are not looked at.

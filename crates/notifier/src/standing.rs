@@ -107,12 +107,9 @@ const MAILS: [&str; 2] = ["tocsin.escalation.>", "tocsin.attempt.>"];
 /// Begins with what a router has folded, where that can be believed; else with nothing.
 async fn begin(ledger: &Ledger, every: Duration) -> Result<(Known, Follow), tocsin_ledger::Error> {
     let mut known = Known::new(every);
-    let read = |snapshot: &Snapshot, bytes: &[u8]| {
-        Fold::begun(snapshot, bytes, Trust::default()).map_err(|why| why.to_string())
-    };
-    let Some((fold, snapshot)) = ledger.find_snapshot(&Fold::form(), read).await.state else {
-        return Ok((known, ledger.follow().await?));
-    };
+    let read = |snapshot: &Snapshot, bytes: &[u8]| Fold::begun(snapshot, bytes, Trust::default());
+    let (begun, follow) = ledger.follow_from_snapshot(&Fold::form(), read).await?;
+    let Some((fold, snapshot)) = begun else { return Ok((known, follow)) };
     known.fold = fold;
     for entry in ledger.entries(Stream::Log, &MAILS.map(str::to_owned)).await? {
         if entry.sequence <= snapshot.log.through {
@@ -120,12 +117,6 @@ async fn begin(ledger: &Ledger, every: Duration) -> Result<(Known, Follow), tocs
         }
     }
     known.open.passed(snapshot.log.through);
-    tracing::info!(
-        said = snapshot.said.through,
-        log = snapshot.log.through,
-        "begun with a snapshot of the fold: what came since is read"
-    );
-    let follow = ledger.follow_after(&snapshot).await?;
     Ok((known, follow))
 }
 

@@ -84,12 +84,7 @@ async fn work(router: Router, mut stopping: watch::Receiver<bool>) -> Result<(),
     let start = async {
         ledger.verify().await?;
         let trust = crate::trust::read(&ledger).await?;
-        let (fold, snapshot) = snapshots.find(&ledger, trust).await;
-        let follow = match &snapshot {
-            Some(snapshot) => ledger.follow_after(snapshot).await?,
-            None => ledger.follow().await?,
-        };
-        Ok((fold, snapshot, follow))
+        snapshots.begin(&ledger, trust).await
     };
     let (mut fold, snapshot, mut follow) = tokio::select! {
         started = start => started.map_err(|source| Error::Start { source })?,

@@ -9,7 +9,7 @@
 //! without the directory's key keeps none.
 
 use tocsin_duty::{Fold, Trust};
-use tocsin_ledger::Ledger;
+use tocsin_ledger::{Error, Follow, Ledger};
 use tocsin_protocol::Snapshot;
 use tokio::task::JoinHandle;
 
@@ -32,23 +32,20 @@ impl Snapshots {
         Self { every, newest: 0, keeping: None }
     }
 
-    /// Reads the newest that can be believed; a fold that has read nothing where there is none.
-    pub(crate) async fn find(&mut self, ledger: &Ledger, trust: Trust) -> (Fold, Option<Snapshot>) {
-        let read = |snapshot: &Snapshot, bytes: &[u8]| {
-            Fold::begun(snapshot, bytes, trust.clone()).map_err(|why| why.to_string())
-        };
-        match ledger.find_snapshot(&Fold::form(), read).await.state {
-            Some((fold, snapshot)) => {
-                tracing::info!(
-                    said = snapshot.said.through,
-                    log = snapshot.log.through,
-                    "begun with a snapshot of the fold: what came since is read"
-                );
+    /// Begins behind the newest that can be believed; with a fold that has read nothing where there is none.
+    pub(crate) async fn begin(
+        &mut self,
+        ledger: &Ledger,
+        trust: Trust,
+    ) -> Result<(Fold, Option<Snapshot>, Follow), Error> {
+        let read = |snapshot: &Snapshot, bytes: &[u8]| Fold::begun(snapshot, bytes, trust.clone());
+        Ok(match ledger.follow_from_snapshot(&Fold::form(), read).await? {
+            (Some((fold, snapshot)), follow) => {
                 self.newest = snapshot.entries();
-                (fold, Some(snapshot))
+                (fold, Some(snapshot), follow)
             }
-            None => (Fold::trusting(trust), None),
-        }
+            (None, follow) => (Fold::trusting(trust), None, follow),
+        })
     }
 
     /// Whether one is to be kept at the next quiet moment.

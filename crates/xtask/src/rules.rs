@@ -94,7 +94,14 @@ fn an_audit_begins_with_nothing_that_was_kept() {
     let mut text = String::new();
     gather(&directory(&package).join("src"), &mut text);
     assert!(text.contains("Fold::new()"));
-    for kept in ["find_snapshot", "follow_after", "Fold::begun", "Fold::restored", "Fold::trusting"] {
+    for kept in [
+        "find_snapshot",
+        "follow_after",
+        "follow_from_snapshot",
+        "Fold::begun",
+        "Fold::restored",
+        "Fold::trusting",
+    ] {
         assert!(!text.contains(kept), "{kept}: an audit reads everything and believes nothing");
     }
 }

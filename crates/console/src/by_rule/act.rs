@@ -125,7 +125,8 @@ impl Acting {
                 Judged::Opens(event) => What::Open(event),
                 Judged::Resolves(incident, by) => What::Resolve(incident, by),
                 Judged::Draft(..) => {
-                    let told = Told::of(&look, said).and_then(|told| told.why);
+                    let failure = app.rulings().failure(report);
+                    let told = Told::judged(judged, failure).and_then(|told| told.why);
                     drafts.insert(key(report), told.unwrap_or_default());
                     continue;
                 }

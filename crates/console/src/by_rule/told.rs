@@ -30,8 +30,12 @@ impl Told {
     /// What becomes of a report at this moment; none where no rule is for it.
     pub(crate) fn of(look: &Look<'_>, said: &SaidReport) -> Option<Self> {
         let (_, judged) = look.of(said)?;
+        Self::judged(judged, look.rulings.failure(&said.report))
+    }
+
+    /// The same, of what it was judged to be, and why what a rule wanted said because of it was not.
+    pub(crate) fn judged(judged: Judged, failure: Option<String>) -> Option<Self> {
         let told = Self { outcome: "stands", rule: None, incident: None, until: None, why: None };
-        let failure = look.rulings.failure(&said.report);
         Some(match judged {
             Judged::NoRule => return None,
             Judged::Stands(incident) => Self { incident: Some(incident), ..told },

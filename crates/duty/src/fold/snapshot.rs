@@ -228,7 +228,7 @@ pub(super) mod text {
     use super::{Bytes, Deserialize, Deserializer, Serializer};
 
     pub(in super::super) fn serialize<S: Serializer>(body: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(std::str::from_utf8(body).map_err(super::unwritable)?)
+        serializer.serialize_str(std::str::from_utf8(body).map_err(serde::ser::Error::custom)?)
     }
 
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
@@ -236,10 +236,6 @@ pub(super) mod text {
     ) -> Result<Bytes, D::Error> {
         String::deserialize(deserializer).map(Bytes::from)
     }
-}
-
-fn unwritable<E: serde::ser::Error>(why: impl std::fmt::Display) -> E {
-    E::custom(why)
 }
 
 /// Who has which place in an incident, by their places.
@@ -290,14 +286,10 @@ pub(super) mod directories {
     ) -> Result<Vec<(Timestamp, Arc<Directory>)>, D::Error> {
         let build = |Read(from, version, document)| match Directory::build(version, document) {
             Ok(directory) => Ok((from, Arc::new(directory))),
-            Err(_) => Err(super::unreadable(format_args!("directory {version} is none"))),
+            Err(_) => Err(serde::de::Error::custom(format_args!("directory {version} is none"))),
         };
         Vec::<Read>::deserialize(deserializer)?.into_iter().map(build).collect()
     }
-}
-
-fn unreadable<E: serde::de::Error>(why: impl std::fmt::Display) -> E {
-    E::custom(why)
 }
 
 #[cfg(test)]

@@ -13,7 +13,9 @@
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use tocsin_protocol::{AuthorKey, DirectoryDocument, SignedCheckpoint, Snapshot, Stream, Subject, from_body};
+use tocsin_protocol::{
+    AuthorKey, DirectoryDocument, Error as Unreadable, SignedCheckpoint, Snapshot, Stream, Subject, from_body,
+};
 
 use super::{AT_ONCE, Head, PART, PATIENCE, part_of};
 use crate::{Error, patience::Patience, read::Wanted, shared::Shared};
@@ -75,7 +77,7 @@ impl Shared {
     pub(crate) async fn find_snapshot<T>(
         &self,
         form: &str,
-        read: impl Fn(&Snapshot, &[u8]) -> Result<T, String>,
+        read: impl Fn(&Snapshot, &[u8]) -> Result<T, Unreadable>,
     ) -> Found<T> {
         let mut found = Found { state: None, doubts: Vec::new() };
         let mut heads = match self.heads().await {
@@ -107,7 +109,7 @@ impl Shared {
         &self,
         head: &Head,
         form: &str,
-        read: impl Fn(&Snapshot, &[u8]) -> Result<T, String>,
+        read: impl Fn(&Snapshot, &[u8]) -> Result<T, Unreadable>,
     ) -> Result<(T, Snapshot), Doubt> {
         let key = self.checkpoint_key().await?.ok_or(Doubt::NoKey)?;
         let signed = head.signed.as_ref().ok_or_else(|| Doubt::Head("it is not signed".to_owned()))?;
@@ -121,7 +123,7 @@ impl Shared {
             self.hold_stream(&snapshot, stream).await?;
         }
         let body = self.state_of(head.place, &snapshot).await?;
-        let state = read(&snapshot, &body).map_err(Doubt::State)?;
+        let state = read(&snapshot, &body).map_err(|why| Doubt::State(why.to_string()))?;
         Ok((state, snapshot))
     }
 

@@ -14,8 +14,8 @@ use tocsin_protocol::{
 use super::{assert_true, stated, vouched_for};
 use crate::support::{Bus, SOON, event, here};
 
-fn read(snapshot: &Snapshot, bytes: &[u8]) -> Result<Fold, String> {
-    Fold::begun(snapshot, bytes, Trust::default()).map_err(|why| why.to_string())
+fn read(snapshot: &Snapshot, bytes: &[u8]) -> Result<Fold, tocsin_protocol::Error> {
+    Fold::begun(snapshot, bytes, Trust::default())
 }
 
 async fn find(ledger: &Ledger) -> Found<Fold> {
@@ -24,10 +24,8 @@ async fn find(ledger: &Ledger) -> Found<Fold> {
 
 /// What a start comes to: from the snapshot, where one can be believed, and what came since; else from everything.
 async fn begun(ledger: &Ledger) -> Fold {
-    let (mut fold, mut follow) = match find(ledger).await.state {
-        Some((fold, snapshot)) => (fold, ledger.follow_after(&snapshot).await.unwrap()),
-        None => (Fold::new(), ledger.follow().await.unwrap()),
-    };
+    let (state, mut follow) = ledger.follow_from_snapshot(&Fold::form(), read).await.unwrap();
+    let mut fold = state.map_or_else(Fold::new, |(fold, _)| fold);
     loop {
         let read = follow.next().await.unwrap();
         read.entries.iter().for_each(|entry| _ = fold.apply(entry));

@@ -221,8 +221,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Error> {
         fs::write(&path, svg).attempt(format!("write {}", path.display()))?;
         println!("{}", path.display());
     }
-    // Last: with ten thousand durables it may not end in time, and what was measured stands all the same.
-    bus.stop().await
+    bus.end().await
 }
 
 /// Recipients, and rounds.

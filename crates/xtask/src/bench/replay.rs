@@ -164,9 +164,7 @@ async fn fold_all(url: &str, seed: String, ends: (u64, u64), trust: Trust, kept:
     let ledger = Ledger::connect(&connection).await.attempt("connect to the bench's nats-server")?;
     let start = Instant::now();
     let (mut fold, mut follow, mut read) = if kept {
-        let read = |snapshot: &Snapshot, bytes: &[u8]| {
-            Fold::begun(snapshot, bytes, trust.clone()).map_err(|why| why.to_string())
-        };
+        let read = |snapshot: &Snapshot, bytes: &[u8]| Fold::begun(snapshot, bytes, trust.clone());
         let found = ledger.find_snapshot(&Fold::form(), read).await;
         let (fold, snapshot) =
             found.state.ok_or_else(|| Error::told(format!("no snapshot is believed: {:?}", found.doubts)))?;
