@@ -4,8 +4,11 @@
 //! every reader on one broker clock. To give an entry, one must know that nothing earlier can still come from the other
 //! stream. So after something new has arrived, the end of SAID is asked, then that of LOG, and both are read up to
 //! there: whatever LOG held before SAID's end was asked is then known to have all of its past, and so is all of SAID.
-//! What LOG took in between waits for the next round, which follows at once. Where a window has just closed on a cluster,
-//! SAID's end is asked a moment later: what was said in time may still be on its way through the servers.
+//! What LOG took in between waits for the next round, which follows at once.
+//!
+//! On a cluster a leader's word for its end leaves out what is still on its way through the servers, with a time that may
+//! be earlier than what is read already. Who judges by the order sounds both streams instead (see [`crate::sounding`]). Who
+//! may not waits a moment behind a window's close.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -41,6 +44,7 @@ pub struct Follow {
     floor: u64,
     round: Option<Round>,
     began: bool,
+    sounds: bool,
     last_said: Timestamp,
 }
 
@@ -64,8 +68,18 @@ impl Follow {
             floor,
             round: None,
             began: false,
+            sounds: false,
             last_said: Timestamp::MIN,
         })
+    }
+
+    /// Both streams with all that their leaders have taken in, told or not: on a cluster too, nothing comes later that
+    /// has an earlier time. It needs the right to publish on [`crate::SAID_SOUNDING`] and [`crate::LOG_SOUNDING`], where
+    /// nothing is ever stored; without it, this warns once and goes on as if it had not been asked for.
+    #[must_use]
+    pub fn sounding(mut self) -> Self {
+        self.sounds = true;
+        self
     }
 
     /// The next entries. The first calls return at once, however empty the streams are; once caught up, a call waits
@@ -138,17 +152,36 @@ impl Follow {
         self.log.take_here();
         let log_whole = self.log.received.max(self.floor);
         // What has come already is there, whatever is told of the end.
-        let said_end = match self.closed_at() {
-            // What becomes of a window rests on all that was said by its close.
-            Some(closed_at) => self.shared.end_behind(Stream::Said, closed_at).await?,
-            None => self.shared.end(Stream::Said).await?,
-        };
-        let said_end = said_end.max(self.said.received);
-        let log_end = self.shared.end(Stream::Log).await?;
+        let said_end = self.end(Stream::Said).await?.max(self.said.received);
+        let log_end = self.end(Stream::Log).await?;
         let round = Round { said_end, log_end, log_whole };
         self.round = Some(round);
         self.began = true;
         Ok(round)
+    }
+
+    /// How far a stream is to be read.
+    async fn end(&mut self, stream: Stream) -> Result<u64, Error> {
+        if self.sounds {
+            let newest = self.log.buffer.back().map(|entry| entry.time);
+            match self.shared.sounded(stream, newest.filter(|_| stream == Stream::Said)).await {
+                Err(Error::Denied { subject, .. }) => {
+                    tracing::warn!(
+                        subject,
+                        "the bus does not let this ask for what is on its way through the servers, so on a cluster an \
+                         acknowledgement in the last moment of a window may be left out: run `tocsin provision` anew and \
+                         reload the servers"
+                    );
+                    self.sounds = false;
+                }
+                end => return end,
+            }
+        }
+        match self.closed_at().filter(|_| stream == Stream::Said) {
+            // What becomes of a window rests on all that was said by its close.
+            Some(closed_at) => self.shared.end_behind(stream, closed_at).await,
+            None => self.shared.end(stream).await,
+        }
     }
 
     /// Takes from both buffers, in order, what nothing unread can come before.

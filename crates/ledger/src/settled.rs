@@ -11,12 +11,13 @@ use serde::Deserialize;
 use tocsin_protocol::Timestamp;
 
 /// How long a leader must have led: it has taken in by then what was stored before.
-const LED: Duration = Duration::from_secs(3);
+pub(crate) const LED: Duration = Duration::from_secs(3);
 /// How lately it must have heard from a majority. It does each second; nats-server waits four before it elects.
 const HEARD: Duration = Duration::from_secs(3);
-/// How long an entry may be on its way through the servers. The leader gives it its time as it takes it in, and tells of it
-/// once a majority has stored it: so it can come to stand before what has been read already (seen on nats-server 2.15.1, an
-/// acknowledgement that was 1.4 ms before a window's close and told of after it).
+/// How long an entry is held to be on its way through the servers at most, by who may not sound the stream (see
+/// [`crate::sounding`]). It can come to stand before what has been read already (seen on nats-server 2.15.1, an
+/// acknowledgement that was 1.4 ms before a window's close and told of after it). Clocks that are further apart are not
+/// waited for.
 const UNDER_WAY: Duration = Duration::from_millis(500);
 
 /// The servers of a stream, as its leader tells of them.
@@ -63,6 +64,14 @@ impl Servers {
         let since = now?.duration_since(until);
         let may_help = !self.replicas.is_empty() && since.abs() < UNDER_WAY.try_into().ok()?;
         may_help.then(|| UNDER_WAY.saturating_sub(Duration::try_from(since).unwrap_or_default()))
+    }
+
+    /// How long it is until the clock of the leader, which told `now`, is past a time that another server gave. Nothing
+    /// where the clocks are too far apart to wait for.
+    pub(crate) fn clock_lacks(&self, time: Option<Timestamp>, now: Option<Timestamp>) -> Option<Duration> {
+        let lacks = Duration::try_from(time?.duration_since(now?)).ok()?;
+        let may_help = !self.replicas.is_empty() && !lacks.is_zero() && lacks < UNDER_WAY;
+        may_help.then_some(lacks)
     }
 }
 
@@ -122,5 +131,22 @@ mod tests {
             assert_eq!(three.under_way(at, now), expected, "{now:?}");
         }
         assert_eq!(servers(&json!({})).under_way(at, after(0)), None, "a server alone");
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_is_waited_for_unless_it_is_far_behind() {
+        let three: Servers =
+            serde_json::from_value(of_three("2026-01-01T00:00:00Z", [1, 1], true)).unwrap();
+        let at: Timestamp = "2026-01-01T00:01:00Z".parse().unwrap();
+        let lacks = |milliseconds| {
+            let lacks = three.clock_lacks(Some(at), Some(at - SignedDuration::from_millis(milliseconds)));
+            lacks.map(|lacks| lacks.as_millis())
+        };
+        let table = [(-60_000, None), (-1, None), (0, None), (1, Some(1)), (499, Some(499)), (500, None)];
+        for (behind, expected) in table {
+            assert_eq!(lacks(behind), expected, "{behind}");
+        }
+        assert_eq!(three.clock_lacks(None, Some(at)), None, "nothing was read");
+        assert_eq!(Servers::default().clock_lacks(Some(at), Some(at - SignedDuration::from_millis(9))), None);
     }
 }

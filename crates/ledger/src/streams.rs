@@ -194,14 +194,14 @@ fn lacking(stream: Stream, found: &Map<String, Value>) -> Option<Vec<String>> {
 }
 
 #[derive(Deserialize)]
-struct StreamInfo {
+pub(crate) struct StreamInfo {
     config: Map<String, Value>,
-    state: State,
+    pub(crate) state: State,
     #[serde(default)]
-    cluster: Servers,
+    pub(crate) cluster: Servers,
     /// The broker's time of the answer.
     #[serde(default)]
-    ts: Option<Timestamp>,
+    pub(crate) ts: Option<Timestamp>,
 }
 
 /// What one look at the broker tells.
@@ -224,11 +224,11 @@ pub(crate) struct Extent {
 }
 
 #[derive(Deserialize)]
-struct State {
+pub(crate) struct State {
     #[serde(default)]
     first_seq: u64,
     messages: u64,
-    last_seq: u64,
+    pub(crate) last_seq: u64,
 }
 
 impl Shared {
@@ -370,7 +370,7 @@ impl Shared {
         })
     }
 
-    async fn info(&self, stream: Stream, patience: &mut Patience) -> Result<StreamInfo, Error> {
+    pub(crate) async fn info(&self, stream: Stream, patience: &mut Patience) -> Result<StreamInfo, Error> {
         let attempted = format!("looking at stream {}", stream.name());
         let verb = format!("STREAM.INFO.{}", stream.name());
         let answer = self.api_within(&attempted, &verb, &json!({}), patience).await?;

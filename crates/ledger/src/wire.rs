@@ -11,6 +11,7 @@ use tocsin_protocol::{
     TRACEPARENT_HEADER, Timestamp,
 };
 
+pub(crate) const EXPECTED_LAST_SEQUENCE: &str = "Nats-Expected-Last-Sequence";
 pub(crate) const EXPECTED_LAST_SUBJECT_SEQUENCE: &str = "Nats-Expected-Last-Subject-Sequence";
 pub(crate) const EXPECTED_LAST_SUBJECT_SEQUENCE_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
 const SCHEDULE: &str = "Nats-Schedule";

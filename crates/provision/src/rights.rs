@@ -1,6 +1,6 @@
 //! What each may do on the bus: as little as it needs.
 
-use tocsin_ledger::{NOTIFIER_WORK, SNAPSHOT_SUBJECTS, SNAPSHOTS, desk_name, present_subject};
+use tocsin_ledger::{NOTIFIER_WORK, SAID_SOUNDING, SNAPSHOT_SUBJECTS, SNAPSHOTS, desk_name, present_subject};
 use tocsin_protocol::{RecipientId, Stream};
 
 use crate::roster::{Body, Service};
@@ -199,9 +199,11 @@ impl Rights {
                     "proposal.*.*",
                     "checkpoint.*",
                 ],
-                // It keeps its fold, to begin with at its next start.
+                // It keeps its fold, to begin with at its next start. Where it sounds SAID nothing can be stored that is a
+                // fact; LOG it sounds among its checkpoints.
                 vec![
                     format!("$JS.API.CONSUMER.NAMES.{LOG}"),
+                    SAID_SOUNDING.to_owned(),
                     SNAPSHOT_SUBJECTS.to_owned(),
                     read_back(SNAPSHOTS, SNAPSHOT_SUBJECTS),
                 ],

@@ -39,12 +39,15 @@ impl Snapshots {
         trust: Trust,
     ) -> Result<(Fold, Option<Snapshot>, Follow), Error> {
         let read = |snapshot: &Snapshot, bytes: &[u8]| Fold::begun(snapshot, bytes, trust.clone());
-        Ok(match ledger.follow_from_snapshot(&Fold::form(), read).await? {
-            (Some((fold, snapshot)), follow) => {
+        let (state, follow) = ledger.follow_from_snapshot(&Fold::form(), read).await?;
+        // What becomes of a window rests on the order of what was said and its close.
+        let follow = follow.sounding();
+        Ok(match state {
+            Some((fold, snapshot)) => {
                 self.newest = snapshot.entries();
                 (fold, Some(snapshot), follow)
             }
-            (None, follow) => (Fold::trusting(trust), None, follow),
+            None => (Fold::trusting(trust), None, follow),
         })
     }
 

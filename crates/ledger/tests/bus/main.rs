@@ -10,6 +10,7 @@ mod presence;
 mod progress;
 mod say;
 mod set_up;
+mod sounding;
 mod support;
 mod traces;
 mod work;
