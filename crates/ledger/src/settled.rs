@@ -135,8 +135,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_behind_is_waited_for_unless_it_is_far_behind() {
-        let three: Servers =
-            serde_json::from_value(of_three("2026-01-01T00:00:00Z", [1, 1], true)).unwrap();
+        let three: Servers = serde_json::from_value(of_three("2026-01-01T00:00:00Z", [1, 1], true)).unwrap();
         let at: Timestamp = "2026-01-01T00:01:00Z".parse().unwrap();
         let lacks = |milliseconds| {
             let lacks = three.clock_lacks(Some(at), Some(at - SignedDuration::from_millis(milliseconds)));

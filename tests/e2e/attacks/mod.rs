@@ -360,14 +360,18 @@ async fn presence(table: &mut Table, fort: &Fort, a: &Attacker) {
     }
 }
 
-/// What it may say, and what becomes of it when it is not true.
-async fn said(table: &mut Table, fort: &Fort, a: &Attacker) {
-    let stored = |seen: Seen| match seen {
+/// Where it was stored.
+fn stored(seen: Seen) -> u64 {
+    match seen {
         Seen::Answer(body) => {
             serde_json::from_slice::<serde_json::Value>(&body).unwrap()["seq"].as_u64().unwrap()
         }
         other => panic!("its own word is not stored: {other:?}"),
-    };
+    }
+}
+
+/// What it may say, and what becomes of it when it is not true.
+async fn said(table: &mut Table, fort: &Fort, a: &Attacker) {
     let b = receipt("b", "x", 1, ReceiptStage::Acknowledged);
     let (theirs, body) = (b.subject().to_string(), to_body("receipt", &b).unwrap());
     let signed = fort.cast.key("b").sign(&theirs, &body).unwrap();

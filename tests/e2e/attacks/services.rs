@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use tocsin_ledger::{LOG_SOUNDING, SAID_SOUNDING};
 use tocsin_provision::Service;
 
 use super::{
     fort::{Attacker, Fort, Seen},
-    refused,
+    headers, refused, stored,
     table::Table,
 };
 
@@ -87,10 +88,30 @@ pub(super) async fn services(table: &mut Table, fort: &Fort) {
         if [Service::Notifier, Service::Auditor].contains(&service) {
             apart(table, &who, fort, &posing).await;
         }
+        if service == Service::Router {
+            sounding(table, &who, fort, &posing).await;
+        }
         if service == Service::Notifier {
             notifier(table, &who, fort, &posing).await;
         }
     }
+}
+
+/// It may sound both streams. What is stored where it does, for want of the condition that cannot be met, is no fact.
+async fn sounding(table: &mut Table, who: &str, fort: &Fort, posing: &Attacker) {
+    for place in [SAID_SOUNDING, LOG_SOUNDING] {
+        let condition = headers(&[("Nats-Expected-Last-Sequence", &i64::MAX.to_string())]);
+        let Seen::Refused(why) = posing.ask(place, Some(condition), b"").await else {
+            panic!("the router cannot sound at {place}")
+        };
+        assert!(why.starts_with("wrong last sequence: "), "{place}: {why}");
+    }
+    let sequence = stored(posing.ask(SAID_SOUNDING, None, b"{}").await);
+    table.add(
+        who,
+        format!("have a fact stored where it sounds what is said: `{SAID_SOUNDING}`"),
+        Ok(format!("the router: refused ({}), and nothing follows", fort.refusal(sequence).await)),
+    );
 }
 
 /// It has an account of its own, so not even a detour lets it write what is another's.

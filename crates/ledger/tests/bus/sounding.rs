@@ -54,8 +54,7 @@ struct Cluster {
 
 impl Cluster {
     async fn start() -> Self {
-        let held: [TcpListener; 6] =
-            array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+        let held: [TcpListener; 6] = array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
         let ports = held.map(|listener| listener.local_addr().unwrap().port());
         let (clients, routes) = ports.split_at(3);
         let stores: Vec<TempDir> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
