@@ -12,12 +12,26 @@ const LOOK: Duration = Duration::from_millis(20);
 ///
 /// # Panics
 /// When it gives none for a minute, with what it last gave instead.
-pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
-    let deadline = Instant::now() + LONG;
+pub async fn until<T>(what: &str, look: impl AsyncFnMut() -> Result<T, String>) -> T {
+    within(LONG, what, look).await.unwrap_or_else(|why| panic!("{why}"))
+}
+
+/// Waits until `look` gives a value, and no longer than this time.
+///
+/// # Errors
+/// What it last gave instead, in words.
+pub(crate) async fn within<T>(
+    time: Duration,
+    what: &str,
+    mut look: impl AsyncFnMut() -> Result<T, String>,
+) -> Result<T, String> {
+    let deadline = Instant::now() + time;
     loop {
         match look().await {
-            Ok(value) => return value,
-            Err(seen) if Instant::now() > deadline => panic!("{what}: not within {LONG:?}: {seen}"),
+            Ok(value) => return Ok(value),
+            Err(seen) if Instant::now() > deadline => {
+                return Err(format!("{what}: not within {time:?}: {seen}"));
+            }
             Err(_) => tokio::time::sleep(LOOK).await,
         }
     }

@@ -13,7 +13,11 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tokio::{process::Command, sync::Semaphore, sync::watch, task::JoinHandle};
+use tokio::{
+    process::Command,
+    sync::{Semaphore, SemaphorePermit, watch},
+    task::JoinSet,
+};
 
 use super::{
     chance::Chance,
@@ -99,7 +103,7 @@ impl Authors {
 
     /// Publishes incidents for this time, and goes on with each until all its events are acknowledged.
     pub(super) async fn publish(self: Arc<Self>, seed: u64, time: Duration, kills: bool) {
-        let mut incidents = tokio::task::JoinSet::new();
+        let mut incidents = JoinSet::new();
         for incident in plan(seed, time, kills) {
             incidents.spawn(Arc::clone(&self).incident(incident));
         }
@@ -108,39 +112,45 @@ impl Authors {
 
     async fn incident(self: Arc<Self>, events: Vec<Planned>) {
         let mut kept = Vec::new();
-        let mut calling = Vec::new();
+        let mut calling = JoinSet::new();
         for planned in events {
             tokio::time::sleep(planned.after).await;
+            let turn = self.turn.acquire().await.unwrap();
+            // Not before its turn: a promise that waits for one would be over when it is made.
             let event = planned.said_now();
             if event["sequence"] == 1 {
                 self.incidents.fetch_add(1, Ordering::Relaxed);
             }
-            let mut kill = planned.killed_after;
-            while !self.give(&event, kill.take()).await {
+            let mut given = self.give(turn, &event, planned.killed_after).await;
+            while !given {
                 // It was killed: whether it is in the spool by now, nobody knows.
+                given = self.give(self.turn.acquire().await.unwrap(), &event, None).await;
             }
             if self.is_told(&event) {
-                calling.extend(Arc::clone(&self).calls(&event, planned.calls));
+                Arc::clone(&self).calls(&event, planned.calls, &mut calling);
             } else {
                 kept.push((event, planned.calls));
             }
         }
         for (event, calls) in kept {
             while !self.is_told(&event) {
-                self.give(&event, None).await;
+                self.give(self.turn.acquire().await.unwrap(), &event, None).await;
             }
-            calling.extend(Arc::clone(&self).calls(&event, calls));
+            Arc::clone(&self).calls(&event, calls, &mut calling);
         }
-        for call in calling {
-            call.await.unwrap();
-        }
+        calling.join_all().await;
     }
 
     /// The calls about an event that stands on the bus, each when its time has come.
-    fn calls(self: Arc<Self>, event: &Value, planned: Vec<(&'static str, Duration)>) -> Vec<JoinHandle<()>> {
-        let call =
-            |(recipient, after)| tokio::spawn(Arc::clone(&self).telephone(event.clone(), recipient, after));
-        planned.into_iter().map(call).collect()
+    fn calls(
+        self: Arc<Self>,
+        event: &Value,
+        planned: Vec<(&'static str, Duration)>,
+        calling: &mut JoinSet<()>,
+    ) {
+        for (recipient, after) in planned {
+            calling.spawn(Arc::clone(&self).telephone(event.clone(), recipient, after));
+        }
     }
 
     /// Logs a call by the real program, in the same words until the bus has it.
@@ -230,8 +240,7 @@ impl Authors {
     }
 
     /// Gives an event to the program. False when that was killed.
-    async fn give(&self, event: &Value, kill: Option<Duration>) -> bool {
-        let _turn = self.turn.acquire().await.unwrap();
+    async fn give(&self, _turn: SemaphorePermit<'_>, event: &Value, kill: Option<Duration>) -> bool {
         let text = |name: &str| event[name].as_str().unwrap_or_default();
         let (publisher, incident, number) = (text("publisher"), text("incident"), &event["sequence"]);
         let file = self.directory.join(format!("{incident}.{number}.json"));
@@ -357,15 +366,14 @@ fn owing(chance: &mut Chance, events: &mut Vec<Planned>, kills: bool) {
     }
     let grows_at = chance.percent(40).then(|| 2 + chance.below(3));
     let mut handed = [0; AREAS.len()];
-    for (number, planned) in (1..).zip(events.iter_mut()) {
+    let next: Vec<_> = events.iter().skip(1).map(|next| Some(next.after)).chain([None]).collect();
+    for ((number, planned), next) in (1..).zip(events.iter_mut()).zip(next) {
         let event = &mut planned.event;
         if grows_at.is_some_and(|from| number >= from) {
             event["services"] = json!(["999-voice", "ecall"]);
         }
-        // Mostly kept, where anything follows; now and then a moment that is over.
         if chance.percent(35) {
-            let by = if chance.percent(6) { -3.0 } else { chance.millis(1_500..9_000).as_secs_f64() };
-            planned.moments.push(("next_update_by", by));
+            planned.moments.extend(promise(chance, next).map(|by| ("next_update_by", by)));
         }
         if chance.percent(40) {
             planned.moments.push(("detected_at", -chance.millis(0..12_000).as_secs_f64()));
@@ -406,6 +414,22 @@ fn owing(chance: &mut Chance, events: &mut Vec<Planned>, kills: bool) {
     }
 }
 
+/// When a publisher promises to say more, in seconds from when it speaks, given how long after that it will: mostly late
+/// enough, with what faults may take of it; now and then too early, or a moment that is over. Whoever says no more
+/// promises it less often, and never keeps it.
+fn promise(chance: &mut Chance, next: Option<Duration>) -> Option<f64> {
+    let drawn = chance.below(100);
+    if drawn < 6 {
+        return Some(-3.0);
+    }
+    let by = chance.millis(1_500..9_000).as_secs_f64();
+    match next.map(|next| next.as_secs_f64()) {
+        Some(next) if drawn < 70 => Some(next + 5.0 + 2.0 * by),
+        Some(next) => Some(by.min(next * 0.9)),
+        None => (drawn < 50).then_some(by),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -437,6 +461,31 @@ mod tests {
         }
         for incident in &all {
             assert!(incident.iter().map(|planned| &planned.event["sequence"]).eq(1..=incident.len()));
+        }
+    }
+
+    #[test]
+    fn promises_are_drawn_that_can_be_kept_and_that_cannot() {
+        let mut drawn: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
+        for incident in plan(1, Duration::from_mins(2), true) {
+            let next = incident.iter().skip(1).map(|next| Some(next.after.as_secs_f64())).chain([None]);
+            for (planned, next) in incident.iter().zip(next) {
+                let Some((_, by)) = planned.moments.iter().find(|(name, _)| *name == "next_update_by") else {
+                    continue;
+                };
+                let what = match next {
+                    _ if *by < 0.0 => "over",
+                    None => "nothing follows",
+                    Some(next) if next < *by => "in time",
+                    Some(_) => "too late",
+                };
+                *drawn.entry(what).or_default() += 1;
+            }
+        }
+        assert!(drawn["in time"] > drawn["too late"], "{drawn:?}");
+        assert!(drawn["in time"] > drawn["nothing follows"], "{drawn:?}");
+        for what in ["over", "nothing follows", "in time", "too late"] {
+            assert!(drawn[what] > 2, "{drawn:?}");
         }
     }
 }

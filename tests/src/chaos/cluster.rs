@@ -2,27 +2,45 @@
 
 use std::{
     fs,
+    hash::{BuildHasher, RandomState},
+    io,
     net::{Ipv4Addr, TcpListener},
     path::Path,
     process::Command,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_nats::Client;
 use bytes::Bytes;
 use serde_json::Value;
 use tocsin_ledger::server;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use super::{
     link::Link,
     process::{Guard, Process},
 };
-use crate::wait::until;
-
 /// How many there are.
 pub(super) const SERVERS: usize = 3;
+
+/// How long they may take to find each other: on an idle machine half a second, on one with ten others at work six.
+const ASSEMBLING: Duration = Duration::from_mins(3);
+
+/// How long one may take to tell how it stands.
+const TELLING: Duration = Duration::from_secs(2);
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How often a start is tried, each time on other ports, where somebody else took one before the server did.
+const TRIES: usize = 5;
+
+/// What a nats-server says when it ends because of that.
+const TAKEN: &str = "address already in use";
 
 /// Three nats-servers.
 pub(super) struct Cluster {
@@ -30,23 +48,49 @@ pub(super) struct Cluster {
     pub(super) servers: Vec<Process>,
     /// The ports on which they take clients.
     pub(super) ports: Vec<u16>,
+    /// The ports on which they tell how they stand.
+    monitors: Vec<u16>,
     /// The links between them: from whom, to whom.
     pub(super) routes: Vec<(usize, usize, Link)>,
 }
 
-/// Ports that are free now. All of them are held until all are known, so that they differ.
-fn free_ports<const N: usize>() -> [u16; N] {
-    let held: [TcpListener; N] =
-        std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-    held.map(|listener| listener.local_addr().unwrap().port())
+/// Ports that are free now, none of which the system gives to anybody who does not ask for it by its number: a server
+/// that is killed finds its own free again. All of them are held until all are known, so that they differ.
+fn free_ports<const N: usize>() -> [[u16; SERVERS]; N] {
+    let held: [[TcpListener; SERVERS]; N] = std::array::from_fn(|_| std::array::from_fn(|_| free_port()));
+    held.map(|group| group.map(|listener| listener.local_addr().unwrap().port()))
+}
+
+fn free_port() -> TcpListener {
+    loop {
+        // Another in each world of those that run at once, so not of the seed. Linux itself gives out 32768 and more.
+        let port = 10_000 + u16::try_from(RandomState::new().hash_one(()) % 20_000).unwrap();
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return listener;
+        }
+    }
 }
 
 impl Cluster {
-    /// Starts them, each with its own store, and waits until they listen.
-    pub(super) async fn start(directory: &Path, guard: &Arc<Guard>) -> Self {
+    /// Starts them, each with its own store, and waits until they have found each other.
+    ///
+    /// # Errors
+    /// When they do not, with what each says.
+    pub(super) async fn start(directory: &Path, guard: &Arc<Guard>) -> Result<Self, String> {
+        let mut tries = 1;
+        loop {
+            let cluster = Self::begin(directory, guard).await;
+            match cluster.assemble().await {
+                Ok(()) => return Ok(cluster),
+                Err(why) if why.contains(TAKEN) && tries < TRIES => tries += 1,
+                Err(why) => return Err(why),
+            }
+        }
+    }
+
+    async fn begin(directory: &Path, guard: &Arc<Guard>) -> Self {
         let binary = server::find().unwrap();
-        let clients: [u16; SERVERS] = free_ports();
-        let own: [u16; SERVERS] = free_ports();
+        let [clients, own, monitors] = free_ports();
         let mut routes = Vec::new();
         for from in 0..SERVERS {
             for to in (0..SERVERS).filter(|to| *to != from) {
@@ -56,15 +100,23 @@ impl Cluster {
         let mut servers = Vec::new();
         for number in 0..SERVERS {
             let name = format!("nats-{}", number + 1);
+            // By itself too, as `deploy/nats` has it: so many as it is told of, it waits for.
             let peers: Vec<String> = routes
                 .iter()
                 .filter(|(from, ..)| *from == number)
-                .map(|(_, _, link)| format!("\"nats://127.0.0.1:{}\"", link.port()))
+                .map(|(_, _, link)| link.port())
+                .chain([own[number]])
+                .map(|port| format!("\"nats://127.0.0.1:{port}\""))
                 .collect();
             let home = directory.join(&name);
+            // What an earlier try left there.
+            let _ = fs::remove_dir_all(&home);
             fs::create_dir_all(&home).unwrap();
+            let log = Process::log_of(&name, directory);
+            let _ = fs::remove_file(&log);
             let config = home.join("nats-server.conf");
-            fs::write(&config, configuration(number, &home, (clients[number], own[number]), &peers)).unwrap();
+            let ports = [clients[number], own[number], monitors[number]];
+            fs::write(&config, configuration(&name, &home, &log, ports, &peers)).unwrap();
             let binary = binary.clone();
             servers.push(Process::start(&name, directory, guard, move || {
                 let mut command = Command::new(&binary);
@@ -72,13 +124,49 @@ impl Cluster {
                 command
             }));
         }
-        for port in clients {
-            until("a nats-server listens", async || {
-                TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.map(drop).map_err(|why| why.to_string())
-            })
-            .await;
+        Self { servers, ports: clients.to_vec(), monitors: monitors.to_vec(), routes }
+    }
+
+    /// Waits until the one that leads them tells of all three as there, and none behind. Until then the leader may know
+    /// of two alone, and refuses whatever is to stand on three with "no suitable peers for placement"; one that ended at
+    /// once, as a port of its own was taken, leaves it at that for ever.
+    async fn assemble(&self) -> Result<(), String> {
+        let deadline = Instant::now() + ASSEMBLING;
+        loop {
+            self.all_run()?;
+            for (server, port) in self.servers.iter().zip(&self.monitors) {
+                if metadata(*port).await.is_ok_and(|told| is_whole(&server.name, &told)) {
+                    return Ok(());
+                }
+            }
+            if Instant::now() > deadline {
+                let told = self.told().await;
+                return Err(format!("three servers did not find each other within {ASSEMBLING:?}:\n{told}"));
+            }
+            tokio::time::sleep(LOOK).await;
         }
-        Self { servers, ports: clients.to_vec(), routes }
+    }
+
+    /// That none has ended by itself.
+    ///
+    /// # Errors
+    /// How one did.
+    pub(super) fn all_run(&self) -> Result<(), String> {
+        self.servers.iter().find_map(Process::ended).map_or(Ok(()), Err)
+    }
+
+    /// How each server stands, in its own words.
+    pub(super) async fn told(&self) -> String {
+        let mut all = Vec::new();
+        for (server, port) in self.servers.iter().zip(&self.monitors) {
+            let told = metadata(*port).await.map_or_else(|why| why.to_string(), |told| told.to_string());
+            all.push(format!(
+                "  {} tells of its peers {told}; its log ends\n    {}",
+                server.name,
+                server.tail()
+            ));
+        }
+        all.join("\n")
     }
 
     /// The URLs of all three, past every link.
@@ -97,13 +185,42 @@ impl Cluster {
     }
 }
 
+/// What a server tells of the group in which all servers agree on what stands where.
+async fn metadata(monitor: u16) -> io::Result<Value> {
+    let asking = async {
+        let mut line = TcpStream::connect((Ipv4Addr::LOCALHOST, monitor)).await?;
+        line.write_all(b"GET /jsz HTTP/1.0\r\n\r\n").await?;
+        let mut answer = String::new();
+        line.read_to_string(&mut answer).await?;
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        let mut told: Value = serde_json::from_str(body)?;
+        Ok(told["meta_cluster"].take())
+    };
+    tokio::time::timeout(TELLING, asking).await?
+}
+
+/// Whether it is the leader's word, and has all of them there and none behind.
+fn is_whole(name: &str, told: &Value) -> bool {
+    let others = told["replicas"].as_array().map_or(&[][..], Vec::as_slice);
+    told["leader"] == name
+        && others.len() == SERVERS - 1
+        && others.iter().all(|other| other["current"] == true && other["offline"] != true)
+}
+
 /// As `deploy/nats` has it for three, but for what keeps every byte between them on a link: no server tells another, or
 /// a client, where else it or its peers could be reached.
-fn configuration(number: usize, home: &Path, (clients, routes): (u16, u16), peers: &[String]) -> String {
-    let path = |name: &str| Value::from(home.join(name).to_string_lossy()).to_string();
+fn configuration(
+    name: &str,
+    home: &Path,
+    log: &Path,
+    [clients, routes, monitor]: [u16; 3],
+    peers: &[String],
+) -> String {
+    let quoted = |path: &Path| Value::from(path.to_string_lossy()).to_string();
     format!(
-        "server_name: nats-{}\n\
+        "server_name: {name}\n\
          listen: \"127.0.0.1:{clients}\"\n\
+         http: \"127.0.0.1:{monitor}\"\n\
          log_file: {log}\n\
          max_payload: 8MB\n\
          ping_interval: \"10s\"\n\
@@ -123,9 +240,8 @@ fn configuration(number: usize, home: &Path, (clients, routes): (u16, u16), peer
            advertise: \"127.0.0.1:1\"\n  \
            routes: [{}]\n\
          }}\n",
-        number + 1,
         peers.join(", "),
-        log = path("nats-server.log"),
-        store = path("store"),
+        log = quoted(log),
+        store = quoted(&home.join("store")),
     )
 }

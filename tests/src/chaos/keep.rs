@@ -28,10 +28,6 @@ pub(super) fn keep(home: &Path, findings: &[Finding], evidence: Option<&Evidence
     }
     for process in world.processes() {
         let _ = fs::copy(process.log(), home.join(format!("{}.log", process.name)));
-        let own = world.directory.join(&process.name).join("nats-server.log");
-        if own.exists() {
-            let _ = fs::copy(own, home.join(format!("{}.log", process.name)));
-        }
     }
     home.to_owned()
 }

@@ -28,74 +28,82 @@ mod people;
 mod process;
 mod run;
 mod strike;
+mod totals;
 mod world;
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{any::Any, panic::AssertUnwindSafe, path::Path, time::Duration};
 
+use futures_util::FutureExt;
 pub use run::Options;
+use tokio::signal::unix::{SignalKind, signal};
 
-use self::chance::Chance;
+use self::{chance::Chance, totals::Totals};
 
 /// How long one run does faults. A longer time is many runs, each with a world of its own: so no run takes more memory
 /// than another, and what one finds, it finds again alone.
 const RUN: Duration = Duration::from_mins(2);
 
-/// Runs as long as is asked, and prints what was done and what was found.
+/// Runs as long as is asked, and prints what was done and what was found: of each run as it ends, and of all at the end,
+/// or when it is interrupted. A world that does not start, and a run that fails, is told, and the next seed goes on.
 ///
 /// # Errors
-/// When a promise was broken, or it was interrupted; in words.
+/// When a promise was broken, a run failed, no world started or more than one did not, or it was interrupted; in words.
 pub async fn chaos(options: &Options) -> Result<(), String> {
-    let began = Instant::now();
-    let mut totals: BTreeMap<String, u64> = BTreeMap::new();
-    let mut failed = Vec::new();
+    let mut totals = Totals::new();
     let mut seeds = Chance::new(options.seed);
     let mut seed = options.seed;
-    let mut runs = 0;
-    loop {
-        let left = options.time.saturating_sub(began.elapsed());
-        if runs > 0 && left < RUN / 4 {
-            break;
+    let mut asked_to_end = std::pin::pin!(asked_to_end());
+    let interrupted = loop {
+        let left = options.time.saturating_sub(totals.elapsed());
+        if totals.runs() > 0 && left < RUN / 4 {
+            break false;
         }
-        runs += 1;
         println!(
-            "run {runs}: cargo xtask chaos --seed {seed} --minutes {:.2}",
+            "run {}: cargo xtask chaos --seed {seed} --minutes {:.2}",
+            totals.runs() + 1,
             left.min(RUN).as_secs_f64() / 60.0
         );
-        let run = run::one(seed, left.min(RUN), options);
-        let outcome = tokio::select! {
-            outcome = run => outcome,
-            _ = tokio::signal::ctrl_c() => return Err("interrupted".to_owned()),
+        let run = AssertUnwindSafe(run::one(seed, left.min(RUN), options)).catch_unwind();
+        let ended = tokio::select! {
+            ended = run => ended,
+            () = &mut asked_to_end => break true,
         };
-        for (what, many) in &outcome.counts {
-            *totals.entry(what.clone()).or_default() += many;
+        match ended {
+            Ok(Ok(outcome)) => totals.ran(seed, &outcome),
+            Ok(Err(why)) => {
+                println!("  its world did not start: {why}");
+                totals.unstarted(seed, why);
+            }
+            Err(panic) => totals.failed(seed, words(&*panic)),
         }
-        if !outcome.findings.is_empty() {
-            failed.push(seed);
-        }
-        let so_far = |what: &str| totals.get(what).copied().unwrap_or_default();
-        println!(
-            "  so far, after {:.0} s: runs {runs}, incidents {}, faults {}, kills {}, runs that broke a promise {}",
-            began.elapsed().as_secs_f64(),
-            so_far("incidents"),
-            so_far("faults"),
-            so_far("kills"),
-            failed.len()
-        );
+        println!("  so far, {}", totals.line());
         seed = seeds.next();
+    };
+    if totals.runs() > 1 || interrupted {
+        totals.print();
     }
-    if runs > 1 {
-        println!("\n{runs} runs in {:.0} s:", began.elapsed().as_secs_f64());
-        run::print(&totals);
+    if interrupted {
+        let why = totals.verdict().err().filter(|_| totals.runs() > 0);
+        return Err(why.map_or_else(|| "interrupted".to_owned(), |why| format!("interrupted; {why}")));
     }
-    if failed.is_empty() {
-        println!("  every promise was kept");
-        return Ok(());
+    totals.verdict()?;
+    println!("  every promise was kept");
+    Ok(())
+}
+
+/// Waits until somebody asks this process to end.
+async fn asked_to_end() {
+    let mut terminate = signal(SignalKind::terminate()).unwrap();
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
     }
-    Err(format!("promises were broken by the seeds {failed:?}"))
+}
+
+/// What a panic says.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
 }
 
 /// Works at the desks that a file names, until it is killed.

@@ -116,7 +116,12 @@ impl Process {
 
     /// The file of its log.
     pub(super) fn log(&self) -> PathBuf {
-        self.directory.join(format!("{}.log", self.name))
+        Self::log_of(&self.name, &self.directory)
+    }
+
+    /// The file of the log of a process of this name in this directory.
+    pub(super) fn log_of(name: &str, directory: &Path) -> PathBuf {
+        directory.join(format!("{name}.log"))
     }
 
     /// Starts it if it does not run, and lets it go on if it was paused.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tocsin_protocol::IncidentId;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use super::{
     checker::{self, Checked, Evidence, Finding, Promise},
@@ -58,18 +58,27 @@ pub(super) struct Outcome {
     pub(super) findings: Vec<Finding>,
 }
 
-/// Does one run.
-pub(super) async fn one(seed: u64, time: Duration, options: &Options) -> Outcome {
+/// Does one run. Nothing of it stays on the disk but what a broken promise is kept by.
+///
+/// # Errors
+/// When its world does not start, in words.
+pub(super) async fn one(seed: u64, time: Duration, options: &Options) -> Result<Outcome, String> {
     let began = Instant::now();
     let directory = tempfile::Builder::new().prefix("tocsin-chaos-").tempdir().unwrap();
     let guard = Guard::over(directory.path());
-    let world = Arc::new(World::start(seed, directory.path(), &guard).await);
+    let world = match World::start(seed, directory.path(), &guard).await {
+        Ok(world) => Arc::new(world),
+        Err(why) => {
+            guard.close();
+            return Err(why);
+        }
+    };
     let started = began.elapsed();
     // What it takes to begin and to end is of the time that was asked for, where that is short.
     let striking = time.saturating_sub(started).max(time / 2);
     let faults_began = Instant::now();
-    let publishing = Arc::clone(&world.authors).publish(seed, striking, !options.quiet);
-    let publishing = tokio::spawn(publishing);
+    let mut publishing = JoinSet::new();
+    publishing.spawn(Arc::clone(&world.authors).publish(seed, striking, !options.quiet));
     if options.quiet {
         tokio::time::sleep(striking).await;
     } else {
@@ -78,8 +87,8 @@ pub(super) async fn one(seed: u64, time: Duration, options: &Options) -> Outcome
     let struck = faults_began.elapsed();
     world.heal();
     let mut outcome = Outcome::default();
-    let (evidence, mut checked) = settle(&world, &publishing, options, &mut outcome).await;
-    publishing.abort();
+    let (evidence, mut checked) = settle(&world, &mut publishing, options, &mut outcome).await;
+    drop(publishing);
     outcome.findings.append(&mut checked.findings);
     if let Some(evidence) = &evidence {
         outcome.reports(&world, &checked).await;
@@ -94,6 +103,10 @@ pub(super) async fn one(seed: u64, time: Duration, options: &Options) -> Outcome
         outcome.counts.insert(format!("held: {promise:?}"), often);
     }
     outcome.figures(&world);
+    let promises =
+        outcome.counts.iter().filter(|(what, _)| what.starts_with("held: ")).map(|(_, often)| *often);
+    let promises = promises.sum();
+    outcome.counts.insert("promises checked".to_owned(), promises);
     outcome.findings.sort();
     let ending = began.elapsed().saturating_sub(started + struck);
     println!(
@@ -117,7 +130,7 @@ pub(super) async fn one(seed: u64, time: Duration, options: &Options) -> Outcome
     // Nobody else holds the world: every strike has ended.
     drop(world);
     guard.close();
-    outcome
+    Ok(outcome)
 }
 
 /// Does all faults of a seed, each when its time has come, and waits until the last has ended.
@@ -137,7 +150,7 @@ async fn strikes(world: &Arc<World>, seed: u64, time: Duration) {
 /// said, and what stands is judged once more.
 async fn settle(
     world: &World,
-    publishing: &JoinHandle<()>,
+    publishing: &mut JoinSet<()>,
     options: &Options,
     outcome: &mut Outcome,
 ) -> (Option<Evidence>, Checked) {
@@ -155,7 +168,10 @@ async fn settle(
                 if !options.deliveries {
                     checked.findings.retain(|finding| finding.promise != Promise::Delivered);
                 }
-                if !publishing.is_finished() {
+                while let Some(ended) = publishing.try_join_next() {
+                    ended.unwrap();
+                }
+                if !publishing.is_empty() {
                     let what = "a publisher has not yet been told that its event stands and is dispatched";
                     checked.unfinished(Promise::NothingLost, what);
                 }

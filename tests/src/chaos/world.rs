@@ -28,10 +28,13 @@ use super::{
     people::{PUBLISHERS, cast},
     process::{Guard, Process},
 };
-use crate::{Cast, program, wait::until};
+use crate::{Cast, program, wait::within};
 
 /// Processes of many desks each.
 const HOSTS: usize = 4;
+
+/// How long each part of setting up may take, on the slowest machine: only a failure takes so long.
+const SETTING_UP: Duration = Duration::from_mins(2);
 
 /// Recipients whose desk is the real program, with a program that acknowledges.
 const PROGRAMS: usize = 4;
@@ -80,12 +83,17 @@ pub(super) struct World {
 
 impl World {
     /// Starts everything in this directory.
-    pub(super) async fn start(seed: u64, directory: &Path, guard: &Arc<Guard>) -> Self {
+    ///
+    /// # Errors
+    /// When the servers do not come to agree on the streams, with what each says.
+    pub(super) async fn start(seed: u64, directory: &Path, guard: &Arc<Guard>) -> Result<Self, String> {
         let cast = cast();
-        let cluster = Cluster::start(directory, guard).await;
-        let connection = Connection { wait: Wait::UntilConnected, ..Connection::to(&cluster.urls()) };
-        let ledger = Ledger::connect(&connection).await.unwrap();
-        set_up(&ledger, &cast).await;
+        let cluster = Cluster::start(directory, guard).await?;
+        let connection = Connection { wait: Wait::Fail(SETTING_UP), ..Connection::to(&cluster.urls()) };
+        let ledger = Ledger::connect(&connection).await.map_err(|why| why.to_string())?;
+        if let Err(why) = set_up(&cluster, &ledger, &cast).await {
+            return Err(format!("{why}:\n{}", cluster.told().await));
+        }
         let client = async_nats::ConnectOptions::new()
             .retry_on_initial_connect()
             .max_reconnects(None)
@@ -123,7 +131,7 @@ impl World {
             world.service(&format!("notifier-{number}"), guard, &["notifier", "--config", &config]).await;
         }
         world.open_desks(seed, &cast, guard).await;
-        world
+        Ok(world)
     }
 
     /// The real program as a process with a side of its own.
@@ -264,7 +272,7 @@ impl World {
     /// Whether a server's log tells that the disk itself, which is no fault of ours, has no room left.
     pub(super) fn is_out_of_disk(&self) -> bool {
         self.cluster.servers.iter().any(|server| {
-            let log = fs::read(self.directory.join(&server.name).join("nats-server.log")).unwrap_or_default();
+            let log = fs::read(server.log()).unwrap_or_default();
             String::from_utf8_lossy(&log).contains("no space left on device")
         })
     }
@@ -278,24 +286,28 @@ impl World {
     }
 }
 
-/// Both streams on all three, the directory, and the desks' places. Tried until it is done: three servers that have just
-/// started have no leader yet.
-async fn set_up(ledger: &Ledger, cast: &Cast) {
+/// Both streams on all three, the directory, and the desks' places. Each is tried until it is done: three servers that
+/// have just started elect a leader for each stream first.
+async fn set_up(cluster: &Cluster, ledger: &Ledger, cast: &Cast) -> Result<(), String> {
     let shape = Shape { replicas: SERVERS, ..Shape::default() };
-    until("three servers agree on the streams", async || {
+    within(SETTING_UP, "three servers agree on the streams", async || {
         ledger.set_up(&shape).await.map(drop).map_err(|why| why.to_string())
     })
-    .await;
+    .await?;
     let body = to_body("directory", &cast.document).unwrap();
     let fact = NewFact { subject: Subject::Directory { version: 1 }, body, schedule: None };
-    ledger.append(&fact, None).await.unwrap();
+    within(SETTING_UP, "the directory is in force", async || {
+        ledger.append(&fact, None).await.map(drop).map_err(|why| why.to_string())
+    })
+    .await?;
     let recipients: Vec<_> = cast.document.recipients.iter().map(|known| known.id.clone()).collect();
-    until("every desk has its place", async || {
+    within(SETTING_UP, "every desk has its place", async || {
         ledger.ensure_desks(&recipients).await.map_err(|why| why.to_string())
     })
-    .await;
+    .await?;
     // Where no desk is yet, none is late.
     tokio::time::sleep(Duration::from_millis(200)).await;
+    cluster.all_run()
 }
 
 /// Keeps the private keys that programs read.

@@ -107,6 +107,13 @@ impl Became {
         self.met.is_none_or(|(_, at)| at > duty.due_at) || !self.not_called.is_empty()
     }
 
+    /// Whether what did it in time makes it due again.
+    fn is_promised_anew(&self, all: &BTreeMap<EventKey, Owed>, key: &EventKey, duty: &Duty) -> bool {
+        let kept = self.met.filter(|(_, at)| *at <= duty.due_at).map(|(by, _)| (key.0.clone(), by));
+        let owed = kept.and_then(|by| all.get(&by));
+        owed.is_some_and(|owed| owed.duties.iter().any(|other| other.is(duty)))
+    }
+
     /// In the report's words, once its time is over.
     fn state(&self, duty: &Duty) -> &'static str {
         match self.met {
@@ -228,6 +235,7 @@ fn reminded(
 
 /// How everything stood that publishers owed, for the report: what two events speak of with one time is one.
 fn debts(log: &Log, said: &Said, all: &BTreeMap<EventKey, Owed>, checked: &mut Checked) {
+    let mut anew = 0;
     for (key, owed) in all.iter().filter(|(key, _)| log.dispatches.contains_key(*key)) {
         for duty in &owed.duties {
             let became = Became::of(said, all, key, duty, None);
@@ -246,6 +254,7 @@ fn debts(log: &Log, said: &Said, all: &BTreeMap<EventKey, Owed>, checked: &mut C
             }
             let told =
                 owed.told.keys().filter_map(|who| at(who)).filter(|told| log.overdue.contains_key(told));
+            anew += usize::from(duty.policy.is_none() && became.is_promised_anew(all, key, duty));
             debts.push(Debt {
                 event: key.1,
                 name: duty.name.clone(),
@@ -259,6 +268,7 @@ fn debts(log: &Log, said: &Said, all: &BTreeMap<EventKey, Owed>, checked: &mut C
             });
         }
     }
+    checked.count("promises in the update that kept the one before", anew);
     let states: Vec<_> =
         checked.debts.values().flatten().map(|debt| (debt.policy.is_some(), debt.state)).collect();
     for (duty, state) in states {
@@ -269,8 +279,10 @@ fn debts(log: &Log, said: &Said, all: &BTreeMap<EventKey, Owed>, checked: &mut C
                 (true, "not-called") => "duties whose calls are missing",
                 (true, _) => "duties lifted or superseded",
                 (false, "in-time") => "promised updates that came in time",
-                (false, "lifted") => "promised updates of what was withdrawn",
-                (false, _) => "promised updates that did not come in time",
+                (false, "late") => "promised updates that came late",
+                (false, "overdue") => "promised updates that never came",
+                (false, "superseded") => "promised updates that were promised for another time",
+                (false, _) => "promised updates of what was withdrawn",
             },
             1,
         );
