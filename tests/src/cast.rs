@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use tocsin_protocol::{
-    Area, AreaId, AreaScope, ClockStart, Confidence, Contact, DirectoryDocument, EventKind, OwedRule,
-    PolicyDocument, Publisher, Recipient, Requirement, SignedDuration, SigningKey, StepDocument, Where,
-    Window,
+    Area, AreaId, AreaScope, ClockStart, Confidence, ConsoleDoors, Contact, DirectoryDocument, EventKind,
+    OwedRule, PolicyDocument, Publisher, Recipient, Requirement, SignedDuration, SigningKey, StepDocument,
+    Where, Window,
 };
 
 /// The operator of the emergency call service, who may speak of everywhere.
@@ -105,7 +105,16 @@ impl Cast {
         self.document.console_key = Some(self.new_key(CONSOLE));
         self.document.link_key = Some(self.new_key(LINKS));
         for known in self.document.recipients.iter_mut().filter(|known| but.contains(&known.id.as_str())) {
-            known.console = false;
+            known.console = ConsoleDoors::Shut;
+        }
+        self
+    }
+
+    /// Lets the console acknowledge for these by the links of mails alone.
+    #[must_use]
+    pub fn by_links(mut self, these: &[&str]) -> Self {
+        for known in self.document.recipients.iter_mut().filter(|known| these.contains(&known.id.as_str())) {
+            known.console = ConsoleDoors::Links;
         }
         self
     }
@@ -165,7 +174,7 @@ impl Cast {
             contacts: ["duty", "senior"].map(contact).into(),
             valid_from: None,
             valid_to: None,
-            console: true,
+            console: ConsoleDoors::Open,
             last_verified_at: None,
         });
         self

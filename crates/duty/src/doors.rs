@@ -7,11 +7,14 @@
 //! | the directory's `console_key` | acknowledged | `program` | none: the console vouches for whose API token it was |
 //! | the directory's `console_key` | acknowledged | `link` | the link's token, signed by the directory's `link_key` |
 //!
-//! What a recipient signs itself is its own word, whatever door it names. The console speaks for those alone who have
-//! not said `console = false`. A token that a receipt carries must hold, whoever signs: it says from which mail it came.
+//! What a recipient signs itself is its own word, whatever door it names. The console's doors are those that a recipient's
+//! entry opens to it: all three (`console = true`, or nothing said), `link` alone (`console = "links"`: the console has no
+//! key to make a token with), or none (`console = false`). A token that a receipt carries must hold, whoever signs: it says
+//! from which mail it came.
 
 use tocsin_protocol::{
-    Link, Receipt, ReceiptMethod, ReceiptStage, RecipientId, RefusalCode, SignedLink, Signer, Timestamp,
+    ConsoleDoors, Link, Receipt, ReceiptMethod, ReceiptStage, RecipientId, RefusalCode, SignedLink, Signer,
+    Timestamp,
 };
 
 use crate::directory::{Directory, KnownRecipient};
@@ -30,9 +33,10 @@ fn shut(code: RefusalCode, why: impl Into<String>) -> Shut {
 }
 
 impl Directory {
-    /// Whether the console may acknowledge in a recipient's name.
-    pub fn console_speaks_for(&self, recipient: &RecipientId) -> bool {
-        self.console_key().is_some() && self.recipient(recipient).is_some_and(|known| known.entry.console)
+    /// Through which doors the console may acknowledge in a recipient's name.
+    pub fn console_doors(&self, recipient: &RecipientId) -> ConsoleDoors {
+        let known = self.recipient(recipient).filter(|_| self.console_key().is_some());
+        known.map_or(ConsoleDoors::Shut, |known| known.entry.console)
     }
 
     /// Whose a key is that signed a receipt in a recipient's name: the recipient's, or the console's. Whether it may is
@@ -78,7 +82,8 @@ pub(crate) fn open(
 ) -> Result<(), Shut> {
     let not_allowed = |why: String| Err(shut(RefusalCode::DoorNotAllowed, why));
     if signer == Signer::Console {
-        if !known.entry.console {
+        let doors = known.entry.console;
+        if doors == ConsoleDoors::Shut {
             return not_allowed(format!(
                 "recipient {} acknowledges with its own key alone: the directory has console = false",
                 receipt.recipient
@@ -91,7 +96,15 @@ pub(crate) fn open(
                         .to_owned(),
                 );
             }
-            (ReceiptStage::Acknowledged, Some(ReceiptMethod::Page | ReceiptMethod::Program)) => {}
+            (ReceiptStage::Acknowledged, Some(ReceiptMethod::Page | ReceiptMethod::Program)) => {
+                if doors == ConsoleDoors::Links {
+                    return not_allowed(format!(
+                        "recipient {} acknowledges with its own key, or by the link of a mail: the directory has console = \
+                         \"links\", so that the console's page and program are shut to it",
+                        receipt.recipient
+                    ));
+                }
+            }
             (ReceiptStage::Acknowledged, Some(ReceiptMethod::Link)) => {
                 if receipt.link.is_none() {
                     return Err(shut(

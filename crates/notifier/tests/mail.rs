@@ -8,8 +8,8 @@ use mail_parser::{MessageParser, MimeHeaders};
 use tocsin_duty::Directory;
 use tocsin_notifier::{Config, Letterhead, Mail, Told};
 use tocsin_protocol::{
-    AuthorKey, DirectoryDocument, Escalation, EscalationReason, Event, Reach, SignedLink, SigningKey, Status,
-    Timestamp, Via, from_body,
+    AuthorKey, ConsoleDoors, DirectoryDocument, Escalation, EscalationReason, Event, Reach, SignedLink,
+    SigningKey, Status, Timestamp, Via, from_body,
 };
 
 fn letterhead() -> Letterhead {
@@ -195,7 +195,7 @@ fn a_link_that_would_lead_to_nothing_is_left_out() {
         ("another key signs links", |d| d.link_key = Some(SigningKey::generate().public())),
         ("no key signs links", |d| d.link_key = None),
         ("there is no console", |d| d.console_key = None),
-        ("it acknowledges with its own key alone", |d| d.recipients[0].console = false),
+        ("it acknowledges with its own key alone", |d| d.recipients[0].console = ConsoleDoors::Shut),
     ];
     for (why, change) in cases {
         let mut other = directory.clone();
@@ -203,6 +203,16 @@ fn a_link_that_would_lead_to_nothing_is_left_out() {
         let mail = render_with(&letterhead, &other);
         assert!(!shown(&mail).contains("https://") && !html(&mail).contains("href"), "{why}");
     }
+}
+
+#[test]
+fn who_acknowledges_by_links_alone_has_one_in_its_mail() {
+    let dir = tempfile::tempdir().unwrap();
+    let (letterhead, mut directory) = with_links(dir.path());
+    let as_ever = shown(&render_with(&letterhead, &directory));
+    directory.recipients[0].console = ConsoleDoors::Links;
+    assert!(as_ever.contains("https://"));
+    assert_eq!(shown(&render_with(&letterhead, &directory)), as_ever);
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use tocsin_protocol::{
-    AreaId, AreaScope, AuthorKey, DirectoryDocument, Entry, Event, EventKind, EventNumber, IncidentId,
-    Receipt, ReceiptMethod, ReceiptStage, Recipient, RecipientId, Report, ReportSource, Subject, Timestamp,
-    Trail, schema,
+    AreaId, AreaScope, AuthorKey, ConsoleDoors, DirectoryDocument, Entry, Event, EventKind, EventNumber,
+    IncidentId, Receipt, ReceiptMethod, ReceiptStage, Recipient, RecipientId, Report, ReportSource, Subject,
+    Timestamp, Trail, schema,
 };
 
 use super::{
@@ -225,7 +225,7 @@ impl Heard {
         let by_publisher = publisher.and_then(|known| signed(entry, known.key.as_deref()));
         let by_monitor = monitor.and_then(|known| signed(entry, known.key.as_deref()));
         let by_console = recipient
-            .filter(|known| known.console)
+            .filter(|known| known.console == ConsoleDoors::Open)
             .and_then(|_| signed(entry, directory.console_key.as_deref()));
         let all = [&by_recipient, &by_publisher, &by_monitor, &by_console];
         let Some(signature) = all.into_iter().flatten().next().cloned() else {
@@ -391,8 +391,12 @@ fn signed(entry: &Entry, key: Option<&str>) -> Option<String> {
 fn console_may(known: &Recipient, receipt: &Receipt) -> bool {
     let by_link = receipt.method == Some(ReceiptMethod::Link) && receipt.link.is_some();
     let vouched = matches!(receipt.method, Some(ReceiptMethod::Page | ReceiptMethod::Program));
-    let door = vouched || by_link;
-    known.console && receipt.stage == ReceiptStage::Acknowledged && door
+    let door = match known.console {
+        ConsoleDoors::Open => vouched || by_link,
+        ConsoleDoors::Links => by_link,
+        ConsoleDoors::Shut => false,
+    };
+    receipt.stage == ReceiptStage::Acknowledged && door
 }
 
 /// Reads a link by its form alone: `1.<signature>.<recipient>.<incident>.<event>.<step>.<expires>`.

@@ -453,6 +453,15 @@ fn what_the_console_says_counts_through_its_doors_alone() {
     assert_eq!(said_otherwise(world(&[]), CONSOLE, |r| r.method = Some(ReceiptMethod::Program)), [""; 0]);
     assert!(refused(&said_otherwise(world(&["a"]), CONSOLE, |r| r.method = Some(ReceiptMethod::Page))));
     assert!(refused(&said_otherwise(world(&[]), CONSOLE, |r| r.method = Some(ReceiptMethod::Desk))));
+    let by_links = || {
+        let (mut cast, mut evidence) = all_as_promised();
+        cast = cast.console(&[]).by_links(&["a"]);
+        evidence.log[0] = entry(Stream::Log, 1, 0, "tocsin.directory.1", &cast.document);
+        (cast, evidence)
+    };
+    for shut in [ReceiptMethod::Page, ReceiptMethod::Program] {
+        assert!(refused(&said_otherwise(by_links(), CONSOLE, |r| r.method = Some(shut))));
+    }
     assert!(refused(&said_otherwise(world(&[]), CONSOLE, |r| r.method = Some(ReceiptMethod::Link))));
     let good: Change = |_| {};
     let cases: [(&str, Change, bool); 6] = [
@@ -464,12 +473,13 @@ fn what_the_console_says_counts_through_its_doors_alone() {
         (LINKS, |link| link.event = link.event.next(), false),
     ];
     for (number, (key, change, counts)) in cases.into_iter().enumerate() {
-        let world = world(&[]);
-        let link = by(&world.0, key, change);
-        let faults = said_otherwise(world, CONSOLE, |r| {
-            r.method = Some(ReceiptMethod::Link);
-            r.link = Some(link.clone());
-        });
-        assert_eq!((refused(&faults), faults.is_empty()), (!counts, counts), "{number}: {faults:?}");
+        for world in [world(&[]), by_links()] {
+            let link = by(&world.0, key, change);
+            let faults = said_otherwise(world, CONSOLE, |r| {
+                r.method = Some(ReceiptMethod::Link);
+                r.link = Some(link.clone());
+            });
+            assert_eq!((refused(&faults), faults.is_empty()), (!counts, counts), "{number}: {faults:?}");
+        }
     }
 }

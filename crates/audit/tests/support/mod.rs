@@ -12,8 +12,8 @@ use tocsin_audit::{Report, Request, gather};
 use tocsin_duty::{Fold, Verdict};
 use tocsin_protocol::{
     Area, AreaId, AreaScope, AttemptBegun, AttemptEnded, AttemptPhase, Call, Category, Checkpoint,
-    ClockStart, Confidence, Contact, DirectoryDocument, Entry, Event, EventKind, EventNumber, IncidentId,
-    Link, Outcome, OwedRule, Person, Platform, PolicyDocument, Publisher, Receipt, ReceiptMethod,
+    ClockStart, Confidence, ConsoleDoors, Contact, DirectoryDocument, Entry, Event, EventKind, EventNumber,
+    IncidentId, Link, Outcome, OwedRule, Person, Platform, PolicyDocument, Publisher, Receipt, ReceiptMethod,
     ReceiptStage, Recipient, RecipientId, Requirement, Service, Signed, SignedDuration, SignedIn, SigningKey,
     Status, StepDocument, StepNumber, Stream, Subject, Timestamp, Where, Window, leaf, to_body,
     tree::Frontier,
@@ -200,7 +200,7 @@ impl World {
                         .into(),
                     valid_from: None,
                     valid_to: None,
-                    console: true,
+                    console: ConsoleDoors::Open,
                     last_verified_at: None,
                 })
                 .collect(),

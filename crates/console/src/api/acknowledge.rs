@@ -59,7 +59,9 @@ pub(super) async fn acknowledge(
         let state = app.model().read();
         let owed = state.incident(&incident).and_then(|known| known.standing(&recipient)?.duty(event));
         owed.ok_or_else(Problem::absent)?;
-        app.voice().of(&state, &recipient).map_err(|why| Problem::new(StatusCode::CONFLICT, why))?;
+        app.voice()
+            .of(&state, &recipient, ReceiptMethod::Program)
+            .map_err(|why| Problem::new(StatusCode::CONFLICT, why))?;
     }
     let receipt = Receipt {
         control_room: given.control_room,

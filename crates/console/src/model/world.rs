@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use tocsin_duty::Fold;
 use tocsin_protocol::{
-    Area, AreaScope, AttemptBegun, AttemptEnded, AttemptPhase, Category, ClockStart, Confidence, Contact,
-    DirectoryDocument, Entry, Event, EventKind, EventNumber, Impact, IncidentId, Outcome, OwedRule, Person,
-    Platform, PolicyDocument, Publisher, Receipt, ReceiptMethod, ReceiptStage, Recipient, RecipientId,
-    Requirement, Service, Signed, SignedDuration, SigningKey, Status, StepDocument, StepNumber, Stream,
-    Subject, Timestamp, Where, Window, to_body,
+    Area, AreaScope, AttemptBegun, AttemptEnded, AttemptPhase, Category, ClockStart, Confidence,
+    ConsoleDoors, Contact, DirectoryDocument, Entry, Event, EventKind, EventNumber, Impact, IncidentId,
+    Outcome, OwedRule, Person, Platform, PolicyDocument, Publisher, Receipt, ReceiptMethod, ReceiptStage,
+    Recipient, RecipientId, Requirement, Service, Signed, SignedDuration, SigningKey, Status, StepDocument,
+    StepNumber, Stream, Subject, Timestamp, Where, Window, to_body,
 };
 
 use super::State;
@@ -145,7 +145,7 @@ impl World {
                     valid_from: None,
                     valid_to: None,
                     last_verified_at: None,
-                    console: true,
+                    console: ConsoleDoors::Open,
                 })
                 .collect(),
             policies: vec![PolicyDocument {

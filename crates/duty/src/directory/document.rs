@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use tocsin_protocol::{
-    Area, AreaScope, Contact, ControlRoom, DirectoryDocument, DutyDocument, ExerciseDocument, ExerciseStatus,
-    Monitor, OwedRule, PolicyDocument, Publisher, Reach, Recipient, StepDocument, Trigger,
+    Area, AreaScope, ConsoleDoors, Contact, ControlRoom, DirectoryDocument, DutyDocument, ExerciseDocument,
+    ExerciseStatus, Monitor, OwedRule, PolicyDocument, Publisher, Reach, Recipient, StepDocument, Trigger,
 };
 use toml::{Spanned, de::DeValue};
 
@@ -192,7 +192,7 @@ fn recipient(mut reader: Reader<'_, '_, '_>) -> Option<Recipient> {
     let coordinating_body = reader.may("coordinating_body");
     let control_rooms = parts(&mut reader, "control_rooms", "control room", control_room);
     let key = reader.may("key");
-    let console: Option<Option<bool>> = reader.may("console");
+    let console: Option<Option<ConsoleDoors>> = reader.may("console");
     let contacts = contacts(&mut reader);
     let valid_from = reader.day("valid_from");
     let valid_to = reader.day("valid_to");
@@ -209,7 +209,7 @@ fn recipient(mut reader: Reader<'_, '_, '_>) -> Option<Recipient> {
         coordinating_body: coordinating_body?,
         control_rooms: control_rooms?,
         key: key?,
-        console: console?.unwrap_or(true),
+        console: console?.unwrap_or_default(),
         contacts: contacts?,
         valid_from: valid_from?,
         valid_to: valid_to?,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZoneDatabase};
 use tocsin_protocol::{
-    AreaScope, Contact, DirectoryDocument, ExerciseDocument, PolicyDocument, Recipient, RecipientId,
-    Requirement, schema, to_body,
+    AreaScope, ConsoleDoors, Contact, DirectoryDocument, ExerciseDocument, PolicyDocument, Recipient,
+    RecipientId, Requirement, schema, to_body,
 };
 
 use crate::exercise::{EXERCISE_ID_MAX, Schedule, event_of};
@@ -80,6 +80,7 @@ pub(super) fn judge(
     for (index, (recipient, duties)) in document.recipients.iter().zip(&duties).enumerate() {
         contacts(recipient, duties, &Place::new(Section::Recipients, index), found);
     }
+    links(document, found);
     keys(document, &duties, found);
 }
 
@@ -384,6 +385,34 @@ fn contacts(recipient: &Recipient, duties: &[&PolicyDocument], place: &Place, fo
     }
 }
 
+/// How who has no key acknowledges all the same, if it can.
+fn by_the_console(document: &DirectoryDocument, recipient: &Recipient) -> Option<&'static str> {
+    document.console_key.as_ref()?;
+    match recipient.console {
+        ConsoleDoors::Open => Some("on the console's page or by a mail's link, and at no desk of its own"),
+        ConsoleDoors::Links => document.link_key.as_ref().map(|_| {
+            "by a mail's link alone, which is sent when its first window has closed, and at no desk of its own"
+        }),
+        ConsoleDoors::Shut => None,
+    }
+}
+
+/// Who acknowledges by links has somebody to sign them.
+fn links(document: &DirectoryDocument, found: &mut Vec<Found>) {
+    if document.console_key.is_none() || document.link_key.is_some() {
+        return;
+    }
+    for (index, recipient) in document.recipients.iter().enumerate() {
+        if recipient.console == ConsoleDoors::Links {
+            found.push(Place::new(Section::Recipients, index).field("console").warning(format!(
+                "recipient {} has console = \"links\", and there is no link_key, so that no link of a mail counts: \
+                 `tocsin keys new --directory FILE --out keys` makes one",
+                recipient.id
+            )));
+        }
+    }
+}
+
 /// Everybody whose word must count has a key.
 fn keys(document: &DirectoryDocument, duties: &[Vec<&PolicyDocument>], found: &mut Vec<Found>) {
     const MEND: &str =
@@ -406,10 +435,9 @@ fn keys(document: &DirectoryDocument, duties: &[Vec<&PolicyDocument>], found: &m
     }
     for (index, (recipient, duties)) in document.recipients.iter().zip(duties).enumerate() {
         if let (None, Some(policy)) = (&recipient.key, duties.first()) {
-            if document.console_key.is_some() && recipient.console {
+            if let Some(how) = by_the_console(document, recipient) {
                 found.push(Place::new(Section::Recipients, index).warning(format!(
-                    "recipient {} has no key: it can acknowledge on the console's page or by a mail's link, and at no \
-                     desk of its own: {MEND}",
+                    "recipient {} has no key: it can acknowledge {how}: {MEND}",
                     recipient.id
                 )));
                 continue;

@@ -3,7 +3,7 @@
 //! | signed by | source | areas |
 //! |---|---|---|
 //! | a recipient's own key | agency, monitoring | those that it serves |
-//! | the directory's `console_key`, for a recipient with `console` | agency | the same |
+//! | the directory's `console_key`, for a recipient with `console = true` | agency | the same |
 //! | a publisher's key | operator, monitoring | those that it may speak of |
 //! | a monitor's key | monitoring | those that it may report of |
 
@@ -54,7 +54,9 @@ impl<'d> Reporter<'d> {
     }
 
     fn console(&self) -> Option<&'d AuthorKey> {
-        self.directory.console_key().filter(|_| self.recipient.is_some_and(|known| known.entry.console))
+        self.directory
+            .console_key()
+            .filter(|_| self.recipient.is_some_and(|known| known.entry.console.is_open()))
     }
 
     /// From which sources what is signed with a key may be, and of which areas.

@@ -8,11 +8,11 @@ use std::{
 
 use bytes::Bytes;
 use tocsin_protocol::{
-    Area, AreaScope, AttemptBegun, AttemptEnded, AttemptPhase, Category, ClockStart, Confidence, Contact,
-    DirectoryDocument, Escalation, EscalationReason, Event, EventKind, EventNumber, Finding, NewFact,
-    Outcome, OwedRule, Person, PolicyDocument, Publisher, Receipt, ReceiptMethod, Recipient, RecipientId,
-    Requirement, Service, Signed, SignedDuration, SigningKey, Status, StepDocument, StepNumber, Subject,
-    Timestamp, Where, Window, from_body, to_body,
+    Area, AreaScope, AttemptBegun, AttemptEnded, AttemptPhase, Category, ClockStart, Confidence,
+    ConsoleDoors, Contact, DirectoryDocument, Escalation, EscalationReason, Event, EventKind, EventNumber,
+    Finding, NewFact, Outcome, OwedRule, Person, PolicyDocument, Publisher, Receipt, ReceiptMethod,
+    Recipient, RecipientId, Requirement, Service, Signed, SignedDuration, SigningKey, Status, StepDocument,
+    StepNumber, Subject, Timestamp, Where, Window, from_body, to_body,
 };
 
 /// The seconds after which a window closes, by step.
@@ -203,7 +203,7 @@ pub(crate) fn directory(recipients: u8) -> Fact {
         areas: vec![id("here")],
         neighbours: vec![],
         key: Some(KEYS.recipients[usize::from(n)].public()),
-        console: true,
+        console: ConsoleDoors::Open,
         contacts: ["duty", "senior"].map(|word| (word.to_owned(), contact(word, n))).into(),
         valid_from: None,
         valid_to: None,

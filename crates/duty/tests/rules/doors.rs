@@ -2,23 +2,24 @@
 
 use tocsin_duty::{Directory, Verdict, check, check_link};
 use tocsin_protocol::{
-    EventNumber, Link, Receipt, ReceiptStage, RefusalCode, Signer, StepNumber, Timestamp, from_body, to_body,
+    ConsoleDoors, EventNumber, Link, Receipt, ReceiptStage, RefusalCode, Signer, StepNumber, Timestamp,
+    from_body, to_body,
 };
 
 use crate::story::{DIRECTORY, POLICY, Story, key, texts};
 
-/// Kent Fire acknowledges with its own key alone; the others may on the page, by a program, and by a mail's link.
+/// Kent Fire acknowledges with its own key alone, Kent Police by a mail's link besides; the others may on the page, by a
+/// program, and by a mail's link.
 fn with_a_console() -> String {
     let keys = format!(
         "console_key = \"{}\"\nlink_key = \"{}\"\npolicies =",
         key("console_key").public(),
         key("link_key").public()
     );
-    DIRECTORY.replacen("policies =", &keys, 1).replacen(
-        "id = \"kent-fire\"",
-        "id = \"kent-fire\", console = false",
-        1,
-    )
+    DIRECTORY
+        .replacen("policies =", &keys, 1)
+        .replacen("id = \"kent-fire\"", "id = \"kent-fire\", console = false", 1)
+        .replacen("name = \"Kent Police\", kind", "name = \"Kent Police\", console = \"links\", kind", 1)
 }
 
 /// A day that begins with such a directory, an event that all in Kent are owed, and its notices.
@@ -98,6 +99,66 @@ fn the_consoles_key_opens_its_own_doors_alone() {
             assert_eq!(code, RefusalCode::DoorNotAllowed, "{method:?}: {why}");
         }
     }
+}
+
+/// What became of a receipt: `None` where it counts.
+type Became = Option<RefusalCode>;
+
+#[test]
+fn of_each_door_choice_and_key_there_is_one_answer() {
+    const NOT_ALLOWED: Became = Some(RefusalCode::DoorNotAllowed);
+    const BAD_LINK: Became = Some(RefusalCode::BadLink);
+    const BAD_SIGNATURE: Became = Some(RefusalCode::BadSignature);
+    let methods = || METHODS.map(Some).into_iter().chain([None]);
+    // Who signs the token that the receipt carries, if it carries one.
+    let tokens = [None, Some("link_key"), Some("console_key"), Some("recipient")];
+    let mut tried = 0;
+    for (recipient, doors) in [
+        ("ofcom", ConsoleDoors::Open),
+        ("kent-police", ConsoleDoors::Links),
+        ("kent-fire", ConsoleDoors::Shut),
+    ] {
+        for (method, maker) in methods().flat_map(|method| tokens.map(|maker| (method, maker))) {
+            // Another method takes no token: the schema refuses it before the doors are asked.
+            if maker.is_some() && method != Some("link") {
+                continue;
+            }
+            let token = maker.map(|maker| {
+                let maker = if maker == "recipient" { recipient } else { maker };
+                link(recipient, day().at(60).as_second()).token(key(maker)).unwrap()
+            });
+            let said = receipt(recipient, method, token.as_deref());
+            let holds = if matches!(maker, None | Some("link_key")) { None } else { BAD_LINK };
+            for author in ["recipient", "console_key", "link_key", "essex-police", "stranger"] {
+                let expected = match (author, doors, method) {
+                    ("recipient", _, _) => holds,
+                    ("console_key", ConsoleDoors::Open, Some("page" | "program")) => None,
+                    ("console_key", ConsoleDoors::Open | ConsoleDoors::Links, Some("link")) => {
+                        if maker.is_none() { BAD_LINK } else { holds }
+                    }
+                    ("console_key", _, _) => NOT_ALLOWED,
+                    _ => BAD_SIGNATURE,
+                };
+                let signer = if author == "recipient" { recipient } else { author };
+                let outcome = say(&mut day(), 3, signer, &said);
+                let case =
+                    format!("{doors:?}, {method:?}, token by {maker:?}, signed by {author}: {outcome:?}");
+                assert_eq!(outcome.as_ref().err().map(|(code, _)| *code), expected, "{case}");
+                if let (Err((RefusalCode::DoorNotAllowed, why)), "console_key") = (&outcome, author) {
+                    let words = match (doors, method) {
+                        (ConsoleDoors::Shut, _) => "the directory has console = false",
+                        (ConsoleDoors::Links, Some("page" | "program")) => {
+                            "the directory has console = \"links\""
+                        }
+                        _ => "it must be page, program or link",
+                    };
+                    assert!(why.contains(words), "{case}");
+                }
+                tried += 1;
+            }
+        }
+    }
+    assert_eq!(tried, 3 * (8 + 3) * 5);
 }
 
 #[test]
@@ -255,9 +316,11 @@ fn whose_key_it_was_is_told() {
     assert_eq!(signer("ofcom", "ofcom"), Some(Signer::Recipient));
     assert_eq!(signer("ofcom", "console_key"), Some(Signer::Console));
     assert_eq!(signer("ofcom", "kent-fire"), None);
-    let speaks = |recipient: &str| directory.console_speaks_for(&recipient.parse().unwrap());
-    assert!(speaks("ofcom") && !speaks("kent-fire") && !speaks("nobody"));
-    assert!(!crate::story::directory().console_speaks_for(&"ofcom".parse().unwrap()));
+    let doors = |recipient: &str| directory.console_doors(&recipient.parse().unwrap());
+    let all = [doors("ofcom"), doors("kent-police"), doors("kent-fire"), doors("nobody")];
+    assert_eq!(all, [ConsoleDoors::Open, ConsoleDoors::Links, ConsoleDoors::Shut, ConsoleDoors::Shut]);
+    // Without a console_key what an entry says opens nothing.
+    assert_eq!(crate::story::directory().console_doors(&"ofcom".parse().unwrap()), ConsoleDoors::Shut);
 }
 
 #[test]

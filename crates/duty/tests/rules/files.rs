@@ -1,6 +1,7 @@
 //! What `directory check` tells of faulty files.
 
 use tocsin_duty::{Gravity, check};
+use tocsin_protocol::ConsoleDoors;
 
 use crate::story::{DIRECTORY, POLICY, key, texts};
 
@@ -56,7 +57,21 @@ fn each_fault_is_told_by_file_and_line_with_what_to_do() {
             "time_zone = \"Europe/London\"\nlink_key = 5",
             "directory.toml:4: the directory: link_key",
         ),
-        ("id = \"ofcom\"", "id = \"ofcom\", console = \"never\"", "recipient ofcom: console"),
+        (
+            "id = \"ofcom\"",
+            "id = \"ofcom\", console = \"never\"",
+            "recipient ofcom: console: invalid value: string \"never\", expected true, false or \"links\"",
+        ),
+        (
+            "id = \"ofcom\"",
+            "id = \"ofcom\", console = 1",
+            "recipient ofcom: console: invalid type: integer `1`, expected true, false or \"links\"",
+        ),
+        (
+            "id = \"ofcom\"",
+            "id = \"ofcom\", console = [true]",
+            "recipient ofcom: console: invalid type: sequence, expected true, false or \"links\"",
+        ),
         ("name = \"Two counties\"", "nmae = \"Two counties\"", "nmae"),
         ("within = \"kent\"", "within = \"medway\"", "medway"),
     ];
@@ -114,6 +129,36 @@ fn who_may_use_the_page_needs_no_key_and_is_told_what_that_means() {
     texts.directory.text =
         texts.directory.text.replacen("id = \"ofcom\"", "id = \"ofcom\", console = false", 1);
     assert!(check(&texts).0.is_none(), "it can neither use its own key nor the page");
+}
+
+#[test]
+fn who_acknowledges_by_links_is_told_what_that_takes() {
+    let (console, link) = (key("console_key").public(), key("link_key").public());
+    let entry = DIRECTORY.replacen("id = \"ofcom\"", "id = \"ofcom\", console = \"links\"", 1);
+    let tell = |keys: &str, own: bool| {
+        let mut texts = texts(&entry, POLICY);
+        let given = texts.keys.as_mut().unwrap();
+        let kept = |line: &&str| own || !line.starts_with("ofcom");
+        given.text = given.text.lines().filter(kept).chain(keys.lines()).collect::<Vec<_>>().join("\n");
+        let (document, faults) = check(&texts);
+        (document, faults.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let both = format!("console_key = \"{console}\"\nlink_key = \"{link}\"");
+    let (document, told) = tell(&both, true);
+    let ofcom = document.unwrap().recipients.into_iter().find(|known| known.id.as_str() == "ofcom").unwrap();
+    assert_eq!((ofcom.console, told), (ConsoleDoors::Links, Vec::new()));
+
+    let no_links = format!("console_key = \"{console}\"");
+    let (document, told) = tell(&no_links, true);
+    assert!(document.is_some() && told.len() == 1, "{told:?}");
+    assert!(told[0].contains("ofcom has console = \"links\", and there is no link_key"), "{told:?}");
+
+    let (document, told) = tell(&both, false);
+    assert!(document.is_some() && told.len() == 1, "{told:?}");
+    assert!(told[0].contains("ofcom has no key: it can acknowledge by a mail's link alone"), "{told:?}");
+
+    assert!(tell(&no_links, false).0.is_none(), "nothing that it says would count");
+    assert!(tell("", false).0.is_none(), "nothing that it says would count");
 }
 
 #[test]

@@ -214,7 +214,8 @@ fn who_may_not_report_so_is_refused_by_a_code() {
     let directory = format!(
         "console_key = \"{}\"\n{DIRECTORY}\nmonitors = [{{ id = \"probe\", name = \"Probe\", areas = [\"kent\"], key = \"{probe}\" }}]\n",
         key("console_key").public()
-    );
+    )
+    .replacen("name = \"Kent Police\", kind", "name = \"Kent Police\", console = \"links\", kind", 1);
     let cases = [
         ("nobody", "stranger", "mallory", json!({}), Err(RefusalCode::UnknownBody)),
         ("another's key", "essex-police", "kent-fire", json!({}), Err(RefusalCode::BadSignature)),
@@ -253,6 +254,13 @@ fn who_may_not_report_so_is_refused_by_a_code() {
             Err(RefusalCode::AreaNotAllowed),
         ),
         ("on the console's page", "console_key", "kent-fire", json!({}), Ok(())),
+        (
+            "on the page of a console that may use links alone",
+            "console_key",
+            "kent-police",
+            json!({}),
+            Err(RefusalCode::BadSignature),
+        ),
         (
             "the console as a machine",
             "console_key",

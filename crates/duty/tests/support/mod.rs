@@ -8,11 +8,11 @@ use std::{
 use bytes::Bytes;
 use tocsin_duty::{Fold, Trust, Verdict};
 use tocsin_protocol::{
-    AreaId, AreaScope, AttemptBegun, AttemptEnded, AttemptPhase, Category, ClockStart, Confidence, Contact,
-    DirectoryDocument, Entry, Event, EventKind, EventNumber, IncidentId, NewFact, Outcome, OwedRule, Person,
-    Platform, PolicyDocument, PolicyId, Publisher, PublisherId, Receipt, ReceiptStage, Recipient,
-    RecipientId, Requirement, Schedule, Service, SignedDuration, SigningKey, Status, StepDocument, Stream,
-    Subject, Timestamp, Where, Window, to_body,
+    AreaId, AreaScope, AttemptBegun, AttemptEnded, AttemptPhase, Category, ClockStart, Confidence,
+    ConsoleDoors, Contact, DirectoryDocument, Entry, Event, EventKind, EventNumber, IncidentId, NewFact,
+    Outcome, OwedRule, Person, Platform, PolicyDocument, PolicyId, Publisher, PublisherId, Receipt,
+    ReceiptStage, Recipient, RecipientId, Requirement, Schedule, Service, SignedDuration, SigningKey, Status,
+    StepDocument, Stream, Subject, Timestamp, Where, Window, to_body,
 };
 
 /// Something that others do.
@@ -116,7 +116,7 @@ fn document(keys: &Keys) -> DirectoryDocument {
                 areas: vec![id::<AreaId>("here")],
                 neighbours: vec![],
                 key: Some(key.public()),
-                console: true,
+                console: ConsoleDoors::Open,
                 contacts: [("duty", contact("duty", n)), ("senior", contact("senior", n))]
                     .map(|(word, contact)| (word.to_owned(), contact))
                     .into(),

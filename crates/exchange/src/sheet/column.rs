@@ -9,8 +9,8 @@ pub(super) enum Sort {
     Text,
     /// Identifiers, with spaces between.
     List,
-    /// `yes` or `no`.
-    Flag,
+    /// What the console may do: `yes`, `links` or `no`.
+    Doors,
     /// A day.
     Day,
 }
@@ -41,7 +41,7 @@ const ALWAYS: [(&str, Sort); 10] = [
     ("nation", Sort::Text),
     ("areas", Sort::List),
     ("neighbours", Sort::List),
-    ("console", Sort::Flag),
+    ("console", Sort::Doors),
     ("valid_from", Sort::Day),
     ("valid_to", Sort::Day),
     ("last_verified_at", Sort::Day),
@@ -49,6 +49,9 @@ const ALWAYS: [(&str, Sort); 10] = [
 /// Those that are shown where somebody has one, and may be added as a column.
 const ALSO: [(&str, Sort); 3] =
     [("key", Sort::Text), ("buddy", Sort::Text), ("coordinating_body", Sort::Text)];
+/// How a cell says `true` and `false`.
+pub(super) const YES: &str = "yes";
+pub(super) const NO: &str = "no";
 /// The parts of a contact.
 pub(super) const PARTS: [&str; 3] = ["role", "email", "phone"];
 /// The fields of a control room, and how their columns are headed.

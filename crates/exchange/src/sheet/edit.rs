@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
+use tocsin_protocol::ConsoleDoors;
 
 use super::{
     Fault, MAX_TABLE_BYTES,
     cell::bare,
-    column::{At, Column, PARTS, ROOM, Sort, is_slug, of_heading},
+    column::{At, Column, NO, PARTS, ROOM, Sort, YES, is_slug, of_heading},
     file::{File, Row},
 };
 
@@ -106,10 +107,10 @@ fn same_form(column: &Column, text: &str) -> String {
             let words = text.split([' ', ',', ';', '\n', '\t']).filter(|word| !word.is_empty());
             words.collect::<Vec<_>>().join(" ")
         }
-        At::Field(_, Sort::Flag) => match text.to_ascii_lowercase().as_str() {
-            "no" | "false" => "no".to_owned(),
+        At::Field(_, Sort::Doors) => match text.to_ascii_lowercase().as_str() {
+            NO | "false" => NO.to_owned(),
             // That it may is what stands where nothing is said.
-            "" | "yes" | "true" => "yes".to_owned(),
+            "" | YES | "true" => YES.to_owned(),
             other => other.to_owned(),
         },
         At::Field(_, _) | At::Contact(_, _) | At::Room(_, _) => text.to_owned(),
@@ -259,9 +260,8 @@ fn wrong(column: &Column, text: &str, areas: &[String], is_there: &dyn Fn(&str) 
             let unknown = text.split_whitespace().find(|id| !is_there(id));
             unknown.map(|id| format!("{id:?} is no recipient of this table"))
         }
-        At::Field(_, Sort::Flag) => {
-            (!["yes", "no"].contains(&text)).then(|| format!("{text:?} should be yes or no"))
-        }
+        At::Field(_, Sort::Doors) => (![YES, ConsoleDoors::LINKS, NO].contains(&text))
+            .then(|| format!("{text:?} should be {YES}, {} or {NO}", ConsoleDoors::LINKS)),
         At::Field(_, Sort::Day) => {
             let is_day = text.len() == 10 && text.parse::<Date>().is_ok();
             (!text.is_empty() && !is_day).then(|| {

@@ -1,10 +1,11 @@
 //! A directory file, of which the recipients are read and changed, and the rest stays as it is.
 
+use tocsin_protocol::ConsoleDoors;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 use super::{
     Fault,
-    column::{At, Column, Sort},
+    column::{At, Column, NO, Sort, YES},
 };
 
 /// The file.
@@ -198,7 +199,7 @@ fn rooms(item: &Item) -> Vec<&dyn TableLike> {
 fn text(item: &Item) -> Option<String> {
     match item.as_value()? {
         Value::String(text) => Some(text.value().clone()),
-        Value::Boolean(flag) => Some(if *flag.value() { "yes" } else { "no" }.to_owned()),
+        Value::Boolean(flag) => Some(if *flag.value() { YES } else { NO }.to_owned()),
         Value::Datetime(day) => Some(day.value().to_string()),
         Value::Array(all) => {
             let words: Option<Vec<&str>> = all.iter().map(Value::as_str).collect();
@@ -315,8 +316,9 @@ fn value(sort: Sort, text: &str) -> Option<Value> {
             let words: Array = text.split_whitespace().collect();
             (!words.is_empty()).then_some(Value::Array(words))
         }
-        Sort::Flag => match text {
-            "" | "yes" => None,
+        Sort::Doors => match text {
+            "" | YES => None,
+            ConsoleDoors::LINKS => Some(ConsoleDoors::LINKS.into()),
             _ => Some(false.into()),
         },
         Sort::Day => text.parse::<toml_edit::Datetime>().ok().map(Value::from),

@@ -83,6 +83,26 @@ fn what_differs_is_told_in_words_and_nothing_else_is_touched() {
 }
 
 #[test]
+fn what_the_console_may_do_is_in_the_table_and_back() {
+    let by_links = SMALL.replace("console = false", "console = \"links\" # for now");
+    let table = to_csv(&by_links).unwrap();
+    assert!(table.contains(",a,links,"), "{table}");
+    assert!(from_csv(table.as_bytes(), &by_links).unwrap().is_nothing());
+    for (from, to, told, left) in [
+        (SMALL, "Links", "console: was \"no\", now \"links\"", Some("console = \"links\"")),
+        (by_links.as_str(), "FALSE", "console: was \"links\", now \"no\"", Some("console = false # for now")),
+        (by_links.as_str(), "true", "console: was \"links\", now \"yes\"", None),
+        (by_links.as_str(), "", "console: was \"links\", now \"yes\"", None),
+    ] {
+        let edited = from_csv(format!("id,console\na,\nb,{to}\n").as_bytes(), from).unwrap();
+        assert_eq!(edited.changed.len(), 2, "{}", shown(&edited));
+        assert!(shown(&edited).contains(told), "{}", shown(&edited));
+        let line = edited.toml.lines().find(|line| line.starts_with("console"));
+        assert_eq!(line, left, "{to}");
+    }
+}
+
+#[test]
 fn a_column_that_is_left_out_leaves_its_field() {
     let edited = edited("id;name\na;Another name\nb;'=HYPERLINK(\"x\")\n");
     insta::assert_snapshot!(shown(&edited), @r#"

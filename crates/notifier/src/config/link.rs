@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use tocsin_duty::Directory;
 use tocsin_ledger::secret;
-use tocsin_protocol::{Escalation, Link, SigningKey, Window};
+use tocsin_protocol::{Escalation, Link, ReceiptMethod, SigningKey, Window};
 use url::{Host, Url};
 
 use super::{is_loopback, setting};
@@ -93,7 +93,7 @@ impl LinkConfig {
 impl Links {
     /// The link of a mail. The same mail has the same one each time: its end is counted from the broker's time of the
     /// escalation. None where a link would lead to nothing: the directory in force then must let this key sign links,
-    /// and let the console acknowledge for the recipient.
+    /// and let the console acknowledge by a link for the recipient.
     pub(crate) fn of(
         &self,
         escalation: &Escalation,
@@ -101,7 +101,8 @@ impl Links {
         directory: Option<&Directory>,
     ) -> Option<MailLink> {
         let directory = directory?;
-        if !self.is_listed(directory) || !directory.console_speaks_for(&escalation.recipient) {
+        let doors = directory.console_doors(&escalation.recipient);
+        if !self.is_listed(directory) || !doors.opens(ReceiptMethod::Link) {
             return None;
         }
         let link = Link {

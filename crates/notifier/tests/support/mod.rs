@@ -18,7 +18,7 @@ use tocsin_notifier::{
     sink::{Sink, SinkOptions},
 };
 use tocsin_protocol::{
-    AttemptBegun, AttemptEnded, AttemptPhase, Contact, DirectoryDocument, Entry, Escalation,
+    AttemptBegun, AttemptEnded, AttemptPhase, ConsoleDoors, Contact, DirectoryDocument, Entry, Escalation,
     EscalationReason, Event, EventKind, NewFact, Outcome, Person, Receipt, ReceiptMethod, Recipient,
     SigningKey, Status, Stream, Subject, Timestamp, from_body, to_body,
 };
@@ -86,7 +86,7 @@ impl Bus {
                 contacts: ["duty", "senior"].map(|step| (step.to_owned(), contact(id))).into(),
                 valid_from: None,
                 valid_to: None,
-                console: true,
+                console: ConsoleDoors::Open,
                 last_verified_at: None,
             })
             .collect();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::doors::ConsoleDoors;
 use super::policy::PolicyDocument;
 use super::words::{Category, ExerciseStatus, Service};
 use crate::id::{AreaId, BodyId, ControlRoomId, ExerciseId, PublisherId, RecipientId};
@@ -208,9 +209,13 @@ pub struct Recipient {
     /// Its public NKey.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// Whether the console may acknowledge in its name. False: it acknowledges with its own key alone.
-    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
-    pub console: bool,
+    /// Through which doors the console may acknowledge in its name.
+    #[serde(
+        default,
+        deserialize_with = "ConsoleDoors::of_field",
+        skip_serializing_if = "ConsoleDoors::is_open"
+    )]
+    pub console: ConsoleDoors,
     /// Who is written to when it is silent, by the word that a policy's step uses: `duty`, `senior`.
     #[serde(default)]
     pub contacts: BTreeMap<String, Contact>,
@@ -223,10 +228,6 @@ pub struct Recipient {
     /// When a person there last confirmed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_verified_at: Option<Date>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// A control room of a body (in the field: EACR).

@@ -5,6 +5,7 @@
 
 mod call;
 mod directory;
+mod doors;
 mod escalation;
 mod event;
 mod outcome;
@@ -19,6 +20,7 @@ pub use call::Call;
 pub use directory::{
     Area, AreaScope, Contact, ControlRoom, DirectoryDocument, ExerciseDocument, Monitor, Publisher, Recipient,
 };
+pub use doors::ConsoleDoors;
 pub use escalation::{AttemptBegun, AttemptEnded, Digest, Escalation, EscalationReason, Outcome, Via};
 pub use event::{ByRule, Event, EventContact, Impact, Recontact, RecontactFigures};
 pub use outcome::{

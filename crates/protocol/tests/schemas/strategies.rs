@@ -7,8 +7,8 @@ use proptest::{collection, option, prelude::*, sample::select};
 use serde_json::value::RawValue;
 use tocsin_protocol::{
     Area, AreaId, AreaScope, AttemptBegun, AttemptEnded, ByRule, Call, Category, Certainty, Channel,
-    ClockStart, Confidence, Contact, ControlRoom, ControlRoomId, Digest, DirectoryDocument, Dispatch,
-    DispatchDuty, DispatchStep, Due, DutyDocument, DutyFinding, DutyId, DutyStart, Escalation,
+    ClockStart, Confidence, ConsoleDoors, Contact, ControlRoom, ControlRoomId, Digest, DirectoryDocument,
+    Dispatch, DispatchDuty, DispatchStep, Due, DutyDocument, DutyFinding, DutyId, DutyStart, Escalation,
     EscalationReason, Event, EventContact, EventKind, EventNumber, ExerciseDocument, ExerciseId,
     ExerciseStatus, Finding, Impact, IncidentId, Language, Late, Monitor, Notice, Outcome, Overdue, Owed,
     OwedRule, Person, Platform, PolicyDocument, PolicyId, PolicyInForce, Publisher, PublisherId, Reach,
@@ -613,7 +613,7 @@ prop_compose! {
     fn directory_recipient()(
         (id, name, kind, nation) in (recipient(), line(120), word(), option::of(line(64))),
         (areas, neighbours, key) in (set(area(), 0), set(recipient(), 0), option::of(key())),
-        console in any::<bool>(),
+        console in select(&[ConsoleDoors::Open, ConsoleDoors::Links, ConsoleDoors::Shut][..]),
         contacts in collection::btree_map(word(), contact(), 0..4),
         (valid_from, valid_to, last_verified_at) in (option::of(day()), option::of(day()), option::of(day())),
         (buddy, coordinating_body) in (option::of(recipient()), option::of(recipient())),

@@ -11,10 +11,10 @@ use tocsin_ledger::{
     server::{self, Server, ServerOptions},
 };
 use tocsin_protocol::{
-    Area, AreaScope, ClockStart, Confidence, Contact, DirectoryDocument, Entry, Event, EventKind, NewFact,
-    OwedRule, Person, PolicyDocument, Publisher, Receipt, ReceiptMethod, Recipient, Refusal, Requirement,
-    Service, SignedDuration, SigningKey, StepDocument, Stream, Subject, Timestamp, Where, Window, from_body,
-    to_body,
+    Area, AreaScope, ClockStart, Confidence, ConsoleDoors, Contact, DirectoryDocument, Entry, Event,
+    EventKind, NewFact, OwedRule, Person, PolicyDocument, Publisher, Receipt, ReceiptMethod, Recipient,
+    Refusal, Requirement, Service, SignedDuration, SigningKey, StepDocument, Stream, Subject, Timestamp,
+    Where, Window, from_body, to_body,
 };
 use tocsin_router::{Error, Router};
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -186,7 +186,7 @@ impl Bus {
             )]),
             valid_from: None,
             valid_to: None,
-            console: true,
+            console: ConsoleDoors::Open,
             last_verified_at: None,
         };
         DirectoryDocument {

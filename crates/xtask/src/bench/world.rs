@@ -5,10 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use tocsin_duty::Fold;
 use tocsin_ledger::Ledger;
 use tocsin_protocol::{
-    Area, AreaId, AreaScope, Category, ClockStart, Confidence, Contact, DirectoryDocument, Entry, Event,
-    EventKind, EventNumber, IncidentId, NewFact, OwedRule, Person, PolicyDocument, PolicyId, Publisher,
-    PublisherId, Receipt, ReceiptMethod, Recipient, RecipientId, Requirement, Service, Signed, SigningKey,
-    Status, StepDocument, Stream, Subject, Where, Window, to_body,
+    Area, AreaId, AreaScope, Category, ClockStart, Confidence, ConsoleDoors, Contact, DirectoryDocument,
+    Entry, Event, EventKind, EventNumber, IncidentId, NewFact, OwedRule, Person, PolicyDocument, PolicyId,
+    Publisher, PublisherId, Receipt, ReceiptMethod, Recipient, RecipientId, Requirement, Service, Signed,
+    SigningKey, Status, StepDocument, Stream, Subject, Where, Window, to_body,
 };
 
 use crate::error::{Attempt, Error};
@@ -114,7 +114,7 @@ impl World {
             contacts: [("duty".to_owned(), contact)].into(),
             valid_from: None,
             valid_to: None,
-            console: true,
+            console: ConsoleDoors::Open,
             last_verified_at: None,
         }
     }

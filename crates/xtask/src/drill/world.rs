@@ -3,8 +3,8 @@
 use jiff::SignedDuration;
 use tocsin_duty::Directory;
 use tocsin_protocol::{
-    AreaId, Contact, DirectoryDocument, OwedRule, Recipient, RecipientId, Requirement, SigningKey, Term,
-    Where, Window,
+    AreaId, ConsoleDoors, Contact, DirectoryDocument, OwedRule, Recipient, RecipientId, Requirement,
+    SigningKey, Term, Where, Window,
 };
 
 use super::{
@@ -139,7 +139,7 @@ fn add_synthetic(
             contacts: [contact("duty", "Duty officer"), contact("senior", "Duty director")].into(),
             valid_from: None,
             valid_to: None,
-            console: true,
+            console: ConsoleDoors::Open,
             last_verified_at: None,
             id: id.clone(),
         });

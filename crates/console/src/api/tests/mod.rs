@@ -177,11 +177,13 @@ impl Bus {
         };
         let mut own = recipient("own", None);
         own["console"] = false.into();
+        let mut linked = recipient("linked", None);
+        linked["console"] = "links".into();
         let directory = json!({
             "name": "Test", "time_zone": "Europe/London", "areas": [{"id": "uk", "name": "UK"}],
             "console_key": console.public(),
             "publishers": [{"id": "operator", "name": "Operator", "key": operator.public(), "areas": "all"}],
-            "recipients": [recipient("a", Some(bus.a.public())), recipient("b", None), own],
+            "recipients": [recipient("a", Some(bus.a.public())), recipient("b", None), own, linked],
             "policies": [{
                 "id": "test", "name": "Test", "basis": "none", "confidence": "assumption", "clock": "published",
                 "acknowledge": ["initial"],
@@ -247,11 +249,11 @@ impl Bus {
             "incident": incident, "event": number, "kind": kind, "status": "actual", "publisher": "operator",
             "said": position.sequence, "published_at": position.time, "directory": 1, "acknowledge": number == 1,
             "policies": [{"policy": "test", "clock": "published", "clock_at": position.time}], "steps": steps,
-            "owed": [{"policy": "test", "requirement": "required", "recipients": ["a", "b", "own"]}],
+            "owed": [{"policy": "test", "requirement": "required", "recipients": ["a", "b", "own", "linked"]}],
         });
         self.append(&format!("tocsin.dispatch.operator.{incident}.{number}"), dispatch.to_string().into())
             .await;
-        for recipient in ["a", "b", "own"] {
+        for recipient in ["a", "b", "own", "linked"] {
             let notice = json!({
                 "incident": incident, "event": number, "recipient": recipient, "status": "actual",
                 "requirement": "required", "acknowledge": number == 1, "policies": ["test"], "directory": 1,

@@ -103,9 +103,10 @@ async fn an_event_is_put_once_however_often_it_is_tried() {
 #[tokio::test]
 async fn an_agency_acknowledges_by_its_program_once_and_it_says_so() {
     let bus = Bus::start().await;
-    let (b, own, a) = (
+    let (b, own, linked, a) = (
         bus.program(recipient("b")).await,
         bus.program(recipient("own")).await,
+        bus.program(recipient("linked")).await,
         bus.program(recipient("a")).await,
     );
     let (operator, of) =
@@ -151,6 +152,7 @@ async fn an_agency_acknowledges_by_its_program_once_and_it_says_so() {
     let unnamed = json!({"by": {"name": " ", "role": "supervisor"}}).to_string();
     for (program, path, body, status) in [
         (&own, path, given.to_string(), StatusCode::CONFLICT),
+        (&linked, path, given.to_string(), StatusCode::CONFLICT),
         (&operator, path, given.to_string(), StatusCode::FORBIDDEN),
         (&b, "/incidents/none/events/1/acknowledgement", given.to_string(), StatusCode::NOT_FOUND),
         (&b, "/incidents/x/events/9/acknowledgement", given.to_string(), StatusCode::NOT_FOUND),
@@ -162,6 +164,10 @@ async fn an_agency_acknowledges_by_its_program_once_and_it_says_so() {
         assert_eq!(answer.status, status, "{path}: {}", answer.text);
         holds("put", of, &answer);
     }
+    let why = linked.send(Method::PUT, path, given.to_string()).await.text;
+    assert!(why.contains("by a mail's link alone") && why.contains("at your own desk"), "{why}");
+    let filter = ["own", "linked"].map(|id| format!("tocsin.receipt.{id}.>"));
+    assert!(bus.site.app.ledger().entries(tocsin_protocol::Stream::Said, &filter).await.unwrap().is_empty());
     let answer = b.send(Method::PUT, "/incidents/x/events/2/acknowledgement", unnamed).await;
     let faults: Value = serde_json::from_str(&answer.text).unwrap();
     assert_eq!(faults["errors"][0]["pointer"], "/by/name", "{faults}");

@@ -26,7 +26,7 @@ async fn each_account_reads_what_it_sees_and_no_more() {
     );
     assert!(a.read("/incidents/{incident}", "/incidents/x").await.get("counts").is_none());
     let counts = &operator.read("/incidents/{incident}", "/incidents/x").await["counts"];
-    assert_eq!((&counts["asked"], &counts["acknowledged"]), (&json!(3), &json!(1)));
+    assert_eq!((&counts["asked"], &counts["acknowledged"]), (&json!(4), &json!(1)));
 
     let wall = |page: &Value| -> Vec<String> {
         let all = page["recipients"].as_array().unwrap();
@@ -42,7 +42,7 @@ async fn each_account_reads_what_it_sees_and_no_more() {
     assert_eq!(wall(&a.read("/desks", "/desks").await), ["a"]);
     let first = all.read("/desks", "/desks?limit=1").await;
     assert_eq!((wall(&first), &first["next"]), (vec!["a".to_owned()], &json!("a")));
-    assert_eq!(wall(&all.read("/desks", "/desks?after=a").await), ["b", "own"]);
+    assert_eq!(wall(&all.read("/desks", "/desks?after=a").await), ["b", "linked", "own"]);
 
     let of = "/incidents/{incident}/timeline";
     let what = |page: &Value| -> Vec<String> {
@@ -101,7 +101,7 @@ async fn an_event_is_read_as_cap_by_whoever_may_read_it_and_names_nobody_else_to
         let (_, rest) = text.split_once("<addresses>").unwrap();
         rest.split_once("</addresses>").unwrap().0.to_owned()
     };
-    for (program, to) in [(&a, "a"), (&operator, "a b own"), (&all, "a b own")] {
+    for (program, to) in [(&a, "a"), (&operator, "a b linked own"), (&all, "a b linked own")] {
         let answer = program.get("/incidents/x/events/2/cap.xml").await;
         assert_eq!(
             (answer.status, answer.header("content-type")),

@@ -120,7 +120,7 @@ fn shown(app: &App, state: &State, token: &str, fields: Fields, faults: Faults) 
     if let Some(by) = subject.acknowledgement() {
         return acknowledged(&frame, &subject, by, None).page(frame.about(subject.incident.status));
     }
-    if let Err(why) = app.voice().of(state, &link.recipient) {
+    if let Err(why) = app.voice().of(state, &link.recipient, ReceiptMethod::Link) {
         let told = Telling::cannot(app, StatusCode::CONFLICT, "Not by this link", why);
         return told.page(frame.about(subject.incident.status));
     }

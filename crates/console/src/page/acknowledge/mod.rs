@@ -16,7 +16,7 @@ use axum::{Router, routing::get};
 
 pub(crate) use self::{
     say::{Fate, say_receipt},
-    voice::Voice,
+    voice::{Voice, shut},
 };
 use crate::app::App;
 

@@ -133,7 +133,7 @@ fn shown(
         let told = acknowledged(&frame, &subject, by, way.back);
         return told.page(frame.about(subject.incident.status));
     }
-    if let Err(why) = app.voice().of(&state, recipient) {
+    if let Err(why) = app.voice().of(&state, recipient, ReceiptMethod::Page) {
         let told = Telling::cannot(app, StatusCode::CONFLICT, "Not on this console", why);
         return Telling { back: way.back, ..told }.page(frame.about(subject.incident.status));
     }

@@ -77,7 +77,9 @@ pub(crate) async fn say_receipt(app: &App, receipt: Receipt) -> Fate {
         if let Some(why) = unheard(app) {
             return Fate::NotSaid(why);
         }
-        let key = match app.voice().of(&state, &receipt.recipient) {
+        // Whoever comes here has named the door.
+        let door = receipt.method.unwrap_or(ReceiptMethod::Page);
+        let key = match app.voice().of(&state, &receipt.recipient, door) {
             Ok(key) => key,
             Err(why) => return Fate::NotSaid(why),
         };

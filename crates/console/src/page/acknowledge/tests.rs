@@ -27,7 +27,8 @@ use crate::{
 
 const PHONE: &str = "01632 960000";
 
-/// A console that may acknowledge for `pol-kent` and not for `pol-essex`, and an incident that both are owed.
+/// A console that may acknowledge for `pol-kent`, for `pol-surrey` by links alone, and not for `pol-essex`; and an incident
+/// that all are owed.
 struct Day {
     site: Site,
     keys: [SigningKey; 4],
@@ -65,6 +66,8 @@ impl Day {
             "recipients": [
                 {"id": "pol-kent", "name": "Kent Police", "kind": "police", "areas": ["uk"],
                  "key": keys[KENT].public(), "contacts": contacts},
+                {"id": "pol-surrey", "name": "Surrey Police", "kind": "police", "areas": ["uk"], "console": "links",
+                 "contacts": contacts},
                 {"id": "pol-essex", "name": "Essex Police", "kind": "police", "areas": ["uk"], "console": false,
                  "contacts": contacts},
             ],
@@ -254,6 +257,41 @@ async fn only_an_agency_that_lets_it_acknowledges_here() {
     let another = [("event", "7"), FIELDS[1], FIELDS[2]];
     assert_eq!(kent.post(FORM, &another).await.status, StatusCode::NOT_FOUND, "it was never told of event 7");
     assert!(day.receipts().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_trusts_links_alone_is_told_so_on_the_page_and_acknowledges_by_one() {
+    let day = Day::start().await;
+    let surrey = day.site.visitor(Sees::Recipient("pol-surrey".parse().unwrap())).await;
+    let incident = surrey.get("/incidents/x").await.text;
+    assert!(!incident.contains(FORM), "there is no button: {incident}");
+    let form = surrey.get(FORM).await;
+    assert_eq!(form.status, StatusCode::CONFLICT);
+    for (page, told) in [("the incident's", &incident), ("the form's", &form.text)] {
+        for words in [
+            "by a mail&#39;s link alone",
+            "Acknowledge at your own desk",
+            "the link in the mail",
+            "by telephone",
+        ] {
+            assert!(told.contains(words), "{page}, {words}: {told}");
+        }
+    }
+    assert!(form.text.contains(PHONE), "{}", form.text);
+    let posted = surrey.post(FORM, &FIELDS).await;
+    assert_eq!(posted.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(posted.text.contains("NOT acknowledged yet"), "{}", posted.text);
+    assert!(day.receipts().await.is_empty());
+
+    let link = day.link("pol-surrey");
+    assert!(day.open(&link).await.text.contains("Acknowledge for Surrey Police"));
+    let answer = day.press(&link).await;
+    assert_eq!((answer.status, answer.location()), (StatusCode::SEE_OTHER, link.as_str()), "{}", answer.text);
+    let receipts = day.receipts().await;
+    let receipt: Receipt = from_body("receipt", &receipts[0].body).unwrap();
+    assert_eq!((receipts.len(), receipt.method), (1, Some(ReceiptMethod::Link)));
+    let told = surrey.get("/incidents/x").await.text;
+    assert!(!told.contains("by a mail&#39;s link alone"), "there is no more to acknowledge: {told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

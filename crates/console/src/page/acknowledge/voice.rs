@@ -2,8 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use tocsin_duty::Directory;
 use tocsin_ledger::secret;
-use tocsin_protocol::{EventNumber, IncidentId, RecipientId, SigningKey};
+use tocsin_protocol::{ConsoleDoors, EventNumber, IncidentId, ReceiptMethod, RecipientId, SigningKey};
 
 use crate::{config::Config, error::Error, model::State, session::Limit};
 
@@ -37,9 +38,14 @@ impl Voice {
         })
     }
 
-    /// The key with which to acknowledge in a recipient's name, or why the console may not, and what to do instead.
-    pub(crate) fn of(&self, state: &State, recipient: &RecipientId) -> Result<&SigningKey, String> {
-        const INSTEAD: &str = "Acknowledge at your own desk, or by telephone";
+    /// The key with which to acknowledge in a recipient's name by a door, or why the console may not, and what to do
+    /// instead.
+    pub(crate) fn of(
+        &self,
+        state: &State,
+        recipient: &RecipientId,
+        door: ReceiptMethod,
+    ) -> Result<&SigningKey, String> {
         let Some(key) = &self.key else {
             return Err(format!(
                 "This console has no key to acknowledge with. {INSTEAD}; and tell whoever runs the console: [console] key."
@@ -53,11 +59,28 @@ impl Voice {
                  console: its key is not the directory's console_key."
             ));
         }
-        if directory.is_none_or(|directory| !directory.console_speaks_for(recipient)) {
-            return Err(format!(
-                "By the directory, your organisation acknowledges with its own key alone, and not on this console. {INSTEAD}."
-            ));
+        match directory.and_then(|directory| shut(directory, recipient, door)) {
+            Some(why) => Err(why),
+            None => Ok(key),
         }
-        Ok(key)
     }
+}
+
+const INSTEAD: &str = "Acknowledge at your own desk, or by telephone";
+
+/// Why a door is shut to the console by a recipient's entry in the directory, and what to do instead.
+pub(crate) fn shut(directory: &Directory, recipient: &RecipientId, door: ReceiptMethod) -> Option<String> {
+    let doors = directory.recipient(recipient).map_or(ConsoleDoors::Shut, |known| known.entry.console);
+    if doors.opens(door) {
+        return None;
+    }
+    Some(match doors {
+        ConsoleDoors::Links => "By the directory, nobody acknowledges for your organisation by having signed in here: it lets \
+            this console do so by a mail's link alone. Acknowledge at your own desk; or by the link in the mail that is sent \
+            when a window has closed; or by telephone."
+            .to_owned(),
+        ConsoleDoors::Open | ConsoleDoors::Shut => format!(
+            "By the directory, your organisation acknowledges with its own key alone, and not on this console. {INSTEAD}."
+        ),
+    })
 }

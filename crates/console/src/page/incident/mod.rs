@@ -13,6 +13,7 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
+use tocsin_duty::Directory;
 use tocsin_protocol::{IncidentId, Timestamp};
 
 pub(crate) use situation::course;
@@ -44,6 +45,7 @@ pub(crate) struct View<'a> {
     now: Timestamp,
     revision: u64,
     presence: &'a Presence,
+    directory: Option<&'a Directory>,
 }
 
 impl<'a> View<'a> {
@@ -64,6 +66,7 @@ impl<'a> View<'a> {
             now,
             revision: state.revision(),
             presence: &state.presence,
+            directory: state.fold.directory().map(|directory| &**directory),
         })
     }
 

@@ -1,12 +1,13 @@
 //! One recipient's part in an incident: its tile on the wall, and its own panel.
 
 use askama::Template;
-use tocsin_protocol::{EscalationReason, EventNumber, Outcome, Timestamp};
+use tocsin_protocol::{EscalationReason, EventNumber, Outcome, ReceiptMethod, Timestamp};
 
 use super::View;
 use crate::{
     model::{Acknowledgement, DutyState, Glance, Incident, Mail, Post, Standing},
     page::{
+        acknowledge::shut,
         fragment::{Count, Fragment},
         words,
     },
@@ -40,6 +41,8 @@ struct Own {
     by: Option<String>,
     window: Option<WindowWords>,
     acknowledge: Option<String>,
+    /// Why there is no button, and what to do instead.
+    shut: Option<String>,
     course: String,
     notes: Vec<String>,
     mail: Option<Mailed>,
@@ -97,6 +100,8 @@ pub(super) fn own(view: &View<'_>, standing: &Standing) -> Fragment {
         DutyState::InTime | DutyState::Late(_) => "done",
         DutyState::Told | DutyState::Lifted => "",
     };
+    let is_missing = glance.state.is_missing();
+    let shut = view.directory.and_then(|directory| shut(directory, &standing.recipient, ReceiptMethod::Page));
     let panel = Own {
         announce: format!("{}: {}", tile.name, tile.word),
         class,
@@ -111,10 +116,9 @@ pub(super) fn own(view: &View<'_>, standing: &Standing) -> Fragment {
             clock: view.zone.second(at, view.now),
             count: Count::closing(at, view.now),
         }),
-        acknowledge: glance
-            .state
-            .is_missing()
+        acknowledge: (is_missing && shut.is_none())
             .then(|| format!("/incidents/{}/acknowledge", view.incident.id)),
+        shut: shut.filter(|_| is_missing),
         course: tile.course,
         notes: tile.notes,
         mail: tile.mail,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tocsin_protocol::{PublisherId, Report, SigningKey, schema, to_body};
+use tocsin_protocol::{PublisherId, ReceiptMethod, Report, SigningKey, schema, to_body};
 
 use crate::{
     app::App,
@@ -117,7 +117,8 @@ async fn read_back(app: &App, said: u64, counts: impl Fn(&State) -> Option<bool>
 
 /// The key with which to report in an agency's name, or why the console may not, and what to do instead.
 fn key<'a>(app: &'a App, state: &State, report: &Report) -> Result<&'a SigningKey, String> {
-    app.voice().of(state, &report.body.as_recipient()).map_err(|_| {
+    // The console vouches for who was signed in, as it does for what is acknowledged on its page.
+    app.voice().of(state, &report.body.as_recipient(), ReceiptMethod::Page).map_err(|_| {
         "This console cannot report in your organisation's name: it has no key for it, or the directory does not let it. \
          Report with `tocsin tell`, or by telephone."
             .to_owned()

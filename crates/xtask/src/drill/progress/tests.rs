@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use tocsin_protocol::{Contact, Recipient, Stream};
+use tocsin_protocol::{ConsoleDoors, Contact, Recipient, Stream};
 
 use super::*;
 
@@ -37,7 +37,7 @@ impl Told {
             contacts: contacts(),
             valid_from: None,
             valid_to: None,
-            console: true,
+            console: ConsoleDoors::Open,
             last_verified_at: None,
         };
         let document = DirectoryDocument {
