@@ -16,8 +16,9 @@ use crate::{
     standing::Standing,
 };
 
-/// How many escalations are read at a time.
-pub(crate) const READS_AT_A_TIME: usize = 32;
+/// How many escalations are read at a time, by all mails together. Hundreds of digests become due at once, and a broker of
+/// which ten thousand things are asked at a time answers none of them.
+pub(crate) const READS_AT_A_TIME: usize = 64;
 
 /// What is taken in hand. Dropped before it is begun, it is given back.
 pub(crate) struct Hold<'a> {
@@ -97,6 +98,8 @@ impl Post {
     async fn read(&self, lead: u64, sequences: &[u64]) -> Result<Vec<Named>, tocsin_ledger::Error> {
         let reads =
             sequences.iter().copied().filter(|sequence| *sequence != lead).map(|sequence| async move {
+                // It is never closed.
+                let _turn = self.reads.acquire().await;
                 let entry = self.ledger.read(Stream::Log, sequence).await?;
                 let named =
                     entry.and_then(|entry| Named::read(sequence, entry.time, &entry.subject, &entry.body));

@@ -21,7 +21,7 @@ use crate::{
     error::Error,
     events::Events,
     gate::Gate,
-    gathering::PutOff,
+    gathering::{PutOff, READS_AT_A_TIME},
     metrics,
     order::Lane,
     post::{Post, Then},
@@ -87,6 +87,7 @@ impl Notifier {
         let post = Arc::new(Post {
             writer: Writer::start(self.ledger.clone()),
             events: Events::new(self.ledger.clone()),
+            reads: Semaphore::new(READS_AT_A_TIME),
             standing: Standing::follow(self.ledger.clone(), self.settings.digest),
             tokens: Tokens::new(),
             put_off: PutOff::default(),

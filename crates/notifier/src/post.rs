@@ -12,7 +12,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tocsin_duty::Directory;
 use tocsin_ledger::{Appended, Item, Ledger};
 use tocsin_protocol::{AttemptBegun, AttemptEnded, Entry, NewFact, Outcome, Stream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::{
     attempt::{Choice, History, Next, Which, next},
@@ -50,6 +50,7 @@ pub(crate) struct Post {
     pub(crate) relays: Vec<Relay>,
     pub(crate) writer: Writer,
     pub(crate) events: Events,
+    pub(crate) reads: Semaphore,
     pub(crate) standing: Standing,
     pub(crate) tokens: Tokens,
     pub(crate) put_off: PutOff,
@@ -171,7 +172,7 @@ impl Post {
                     return Ok(Then::PutOff(LED));
                 }
             }
-            let instead = self.instead(case, &mut round.mail).await?;
+            let mut instead = self.instead(case);
             if instead.is_none() && round.history.is_empty() {
                 match self.leave(case).0 {
                     Leave::Go => {}
@@ -184,6 +185,10 @@ impl Post {
                         continue;
                     }
                 }
+            }
+            // What waits for others is not written: in a storm that is nearly all, and each is looked at more than once.
+            if instead.is_none() {
+                instead = self.write(case, &mut round.mail).await?;
             }
             let choices: Vec<_> = round
                 .tried
@@ -263,7 +268,8 @@ impl Post {
             }
             if case.letter.is_digest() {
                 round.mail = None;
-                if self.instead(case, &mut round.mail).await?.is_some() {
+                let instead = self.instead(case).is_some();
+                if instead || self.write(case, &mut round.mail).await?.is_some() {
                     return Ok(Some(Then::PutOff(SOON)));
                 }
             }
@@ -331,56 +337,49 @@ impl Post {
         case.letter.named().into_iter().all(|named| why(named).is_some()).then_some(reply)
     }
 
-    /// The end that stands before any try, if there is one. Otherwise the mail is ready afterwards.
-    async fn instead(
+    /// The end that stands before any try, if there is one.
+    fn instead(&self, case: &Case<'_>) -> Option<(Outcome, String)> {
+        if let Err(why) = &case.letter.lead().escalation {
+            return Some(refused(case, why));
+        }
+        self.no_need(case).map(|why| (Outcome::StoodDown, why))
+    }
+
+    /// Writes the mail, where it is not written. The end that stands before any try, where none can be.
+    async fn write(
         &self,
         case: &Case<'_>,
         mail: &mut Option<Mail>,
     ) -> Result<Option<(Outcome, String)>, tocsin_ledger::Error> {
-        let refused = |why: &str| {
-            tracing::error!(
-                trace_id = %case.which().trace_id(),
-                incident = %case.which().incident,
-                subject = %case.entry.subject,
-                error = %without_addresses(why),
-                "no mail can come of this escalation; its next contact is written to"
-            );
-            Some((Outcome::Permanent, one_line(why, 500)))
+        if mail.is_some() {
+            return Ok(None);
+        }
+        let directory = self.standing.directory_at(case.entry.time);
+        self.tell_of_no_links(directory.as_deref());
+        let named = case.letter.named();
+        let said = named.iter().filter_map(|named| named.escalation.as_ref().ok()).map(|one| one.said);
+        let reads: Vec<_> = said.map(|said| self.events.get(said)).collect();
+        let heard: Vec<_> = stream::iter(reads).buffered(READS_AT_A_TIME).try_collect().await?;
+        let told: Vec<_> = named
+            .iter()
+            .filter_map(|named| Some((named, named.escalation.as_ref().ok()?)))
+            .zip(&heard)
+            .map(|((named, escalation), heard)| Told {
+                escalation,
+                escalated_at: named.at,
+                event: heard.event.as_deref(),
+                published_at: heard.at,
+                directory: directory.as_deref(),
+            })
+            .collect();
+        let lead = named.iter().position(|named| named.sequence == case.entry.sequence);
+        let rendered = match (&told[..], lead) {
+            ([told], _) => Mail::render(told, &self.letterhead),
+            (all, lead) => Mail::digest(all, lead.unwrap_or_default(), &self.letterhead),
         };
-        if let Err(why) = &case.letter.lead().escalation {
-            return Ok(refused(why));
-        }
-        if let Some(why) = self.no_need(case) {
-            return Ok(Some((Outcome::StoodDown, why)));
-        }
-        if mail.is_none() {
-            let directory = self.standing.directory_at(case.entry.time);
-            self.tell_of_no_links(directory.as_deref());
-            let named = case.letter.named();
-            let said = named.iter().filter_map(|named| named.escalation.as_ref().ok()).map(|one| one.said);
-            let reads: Vec<_> = said.map(|said| self.events.get(said)).collect();
-            let heard: Vec<_> = stream::iter(reads).buffered(READS_AT_A_TIME).try_collect().await?;
-            let told: Vec<_> = named
-                .iter()
-                .filter_map(|named| Some((named, named.escalation.as_ref().ok()?)))
-                .zip(&heard)
-                .map(|((named, escalation), heard)| Told {
-                    escalation,
-                    escalated_at: named.at,
-                    event: heard.event.as_deref(),
-                    published_at: heard.at,
-                    directory: directory.as_deref(),
-                })
-                .collect();
-            let lead = named.iter().position(|named| named.sequence == case.entry.sequence);
-            let rendered = match (&told[..], lead) {
-                ([told], _) => Mail::render(told, &self.letterhead),
-                (all, lead) => Mail::digest(all, lead.unwrap_or_default(), &self.letterhead),
-            };
-            match rendered {
-                Ok(rendered) => *mail = Some(rendered),
-                Err(why) => return Ok(refused(&why.to_string())),
-            }
+        match rendered {
+            Ok(rendered) => *mail = Some(rendered),
+            Err(why) => return Ok(Some(refused(case, &why.to_string()))),
         }
         Ok(None)
     }
@@ -490,6 +489,18 @@ impl Post {
             None => false,
         }
     }
+}
+
+/// No mail can come of it.
+fn refused(case: &Case<'_>, why: &str) -> (Outcome, String) {
+    tracing::error!(
+        trace_id = %case.which().trace_id(),
+        incident = %case.which().incident,
+        subject = %case.entry.subject,
+        error = %without_addresses(why),
+        "no mail can come of this escalation; its next contact is written to"
+    );
+    (Outcome::Permanent, one_line(why, 500))
 }
 
 fn tell(case: &Case<'_>, attempt: u32, ended: &AttemptEnded) {

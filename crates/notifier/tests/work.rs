@@ -4,7 +4,12 @@
 
 mod support;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use mail_parser::MessageParser;
 use support::*;
@@ -620,6 +625,48 @@ async fn a_storm_to_one_recipient_is_one_mail_and_then_a_digest_that_names_all_t
     }
     assert_eq!(sink.counts().mails, 4);
     assert_eq!(bus.attempts().await.len(), 2 * 2 * 21, "an attempt for each");
+}
+
+/// What is logged on this thread.
+#[derive(Debug, Clone, Default)]
+struct Logged(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// On one thread, so that all that is logged is heard.
+#[tokio::test]
+async fn what_waits_for_its_minute_is_not_written_before_it_goes() {
+    let logged = Logged::default();
+    let into = logged.clone();
+    let _hearing = tracing::subscriber::set_default(
+        tracing_subscriber::fmt().with_ansi(false).with_writer(move || into.clone()).finish(),
+    );
+    let (bus, sink) = (Bus::start().await, sink().await);
+    let mut config = config(&[sink.address().port()]);
+    config.digest = tocsin_protocol::Window(tocsin_protocol::SignedDuration::from_hours(1));
+    let first = storm(&bus, 1, &recipients(1)).await;
+    let notifier = Running::start(&bus, &config).await;
+    let ended: AttemptEnded = stormy(&bus, (&first[0], "r0"), 1, AttemptPhase::Ended).await;
+    assert_eq!(ended.outcome, Outcome::Accepted);
+    // Whoever writes a mail about an event that is not there says so.
+    let late = (1..=20).map(|n| escalation_of(&format!("late-{n}"), 1_000_000 + n, "r0"));
+    let other = escalation_of("other", 2_000_000, "r1");
+    let facts: Vec<_> = late.chain([other]).map(|owed| escalation_fact(&owed)).collect();
+    bus.ledger.append_all(&facts, None).await.unwrap();
+    let ended: AttemptEnded = stormy(&bus, ("other", "r1"), 1, AttemptPhase::Ended).await;
+    assert_eq!(ended.outcome, Outcome::Accepted);
+    notifier.stop().await;
+    let logged = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
+    let written: Vec<_> = logged.lines().filter(|line| line.contains("no event at this sequence")).collect();
+    assert!(written.len() == 1 && written[0].contains("said=2000000"), "{logged}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

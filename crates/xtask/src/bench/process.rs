@@ -35,6 +35,11 @@ impl Process {
         Ok((process, line))
     }
 
+    /// Its number with the operating system.
+    pub(super) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// What it has used so far.
     pub(super) fn used(&self) -> Result<Used, Error> {
         Used::by(self.0.id())

@@ -209,6 +209,11 @@ impl Report {
         self.alone(what, format!("at most {:.0} ms", storm.dispatched.as_secs_f64() * 1000.0), "");
         let mails = format!("{:.1} s after the windows", storm.settled.as_secs_f64());
         self.alone(format!("  ... {} escalations, in {} mails", storm.duties, storm.mails), mails, "");
+        if let Some(apart) = storm.apart.map(|apart| apart.as_secs_f64()) {
+            self.set("storm_digests_apart_s", apart);
+            let what = "  ... between two digests to one recipient".to_owned();
+            self.alone(what, format!("at least {apart:.1} s"), "");
+        }
         self.alone("  ... receipts of one agency refused".to_owned(), storm.refused.to_string(), "");
         let mut memory = |name: &str, what: String, grown: Grown, each: usize| {
             let [before, after, most] =

@@ -38,6 +38,8 @@ use crate::error::{Attempt, Error};
 const MOST: Duration = Duration::from_mins(20);
 /// How often the processes' memory is looked at.
 const LOOK: Duration = Duration::from_millis(200);
+/// How often it is told how far a storm has come.
+const TELL: Duration = Duration::from_secs(15);
 /// Connections to the relay.
 const CONNECTIONS: usize = 4;
 /// The notices of an actual incident among those of the exercise.
@@ -77,6 +79,8 @@ pub(super) struct Storm {
     pub(super) settled: Duration,
     pub(super) duties: usize,
     pub(super) mails: u64,
+    /// The shortest time between two digests to one recipient, by the broker's clock; none where nobody had two.
+    pub(super) apart: Option<SignedDuration>,
     pub(super) refused: usize,
     pub(super) router: Memory,
     pub(super) notifier: Memory,
@@ -143,6 +147,9 @@ struct Told {
     letters: BTreeSet<String>,
     accepted: BTreeSet<String>,
     refused: usize,
+    /// When the last digest to each recipient was begun.
+    digests: HashMap<String, Timestamp>,
+    apart: Option<SignedDuration>,
 }
 
 /// Follows both streams and counts; keeps nothing of what it counts but the names of mails.
@@ -171,6 +178,25 @@ impl Watch {
         ask(&self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Tells now and then how far it has come and what the processes use, until it is dropped.
+    fn tell(&self, processes: [(&'static str, u32); 3]) -> Telling {
+        let told = Arc::clone(&self.told);
+        let began = Instant::now();
+        Telling(tokio::spawn(async move {
+            let mut pace = tokio::time::interval(TELL);
+            pace.tick().await;
+            loop {
+                pace.tick().await;
+                let far = told.lock().unwrap_or_else(PoisonError::into_inner).far();
+                let used = processes.map(|(name, process)| match Used::by(process) {
+                    Ok(used) => format!("{name} {} MiB, {:.0} s", used.bytes >> 20, used.processor),
+                    Err(_) => format!("{name} gone"),
+                });
+                eprintln!("  {:.0} s: {far}; {}", began.elapsed().as_secs_f64(), used.join("; "));
+            }
+        }))
+    }
+
     async fn until(&self, what: &str, wanted: impl Fn(&Told) -> bool) -> Result<(), Error> {
         let seen = async {
             while !self.told(&wanted) {
@@ -187,7 +213,27 @@ impl Drop for Watch {
     }
 }
 
+/// Tells until it is dropped.
+struct Telling(JoinHandle<()>);
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 impl Told {
+    /// How far it has come, for whoever waits.
+    fn far(&self) -> String {
+        let Self { said, dispatched, notices, escalations, letters, accepted, refused, .. } = self;
+        format!(
+            "{} said, {dispatched} dispatched, {notices} notices, {escalations} escalated, {} in {} mails, {refused} refused",
+            said.len(),
+            accepted.len(),
+            letters.len()
+        )
+    }
+
     fn take(&mut self, subject: &str, at: Timestamp, body: &[u8]) {
         match subject.parse() {
             Ok(Subject::Incident { incident, .. }) => drop(self.said.insert(incident.to_string(), at)),
@@ -199,9 +245,14 @@ impl Told {
             Ok(Subject::Notice { .. }) => self.notices += 1,
             Ok(Subject::Refusal { .. }) => self.refused += 1,
             Ok(Subject::Escalation { .. }) => self.escalations += 1,
-            Ok(Subject::Attempt { phase: AttemptPhase::Begun, .. }) => {
-                let begun = from_body::<AttemptBegun>("attempt", body);
-                self.letters.extend(begun.map(|begun| begun.message_id));
+            Ok(Subject::Attempt { recipient, phase: AttemptPhase::Begun, .. }) => {
+                let Ok(begun) = from_body::<AttemptBegun>("attempt", body) else { return };
+                let is_digest = begun.digest.is_some();
+                if self.letters.insert(begun.message_id) && is_digest {
+                    let since =
+                        self.digests.insert(recipient.to_string(), at).map(|last| at.duration_since(last));
+                    self.apart = self.apart.into_iter().chain(since).min();
+                }
             }
             Ok(Subject::Attempt { recipient, incident, phase: AttemptPhase::Ended, .. })
                 if body.windows(10).any(|word| word == b"\"accepted\"") =>
@@ -229,6 +280,8 @@ async fn storm(bus: &Bus, size: Size) -> Result<Storm, Error> {
     let watch = Watch::start(&bus.ledger(Account::Storm).await?).await?;
     let server = bus.id()?;
     let before = (router.used()?.bytes, notifier.used()?.bytes, Used::by(server)?.bytes);
+    let _telling =
+        watch.tell([("router", router.id()), ("notifier", notifier.id()), ("nats-server", server)]);
 
     let agency = flood(bus, &world, size.flood).await?;
     let (first, _) = world.recipients.first().ok_or_else(|| Error::told("a storm reaches somebody"))?;
@@ -265,6 +318,7 @@ async fn storm(bus: &Bus, size: Size) -> Result<Storm, Error> {
         settled,
         duties,
         mails: sink.counts().mails,
+        apart: watch.told(|told| told.apart),
         refused: size.flood,
         router: memory(&router, before.0)?,
         notifier: memory(&notifier, before.1)?,
