@@ -35,6 +35,11 @@ impl Minute {
         }
     }
 
+    /// The minute once what began it is begun indeed: one that was taken in hand at a time is begun at another.
+    pub(crate) fn begun_late(self, taken: Instant, at: Instant) -> Self {
+        if self.began == taken { Self { began: at, ..self } } else { self }
+    }
+
     /// Whether it no longer holds anything up.
     pub(crate) fn is_over(self, now: Instant, every: Duration) -> bool {
         now >= self.began + every

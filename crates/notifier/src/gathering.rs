@@ -7,6 +7,7 @@ use std::{
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tocsin_protocol::Stream;
+use tokio::sync::SemaphorePermit;
 
 use crate::{
     attempt::Which,
@@ -24,12 +25,16 @@ pub(crate) const READS_AT_A_TIME: usize = 64;
 pub(crate) struct Hold<'a> {
     standing: &'a Standing,
     taken: Option<Taken>,
+    turn: Option<SemaphorePermit<'a>>,
 }
 
-impl Hold<'_> {
-    /// It is begun, which the log tells everybody.
-    pub(crate) fn begun(mut self) {
-        self.taken = None;
+impl<'a> Hold<'a> {
+    /// It is begun, which the log tells everybody. What is given is to be kept for as long as the mail is.
+    pub(crate) fn begun(mut self) -> Option<SemaphorePermit<'a>> {
+        if let Some(taken) = self.taken.take() {
+            self.standing.lock().open.have_begun(&taken);
+        }
+        self.turn.take()
     }
 }
 
@@ -64,8 +69,11 @@ impl Post {
         let taken = self.standing.lock().open.take(case.entry.sequence, escalation);
         let Ok(taken) = taken else { return Ok(None) };
         let sequences = taken.sequences.clone();
-        let mut hold = Hold { standing: &self.standing, taken: Some(taken) };
+        let mut hold = Hold { standing: &self.standing, taken: Some(taken), turn: None };
         if sequences.len() > 1 {
+            // Closed, the notifier is stopping.
+            let Ok(turn) = self.digests.acquire().await else { return Ok(None) };
+            hold.turn = Some(turn);
             let others = self.read(case.entry.sequence, &sequences).await?;
             let still_needed = |named: &Named| {
                 named.escalation.as_ref().is_ok_and(|escalation| self.standing.no_need(escalation).is_none())

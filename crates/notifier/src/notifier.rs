@@ -37,6 +37,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 const PER_CONNECTION: usize = 128;
 /// The fewest and the most items of a lane under way. The fewest are more than may wait for one domain.
 const UNDER_WAY: (usize, usize) = (512, 1024);
+/// Digests in hand for each connection, and the fewest: as many are made up or written down as are sent.
+const DIGESTS: (usize, usize) = (2, 8);
 
 /// Works off escalations. Any number may run at once, on any number of machines: they share the work.
 pub struct Notifier {
@@ -82,12 +84,15 @@ impl Notifier {
         }
         let connections: usize =
             self.settings.relays.iter().map(|relay| relay.connections).max().unwrap_or(1);
+        let digests = (connections * DIGESTS.0).max(DIGESTS.1);
         let slowest = self.settings.relays.iter().map(|relay| relay.timeout).max().unwrap_or_default();
         let (stop, stopping) = watch::channel(false);
         let post = Arc::new(Post {
             writer: Writer::start(self.ledger.clone()),
             events: Events::new(self.ledger.clone()),
             reads: Semaphore::new(READS_AT_A_TIME),
+            digests: Semaphore::new(digests),
+            again: Semaphore::new(digests),
             standing: Standing::follow(self.ledger.clone(), self.settings.digest),
             tokens: Tokens::new(),
             put_off: PutOff::default(),
@@ -129,6 +134,8 @@ impl Notifier {
         // A send outlives its relay's timeout at most three times over, and its end is then to be written.
         stop.send_replace(true);
         post.gate.close();
+        post.digests.close();
+        post.again.close();
         post.relays.iter().for_each(Relay::close_to_new);
         let within = slowest.saturating_mul(3) + Duration::from_secs(5);
         join_all(desks.iter_mut().map(|desk| desk.finish(within))).await;

@@ -77,6 +77,7 @@ pub(crate) struct Taken {
     pub(crate) sequences: Vec<u64>,
     address: Mark,
     before: Option<Minute>,
+    at: Instant,
 }
 
 impl Open {
@@ -218,7 +219,13 @@ impl Open {
             let about = fresh.get(sequence).copied().unwrap_or(about);
             address.minute = Some(Minute::after(address.minute, about, now, every));
         }
-        Ok(Taken { sequences, address: mark, before })
+        Ok(Taken { sequences, address: mark, before, at: now })
+    }
+
+    /// These are begun: where they begin a minute, it is from now, however long they were in hand.
+    pub(crate) fn have_begun(&mut self, taken: &Taken) {
+        let Some(address) = self.addresses.get_mut(&taken.address) else { return };
+        address.minute = address.minute.map(|minute| minute.begun_late(taken.at, Instant::now()));
     }
 
     /// None of these was begun after all.
@@ -363,6 +370,34 @@ mod tests {
         assert_eq!(open.look(1, &a), Leave::Elsewhere);
         attempted(&mut open, 10, &a, Some(Outcome::Accepted));
         assert_eq!(open.look(1, &a), Leave::Ended);
+    }
+
+    #[test]
+    fn a_minute_is_from_when_its_digest_is_begun_and_not_from_when_it_was_taken_in_hand() {
+        let mut open = Open::new(EVERY);
+        let (a, b) = (escalation("a", "r"), escalation("b", "r"));
+        owed(&mut open, 1, &a);
+        owed(&mut open, 2, &b);
+        let taken = open.take(1, &a).unwrap();
+        let is_over =
+            |open: &Open| open.addresses[&taken.address].minute.unwrap().is_over(taken.at + EVERY, EVERY);
+        assert!(is_over(&open));
+        // For as long as hundreds of others were before it.
+        std::thread::sleep(Duration::from_millis(1));
+        open.have_begun(&taken);
+        assert!(!is_over(&open));
+
+        // One about the same incident, within the minute, makes nobody wait for longer.
+        let again = Escalation { step: a.step.next(), ..a };
+        let mut open = Open::new(EVERY);
+        owed(&mut open, 1, &again);
+        let first = open.take(1, &again).unwrap();
+        owed(&mut open, 2, &Escalation { step: again.step.next(), ..again.clone() });
+        std::thread::sleep(Duration::from_millis(1));
+        let second = open.take(2, &Escalation { step: again.step.next(), ..again }).unwrap();
+        open.have_begun(&second);
+        let minute = open.addresses[&first.address].minute.unwrap();
+        assert!(minute.is_over(first.at + EVERY, EVERY));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::{
     config::{Letterhead, Retry},
     events::Events,
     gate::{Gate, Shut},
-    gathering::{PutOff, READS_AT_A_TIME},
+    gathering::{Hold, PutOff, READS_AT_A_TIME},
     letter::{Letter, Named},
     log::{shown, without_addresses},
     mail::{Mail, Told, one_line},
@@ -51,6 +51,11 @@ pub(crate) struct Post {
     pub(crate) writer: Writer,
     pub(crate) events: Events,
     pub(crate) reads: Semaphore,
+    /// The digests in hand: those that are made up, and those that are made again. Either holds some megabytes, and in a
+    /// storm hundreds become due at once. Whoever waits for the one has a place at the gate, and whoever has the other waits
+    /// for such a place, so that they are not one.
+    pub(crate) digests: Semaphore,
+    pub(crate) again: Semaphore,
     pub(crate) standing: Standing,
     pub(crate) tokens: Tokens,
     pub(crate) put_off: PutOff,
@@ -158,6 +163,7 @@ impl Post {
             mail: None,
             last: String::new(),
         };
+        let mut _turn = None;
         loop {
             if *self.stopping.borrow() {
                 return Ok(Then::Later(Duration::ZERO));
@@ -166,6 +172,7 @@ impl Post {
                 round.history.digest().filter(|_| !round.history.is_settled() && !case.letter.is_digest())
             {
                 if digest.lead == case.entry.sequence {
+                    _turn = self.again.acquire().await.ok();
                     self.gather_again(case, &digest.escalations).await?;
                     round.mail = None;
                 } else if self.goes_on(digest.lead).await? {
@@ -291,9 +298,7 @@ impl Post {
             let settled = self.history(case.which()).await?.is_settled();
             return Ok(Some(if settled { Then::Done } else { Then::Leave }));
         }
-        if let Some(hold) = hold {
-            hold.begun();
-        }
+        let _turn = hold.and_then(Hold::begun);
         round.history.begun(attempt, relay.name());
         if let Some(tried) = round.tried.get_mut(number) {
             *tried = true;

@@ -670,6 +670,48 @@ async fn what_waits_for_its_minute_is_not_written_before_it_goes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_digests_due_at_once_no_more_are_in_hand_than_the_lines_can_take() {
+    let (bus, sink) = (Bus::start().await, sink().await);
+    let mut config = config(&[sink.address().port()]);
+    config.digest = tocsin_protocol::Window(tocsin_protocol::SignedDuration::from_secs(2));
+    let all = recipients(40);
+    storm(&bus, 3, &all).await;
+    // Two notifiers would each have its own.
+    let notifier = Running::start(&bus, &config).await;
+    let ended = |entry: &tocsin_protocol::Entry| {
+        matches!(entry.subject.parse(), Ok(Subject::Attempt { phase: AttemptPhase::Ended, .. }))
+    };
+    let until = tokio::time::Instant::now() + SOON;
+    let attempts = loop {
+        let attempts = bus.attempts().await;
+        if attempts.iter().filter(|entry| ended(entry)).count() == 3 * all.len() {
+            break attempts;
+        }
+        assert!(tokio::time::Instant::now() < until, "{} entries of attempts", attempts.len());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    notifier.stop().await;
+    let (mut in_hand, mut most, mut leads) = (BTreeSet::new(), 0, 0);
+    for entry in &attempts {
+        let escalation = entry.subject.rsplit_once('.').unwrap().0;
+        let digest = || {
+            from_body::<AttemptBegun>("attempt", &entry.body)
+                .ok()?
+                .digest
+                .filter(|d| !d.escalations.is_empty())
+        };
+        if ended(entry) {
+            in_hand.remove(escalation);
+        } else if digest().is_some() {
+            in_hand.insert(escalation);
+            leads += 1;
+        }
+        most = most.max(in_hand.len());
+    }
+    assert!(leads >= all.len() / 2 && most <= 8, "{leads} digests, {most} in hand at once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_digest_whose_sender_dies_is_made_again_of_the_same_escalations() {
     let (bus, sink) = (Bus::start().await, sink().await);
     sink.script("duty@r0.example", [Behaviour::Hang(Point::Taken), Behaviour::Accept]);
