@@ -4,6 +4,8 @@
 //! Each file is a bundle of everything (`tocsin audit export --all`), named by its release. To add the one of a release,
 //! see README.md beside them; none is ever changed or removed.
 
+mod form;
+
 use std::{collections::BTreeSet, fs, io::BufReader, path::Path};
 
 use tocsin_audit::{Bundle, Told, verify};
