@@ -10,13 +10,13 @@ use tocsin_tests::{CONSOLE, LINKS, receipt, signed_headers};
 use super::{
     CONSOLE_STOLEN, at_the_door,
     fort::{Attacker, Fort, Seen},
+    rights,
     table::Table,
 };
 
-/// Why the console's key may do what it may.
-const CONSOLE_VOUCHES: &str = "the console vouches for who was signed in: that is what its key is for. \
-    Each such receipt says that the console signed it and not the body, and for which of its accounts and sessions, which the console's own log must have. \
-    A body that wants its own key alone to count has `console = false` in the directory, and `tocsin keys revoke console_key` ends it for all";
+/// Who was signed in, by what the thief says.
+pub(super) const ACCOUNT: &str = "a.control";
+pub(super) const SESSION: &str = "0123456789abcdef0123456789abcdef";
 
 /// What it has no right to: what, the subject and the request.
 const AT_THE_DOOR: &[(&str, &str, &str)] = &[
@@ -87,39 +87,32 @@ async fn replies(table: &mut Table, fort: &Fort, thief: &Attacker) {
 
 /// What it may say, and what becomes of it where it may not say so.
 async fn said(table: &mut Table, fort: &Fort, thief: &Attacker) {
-    let acknowledged = |recipient: &str, method: ReceiptMethod, link: Option<String>| Receipt {
-        method: Some(method),
-        link,
-        ..receipt(recipient, "x", 1, ReceiptStage::Acknowledged)
-    };
-    let hour = 3600;
-    let link = |recipient: &str, key: SigningKey, seconds: i64| {
-        let link = Link {
-            recipient: recipient.parse().unwrap(),
-            incident: "x".parse().unwrap(),
-            event: "1".parse().unwrap(),
-            step: "1".parse().unwrap(),
-            expires_at: Timestamp::from_second(Timestamp::now().as_second() + seconds).unwrap(),
-        };
-        Some(link.token(&key).unwrap())
-    };
-    let (page, by_link) = (ReceiptMethod::Page, ReceiptMethod::Link);
-    let links = || fort.cast.key(LINKS);
+    let acknowledged = |recipient: &str, method, link| acknowledged(recipient, 1, method, link);
+    let link = |recipient: &str, key: &SigningKey, seconds| Some(link(recipient, 1, key, seconds));
+    let (page, program, by_link) = (ReceiptMethod::Page, ReceiptMethod::Program, ReceiptMethod::Link);
+    let (hour, links, own) = (3600, &fort.cast.key(LINKS), &fort.cast.key(CONSOLE));
     for (attack, said) in [
         ("acknowledge on the page for who does not let it", acknowledged("b", page, None)),
         (
             "acknowledge by a mail's true link for who does not let it",
-            acknowledged("b", by_link, link("b", links(), hour)),
+            acknowledged("b", by_link, link("b", links, hour)),
+        ),
+        ("acknowledge on the page for who lets it by links alone", acknowledged("l", page, None)),
+        ("acknowledge as a program for who lets it by links alone", acknowledged("l", program, None)),
+        (
+            "acknowledge by a link of its own making for who lets it by links alone",
+            acknowledged("l", by_link, link("l", own, hour)),
+        ),
+        (
+            "acknowledge by another's true link for who lets it by links alone",
+            acknowledged("l", by_link, link("a", links, hour)),
         ),
         ("pass for a desk", acknowledged("a", ReceiptMethod::Desk, None)),
         ("pass for a telephone", acknowledged("a", ReceiptMethod::PhoneLogged, None)),
         ("acknowledge by a link without its token", acknowledged("a", by_link, None)),
-        ("acknowledge by a link that has expired", acknowledged("a", by_link, link("a", links(), -1))),
-        ("acknowledge by another's link", acknowledged("a", by_link, link("b", links(), hour))),
-        (
-            "acknowledge by a link of its own making",
-            acknowledged("a", by_link, link("a", fort.cast.key(CONSOLE), hour)),
-        ),
+        ("acknowledge by a link that has expired", acknowledged("a", by_link, link("a", links, -1))),
+        ("acknowledge by another's link", acknowledged("a", by_link, link("b", links, hour))),
+        ("acknowledge by a link of its own making", acknowledged("a", by_link, link("a", own, hour))),
     ] {
         let sequence = say(fort, thief, &said).await;
         let code = fort.refusal(sequence).await;
@@ -133,21 +126,46 @@ async fn said(table: &mut Table, fort: &Fort, thief: &Attacker) {
     while read < touch.said_end + touch.log_end {
         read += follow.next().await.unwrap().entries.len() as u64;
     }
-    let own = acknowledged("a", page, None);
-    let body = to_body("receipt", &own).unwrap();
-    let signed = fort.cast.key(CONSOLE).sign(&own.subject().to_string(), &body).unwrap();
-    let sequence = ledger.say(&own.subject(), &signed, body).await.unwrap().position().sequence;
-    // What is refused is refused in order: once a later word is, this one is known not to be.
+    let mut rights = Vec::new();
+    let vouched = Receipt { signed_in: Some(rights::nobody()), ..acknowledged("a", page, None) };
+    for right in [vouched, acknowledged("l", by_link, link("l", links, hour))] {
+        let body = to_body("receipt", &right).unwrap();
+        let signed = own.sign(&right.subject().to_string(), &body).unwrap();
+        let sequence = ledger.say(&right.subject(), &signed, body).await.unwrap().position().sequence;
+        rights.push(Subject::refusal(&right.subject().to_string(), sequence));
+    }
+    // What is refused is refused in order: once a later word is, these are known not to be.
     let after = say(fort, thief, &acknowledged("b", page, None)).await;
     fort.refusal(after).await;
-    let subject = Subject::refusal(&own.subject().to_string(), sequence);
-    let counts = fort.ledger.last(&subject).await.unwrap().is_none();
-    let attack = "acknowledge on the page for who lets it, with nobody at the page";
-    if counts {
-        table.allowed(CONSOLE_STOLEN, attack, CONSOLE_VOUCHES);
-    } else {
-        table.add(CONSOLE_STOLEN, attack, Ok("refused".to_owned()));
+    for refusal in rights {
+        assert!(
+            fort.ledger.last(&refusal).await.unwrap().is_none(),
+            "{refusal}: that is what its key is for"
+        );
     }
+}
+
+/// An acknowledgement of an event of `x`.
+pub(super) fn acknowledged(
+    recipient: &str,
+    event: u32,
+    method: ReceiptMethod,
+    link: Option<String>,
+) -> Receipt {
+    let method = Some(method);
+    Receipt { method, link, ..receipt(recipient, "x", event, ReceiptStage::Acknowledged) }
+}
+
+/// The token of a link for an event of `x`, signed with a key.
+pub(super) fn link(recipient: &str, event: u32, key: &SigningKey, seconds: i64) -> String {
+    let link = Link {
+        recipient: recipient.parse().unwrap(),
+        incident: "x".parse().unwrap(),
+        event: event.to_string().parse().unwrap(),
+        step: "1".parse().unwrap(),
+        expires_at: Timestamp::from_second(Timestamp::now().as_second() + seconds).unwrap(),
+    };
+    link.token(key).unwrap()
 }
 
 /// Says a receipt, signed with the console's key, and gives its place.

@@ -3,6 +3,7 @@
 mod console;
 pub(crate) mod fort;
 mod others;
+mod rights;
 mod services;
 mod table;
 
@@ -25,8 +26,7 @@ use tocsin_tests::{Cast, event, receipt, seconds, signed_headers, until};
 
 const AGENCY: &str = "A recipient (`a`) against another (`b`), the publishers and the services";
 const PUBLISHER: &str = "A publisher (`control-room`) against another (`operator`) and the recipients";
-const CONSOLE_STOLEN: &str =
-    "The console, its login and its `console_key` stolen (`a` lets it acknowledge, `b` does not)";
+const CONSOLE_STOLEN: &str = "The console, its login and its `console_key` stolen (`a` has `console = true`, `l` has `\"links\"`, `b` has `false`)";
 const STRANGER: &str = "A stranger";
 
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
@@ -56,8 +56,11 @@ async fn at_the_door(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_attack_is_stopped_or_told() {
-    let cast = Cast::new(&[seconds(600.0), seconds(1200.0)]).required(&["a", "b"]).console(&["b"]);
+async fn every_attack_is_stopped_and_every_right_is_told() {
+    let cast = Cast::new(&[seconds(600.0), seconds(1200.0)])
+        .required(&["a", "b", "l"])
+        .console(&["b"])
+        .by_links(&["l"]);
     let fort = Fort::start(cast).await;
     let operator = Ledger::connect(&fort.connection("operator")).await.unwrap();
     say(&operator, &fort, "operator", "x", 1).await;
@@ -84,6 +87,7 @@ async fn every_attack_is_stopped_or_told() {
         held.settle().await.unwrap();
     }
     assert!(!fort.router.is_finished(), "the router has fallen");
+    rights::rights(&mut table, &fort).await;
     services::detours(&mut table, &fort).await;
     fort.router.abort();
     assert!(table.open().is_empty(), "{:?}", table.open());

@@ -6,33 +6,27 @@ use std::{fmt::Write as _, fs, path::Path};
 struct Row {
     who: String,
     attack: String,
-    result: Result,
+    stopped: bool,
     why: String,
 }
 
-/// What came of it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Result {
-    Stopped,
-    NotStopped,
-    /// It is what that key is for, in whosever hands it is.
-    Allowed,
-}
-
-impl Result {
-    fn words(self) -> &'static str {
-        match self {
-            Self::Stopped => "stopped",
-            Self::NotStopped => "**not stopped**",
-            Self::Allowed => "**allowed, by decision**",
-        }
-    }
+/// What a key lets whoever has it say.
+pub(super) struct Right {
+    /// Whose or which it is.
+    pub(super) key: String,
+    /// What it can make the record say.
+    pub(super) says: String,
+    /// How that is told afterwards.
+    pub(super) told: String,
+    /// What ends it.
+    pub(super) ends: String,
 }
 
 /// All of them.
 #[derive(Default)]
 pub(super) struct Table {
     rows: Vec<Row>,
+    rights: Vec<Right>,
     /// What nothing stops where it is tried, and whether it came about.
     detours: Vec<(String, bool)>,
     shared: Vec<(String, bool)>,
@@ -44,6 +38,19 @@ Written by a test (`cargo test -p tocsin-tests --test e2e attacks`), which tries
 the configuration that `tocsin provision` writes, and fails when what it finds differs from this page. To write it anew:
 `TOCSIN_WRITE_ATTACKS=1` before the command. What stands under \"by what\" is what the server, the router or the client
 answered, where there was an answer.
+";
+
+const RIGHTS: &str = "
+## What each key may do by its right
+
+No attack is what a key is for, and whoever has stolen it may do that too. So each key is for as little as can be, what was
+said with it can be told afterwards, and it can be ended on a running bus: from the next version of the directory on, what is
+signed with it is refused, and who logged in with it is put out. The commands take `--bus DIR` besides. The test says something with each of the bodies' keys, the console's and a link, finds it in the
+auditor's report as it stands here, and sees it refused under a directory without the key; that a service writes what is its
+own it tries too. What is altered on the broker's machine is altered in `tests/e2e/tampered.rs`.
+
+| key | what whoever steals it can make the record say | how it is told afterwards | what ends it |
+|---|---|---|---|
 ";
 
 const DETOURS: &str = "
@@ -76,19 +83,16 @@ impl Table {
         &mut self,
         who: impl Into<String>,
         attack: impl Into<String>,
-        outcome: std::result::Result<String, String>,
+        outcome: Result<String, String>,
     ) {
-        let (result, why) = match outcome {
-            Ok(why) => (Result::Stopped, why),
-            Err(why) => (Result::NotStopped, why),
-        };
-        self.rows.push(Row { who: who.into(), attack: attack.into(), result, why });
+        let stopped = outcome.is_ok();
+        let (Ok(why) | Err(why)) = outcome;
+        self.rows.push(Row { who: who.into(), attack: attack.into(), stopped, why });
     }
 
-    /// What may be done by decision: why, how it is told afterwards, and who can have it otherwise.
-    pub(super) fn allowed(&mut self, who: &str, attack: &str, why: &str) {
-        let (who, attack, why) = (who.to_owned(), attack.to_owned(), why.to_owned());
-        self.rows.push(Row { who, attack, result: Result::Allowed, why });
+    /// What each key lets.
+    pub(super) fn rights(&mut self, rights: impl IntoIterator<Item = Right>) {
+        self.rights.extend(rights);
     }
 
     /// What a stolen key of a service could do.
@@ -103,11 +107,7 @@ impl Table {
 
     /// What is not stopped.
     pub(super) fn open(&self) -> Vec<&str> {
-        self.rows
-            .iter()
-            .filter(|row| row.result == Result::NotStopped)
-            .map(|row| row.attack.as_str())
-            .collect()
+        self.rows.iter().filter(|row| !row.stopped).map(|row| row.attack.as_str()).collect()
     }
 
     fn text(&self) -> String {
@@ -122,13 +122,19 @@ impl Table {
             }
         }
         let rows = whose.iter().flat_map(|who| self.rows.iter().filter(move |row| row.who == **who));
-        for Row { who, attack, result, why } in rows {
+        for Row { who, attack, stopped, why } in rows {
             if *who != last {
                 let _ =
                     write!(text, "\n## {who}\n\n| attack | result | by what, or why not |\n|---|---|---|\n");
                 last = who;
             }
-            let _ = writeln!(text, "| {} | {} | {} |", cell(attack), result.words(), cell(why));
+            let result = if *stopped { "stopped" } else { "**not stopped**" };
+            let _ = writeln!(text, "| {} | {result} | {} |", cell(attack), cell(why));
+        }
+        text.push_str(RIGHTS);
+        for Right { key, says, told, ends } in &self.rights {
+            let row = [key, says, told, ends].map(|text| cell(text)).join(" | ");
+            let _ = writeln!(text, "| {row} |");
         }
         for (head, rows) in [(DETOURS, &self.detours), (SHARED, &self.shared)] {
             text.push_str(head);
