@@ -55,7 +55,7 @@ pub async fn chaos(options: &Options) -> Result<(), String> {
     let mut asked_to_end = std::pin::pin!(asked_to_end());
     let interrupted = loop {
         let left = options.time.saturating_sub(totals.elapsed());
-        if totals.runs() > 0 && left < RUN / 4 {
+        if (totals.runs() > 0 && left < RUN / 4) || totals.is_hopeless() {
             break false;
         }
         println!(
@@ -79,7 +79,7 @@ pub async fn chaos(options: &Options) -> Result<(), String> {
         println!("  so far, {}", totals.line());
         seed = seeds.next();
     };
-    if totals.runs() > 1 || interrupted {
+    if totals.runs() > 1 || (interrupted && totals.runs() > 0) {
         totals.print();
     }
     if interrupted {

@@ -14,10 +14,15 @@ use super::{
 const FIRST: [&str; 7] =
     ["incidents", "faults", "kills", "notices", "escalations", "mails accepted", "promises checked"];
 
+/// After how many runs one after the other that did nothing there is none any more: the machine lacks something.
+const IN_VAIN: u64 = 3;
+
 /// The sums over all runs, and which of them did not end well.
 pub(super) struct Totals {
     began: Instant,
     runs: u64,
+    /// How many of the last, one after the other, did not come to their end.
+    in_vain: u64,
     counts: BTreeMap<String, u64>,
     /// By the seed of each run: how often which promise was broken.
     broken: Vec<(u64, BTreeMap<Promise, usize>)>,
@@ -33,6 +38,7 @@ impl Totals {
         Self {
             began: Instant::now(),
             runs: 0,
+            in_vain: 0,
             counts: BTreeMap::new(),
             broken: Vec::new(),
             failed: Vec::new(),
@@ -50,9 +56,15 @@ impl Totals {
         self.runs
     }
 
+    /// Whether one more would be as much in vain as the last ones.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.in_vain >= IN_VAIN
+    }
+
     /// A run came to its end.
     pub(super) fn ran(&mut self, seed: u64, outcome: &Outcome) {
         self.runs += 1;
+        self.in_vain = 0;
         for (what, many) in &outcome.counts {
             *self.counts.entry(what.clone()).or_default() += many;
         }
@@ -68,12 +80,14 @@ impl Totals {
     /// A run did not come to its end, which is the suite's own fault.
     pub(super) fn failed(&mut self, seed: u64, why: String) {
         self.runs += 1;
+        self.in_vain += 1;
         self.failed.push((seed, why));
     }
 
     /// The world of a run did not start, so that nothing was done in it.
     pub(super) fn unstarted(&mut self, seed: u64, why: String) {
         self.runs += 1;
+        self.in_vain += 1;
         self.unstarted.push((seed, why));
     }
 
@@ -151,6 +165,10 @@ mod tests {
         assert_eq!(one.verdict(), Ok(()));
         one.unstarted(3, why());
         assert!(one.verdict().unwrap_err().contains("[2, 3]"));
+        one.failed(4, why());
+        assert!(one.is_hopeless());
+        one.ran(5, &whole);
+        assert!(!one.is_hopeless());
 
         let mut none = Totals::new();
         assert!(none.verdict().is_err(), "nothing was done");
