@@ -8,6 +8,8 @@ use super::{
     spread::Spread,
 };
 
+const MIB: f64 = 1024.0 * 1024.0;
+
 /// A point of each curve of a chart.
 type Points<const N: usize> = (f64, [f64; N]);
 
@@ -17,7 +19,7 @@ pub(super) struct Curves {
     fanouts: Vec<Points<4>>,
     mails: Vec<Points<3>>,
     seconds: Vec<Points<3>>,
-    bytes: Vec<Points<3>>,
+    mebibytes: Vec<Points<3>>,
 }
 
 impl Curves {
@@ -38,7 +40,7 @@ impl Curves {
         let all = [&replay.ours, &replay.kept, &replay.raw];
         let entries = replay.entries as f64;
         self.seconds.push((entries, all.map(|measured| measured.seconds.median() * 1000.0)));
-        self.bytes.push((entries, all.map(|measured| measured.bytes.most())));
+        self.mebibytes.push((entries, all.map(|measured| measured.bytes.most() / MIB)));
     }
 
     pub(super) fn charts(&self) -> Vec<Chart> {
@@ -87,8 +89,8 @@ impl Curves {
                 title: "Memory of a router that has replayed both streams".to_owned(),
                 note: "The most that the process ever had resident; all incidents acknowledged".to_owned(),
                 across: entries,
-                up: Axis { label: "resident memory", unit: Unit::Bytes },
-                curves: curves(&self.bytes, ["ours: with the fold", "ours: from a snapshot", "raw: read and dropped"]),
+                up: Axis { label: "resident memory", unit: Unit::Mebibytes },
+                curves: curves(&self.mebibytes, ["ours: with the fold", "ours: from a snapshot", "raw: read and dropped"]),
             },
         ]
     }
