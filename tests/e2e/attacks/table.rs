@@ -45,9 +45,10 @@ const RIGHTS: &str = "
 
 No attack is what a key is for, and whoever has stolen it may do that too. So each key is for as little as can be, what was
 said with it can be told afterwards, and it can be ended on a running bus: from the next version of the directory on, what is
-signed with it is refused, and who logged in with it is put out. The commands take `--bus DIR` besides. The test says something with each of the bodies' keys, the console's and a link, finds it in the
-auditor's report as it stands here, and sees it refused under a directory without the key; that a service writes what is its
-own it tries too. What is altered on the broker's machine is altered in `tests/e2e/tampered.rs`.
+signed with it is refused, and who logged in with it is put out. The commands take `--bus DIR` besides. The test says
+something with each of the bodies' keys, the console's and a link, finds it in the auditor's report as it stands here, and
+sees it refused under a directory without the key; that a service writes what is its own it tries too. What is altered on the
+broker's machine is altered in `tests/e2e/tampered.rs`.
 
 | key | what whoever steals it can make the record say | how it is told afterwards | what ends it |
 |---|---|---|---|
@@ -57,11 +58,11 @@ const DETOURS: &str = "
 ## A stolen key of our own services
 
 The router and the administrator share the account of the streams: the one writes what follows, the other makes the streams
-themselves, may change them, and puts a backup back. Their permissions above hold against mistakes. Against who holds such a key they do not, as
-the answer to a request may be put under any subject of the account. Notifier, console and auditor, which speak with mail
-servers and people, each have an account of their own, where an answer stays. What tells of it afterwards are the signatures
-(no service has the key of a publisher or recipient), the checkpoints that agencies repeat in their receipts, and an
-auditor's bundle (`tests/e2e/tampered.rs`). So a service's key belongs on that service's machine alone;
+themselves, may change them, and puts a backup back. Their permissions above hold against mistakes. Against who holds such a
+key they do not, as the answer to a request may be put under any subject of the account. Notifier, console and auditor, which
+speak with mail servers and people, each have an account of their own, where an answer stays. What tells of it afterwards are
+the signatures (no service has the key of a publisher or recipient), the checkpoints that agencies repeat in their receipts,
+and an auditor's bundle (`tests/e2e/tampered.rs`). So a service's key belongs on that service's machine alone;
 `tocsin keys rotate` changes it on a running bus.
 
 | detour | result |
