@@ -274,12 +274,16 @@ impl Attacker {
         }
     }
 
-    /// Subscribes, and says whether it was let.
+    /// Subscribes, and says whether it was let. The server answers in the order in which it is asked: so it is asked for
+    /// something after it that nobody may do, whose denial shows that it has spoken.
     pub(crate) async fn listen(&self, subject: &str) -> Option<async_nats::Subscriber> {
+        const NOBODY_MAY: &str = "nobody.may.say.this";
         self.events.lock().unwrap().clear();
         let subscriber = self.client.subscribe(subject.to_owned()).await.unwrap();
+        self.client.publish(NOBODY_MAY, "".into()).await.unwrap();
         self.client.flush().await.unwrap();
-        let told = tokio::time::timeout(Duration::from_millis(300), self.denied(subject)).await;
-        told.is_err().then_some(subscriber)
+        tokio::time::timeout(Duration::from_mins(1), self.denied(NOBODY_MAY)).await.unwrap();
+        let denied = tokio::time::timeout(Duration::ZERO, self.denied(subject)).await.is_ok();
+        (!denied).then_some(subscriber)
     }
 }
