@@ -96,8 +96,8 @@ pub(crate) fn open(
                         .to_owned(),
                 );
             }
-            (ReceiptStage::Acknowledged, Some(ReceiptMethod::Page | ReceiptMethod::Program)) => {
-                if doors == ConsoleDoors::Links {
+            (ReceiptStage::Acknowledged, Some(door @ (ReceiptMethod::Page | ReceiptMethod::Program))) => {
+                if !doors.opens(door) {
                     return not_allowed(format!(
                         "recipient {} acknowledges with its own key, or by the link of a mail: the directory has console = \
                          \"links\", so that the console's page and program are shut to it",

@@ -17,6 +17,7 @@ use tocsin_protocol::{Stream, Timestamp};
 use crate::{
     Error,
     api::{ApiError, PubAck, code},
+    patience::Patience,
     settled::LED,
     shared::Shared,
     wire::EXPECTED_LAST_SEQUENCE,
@@ -59,7 +60,7 @@ impl Shared {
         let mut given_out = u64::MAX;
         loop {
             let asked = Instant::now();
-            let depth = self.sound(&attempted, stream).await?;
+            let depth = self.sound(&attempted, stream, &mut patience).await?;
             let info = self.info(stream, &mut patience).await?;
             // One that has led for longer than both took answered both.
             if asked.elapsed() >= LED || !info.cluster.are_settled(info.ts) {
@@ -82,11 +83,10 @@ impl Shared {
         }
     }
 
-    async fn sound(&self, attempted: &str, stream: Stream) -> Result<u64, Error> {
+    async fn sound(&self, attempted: &str, stream: Stream, patience: &mut Patience) -> Result<u64, Error> {
         let mut headers = HeaderMap::new();
         headers.insert(EXPECTED_LAST_SEQUENCE, NO_SEQUENCE.to_string());
-        let mut patience = self.patience();
-        match self.store(attempted, place(stream), &headers, &Bytes::new(), &mut patience).await? {
+        match self.store(attempted, place(stream), &headers, &Bytes::new(), patience).await? {
             Err(refusal) => depth(&refusal).ok_or_else(|| refusal.told(attempted, stream, self)),
             Ok(PubAck { seq, .. }) => Err(Error::Answer {
                 attempted: attempted.to_owned(),

@@ -163,7 +163,7 @@ impl Post {
             mail: None,
             last: String::new(),
         };
-        let mut _turn = None;
+        let mut turn = None;
         loop {
             if *self.stopping.borrow() {
                 return Ok(Then::Later(Duration::ZERO));
@@ -172,7 +172,10 @@ impl Post {
                 round.history.digest().filter(|_| !round.history.is_settled() && !case.letter.is_digest())
             {
                 if digest.lead == case.entry.sequence {
-                    _turn = self.again.acquire().await.ok();
+                    // Whoever has a turn asks for no second one: all who have one could wait for each other.
+                    if turn.is_none() {
+                        turn = self.again.acquire().await.ok();
+                    }
                     self.gather_again(case, &digest.escalations).await?;
                     round.mail = None;
                 } else if self.goes_on(digest.lead).await? {
