@@ -176,7 +176,7 @@ impl World {
         })
         .unwrap();
         let home = self.directory.path().display();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = tocsin_ledger::server::free_port().unwrap().local_addr().unwrap().port();
         let mut text = format!(
             "[console]\nlisten = '127.0.0.1:{port}'\naccounts = '{}'\ncookie_key = '{home}/cookies.key'\n\
              spool = '{home}/spools'\n",

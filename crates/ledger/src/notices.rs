@@ -28,7 +28,7 @@ use crate::{
     pull::{Pull, Pulled},
     shared::Shared,
     streams::wake_filter,
-    wire::placed_entry,
+    wire::{Delivered, placed_entry},
 };
 
 /// Notices asked for at a time.
@@ -37,12 +37,15 @@ const BATCH: usize = 100;
 const AHEAD: usize = 64;
 /// The pause before a durable that did not answer is pulled from again.
 const GONE: Duration = Duration::from_millis(200);
+/// The pause before a durable where an earlier request stands is asked again, and for how long that is tried.
+const BUSY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// How many settled notices are remembered, so that none is given twice.
 const SETTLED: usize = 10_000;
 /// How long a glance is waited for. One without an answer is tried again at the next look.
 const GLANCE: Duration = Duration::from_secs(1);
 
-/// The notices owed to one recipient, each given once in a session, in the order in which they were stored.
+/// The notices owed to one recipient, each given once in a session, in the order in which they were stored. One that the
+/// durable gave out into a line that broke may come after later ones, within a minute or so.
 #[derive(Debug)]
 pub struct Notices {
     shared: Arc<Shared>,
@@ -126,6 +129,7 @@ impl Notices {
             wakes,
             pull,
             give,
+            before: None,
             pace: Pace::new(times, spread(recipient), Instant::now()),
         };
         Ok(Self { shared: Arc::clone(shared), incoming, taking: tokio::spawn(taker.take()) })
@@ -188,6 +192,9 @@ struct Taker {
     give: mpsc::Sender<Result<Held, Error>>,
     beat: Beat,
     pace: Pace,
+    /// The newest notice that stood there when the session began: what is newer is of this session. Unknown until it could
+    /// be asked for.
+    before: Option<u64>,
 }
 
 /// What tells that this desk is at work: it takes in what comes.
@@ -242,9 +249,19 @@ impl Taker {
             }
             let wake = tokio::select! {
                 wake = self.wakes.next() => wake,
-                () = self.pull.reconnected() => {
-                    self.pace.missed(Instant::now());
-                    self.beat.anew(self.pace.after_reconnect());
+                late = self.pull.late() => {
+                    match late {
+                        Some(Pulled::Message(message, delivered)) => {
+                            if !self.pulled(message, &delivered).await {
+                                return;
+                            }
+                        }
+                        Some(_) => {}
+                        None => {
+                            self.pace.missed(Instant::now());
+                            self.beat.anew(self.pace.after_reconnect());
+                        }
+                    }
                     continue;
                 }
                 () = tokio::time::sleep_until(self.pace.next().min(self.beat.at)) => continue,
@@ -263,21 +280,35 @@ impl Taker {
         self.give(entry, None).await
     }
 
+    /// Takes in the wakes that are here. False when the desk is gone.
+    async fn woken_so_far(&mut self) -> bool {
+        while let Some(Some(wake)) = self.wakes.next().now_or_never() {
+            if !self.woken(wake).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Takes in what the durable gave. False when the desk is gone.
+    async fn pulled(&self, message: Message, delivered: &Delivered) -> bool {
+        let reply = message.reply.as_deref().map(str::to_owned);
+        self.give(delivered.entry(Stream::Log, message), reply).await
+    }
+
     /// Looks at the durable. False when the desk is gone.
     async fn look(&mut self, look: Look) -> Result<bool, Error> {
         match look {
             Look::Pull => {
-                if !self.take_in().await? {
+                if !self.take_in().await? || self.pace.in_doubt() && !self.take_in_newest().await {
                     return Ok(false);
                 }
             }
             Look::Glance => {
                 let newest = self.newest().await;
                 // It may have come while it was asked for.
-                while let Some(Some(wake)) = self.wakes.next().now_or_never() {
-                    if !self.woken(wake).await {
-                        return Ok(false);
-                    }
+                if !self.woken_so_far().await {
+                    return Ok(false);
                 }
                 if !self.is_here(newest) {
                     self.pace.lost(Instant::now());
@@ -289,18 +320,17 @@ impl Taker {
         Ok(true)
     }
 
-    /// The sequence of the newest notice that stands there.
-    async fn newest(&self) -> Result<Option<u64>, Error> {
+    /// The newest notice that stands there.
+    async fn newest(&self) -> Result<Option<Entry>, Error> {
         let notices = format!("{}.notice.{}.>", Subject::ROOT, self.recipient);
-        let newest = self.shared.direct(Stream::Log, &notices, &mut Patience::up_to(GLANCE)).await?;
-        Ok(newest.map(|newest| newest.sequence))
+        self.shared.direct(Stream::Log, &notices, &mut Patience::up_to(GLANCE)).await
     }
 
     /// Whether what a glance found has come. One whose wake was lost before another's that came is found when that one is
     /// settled.
-    fn is_here(&self, newest: Result<Option<u64>, Error>) -> bool {
+    fn is_here(&self, newest: Result<Option<Entry>, Error>) -> bool {
         match newest {
-            Ok(newest) => newest.is_none_or(|newest| self.known.lock().holds(newest)),
+            Ok(newest) => newest.is_none_or(|newest| self.known.lock().holds(newest.sequence)),
             // The bus is busy, or away; a new connection is a doubt by itself.
             Err(Error::Unknown { .. }) => true,
             Err(error) => {
@@ -310,20 +340,50 @@ impl Taker {
         }
     }
 
+    /// Takes in the newest notice of this session, should neither way have brought it: what the durable gave out into a
+    /// line that broke it gives out again only after a minute. False when the desk is gone.
+    async fn take_in_newest(&mut self) -> bool {
+        let newest = match self.newest().await {
+            Ok(newest) => newest,
+            Err(error) => {
+                tracing::debug!(%error, "the newest notice cannot be read: it comes by the durable");
+                return true;
+            }
+        };
+        let sequence = newest.as_ref().map_or(0, |newest| newest.sequence);
+        if !self.woken_so_far().await {
+            return false;
+        }
+        match newest {
+            Some(newest) if self.before.is_some_and(|before| sequence > before) => {
+                self.pace.woken(Instant::now());
+                self.give(newest, None).await
+            }
+            _ => {
+                self.before.get_or_insert(sequence);
+                true
+            }
+        }
+    }
+
     /// Takes in what the durable holds. False when the desk is gone.
     async fn take_in(&mut self) -> Result<bool, Error> {
+        let (pause, long) = BUSY;
+        let until = Instant::now() + long;
         loop {
             if self.pull.outstanding() == 0 {
                 self.pull.request_present(BATCH).await?;
             }
             match self.pull.next().await {
                 Pulled::Message(message, delivered) => {
-                    let reply = message.reply.as_deref().map(str::to_owned);
-                    if !self.give(delivered.entry(Stream::Log, message), reply).await {
+                    if !self.pulled(message, &delivered).await {
                         return Ok(false);
                     }
                 }
                 Pulled::Ended => return Ok(true),
+                // Whatever that request brings is taken in as it comes.
+                Pulled::Busy if Instant::now() >= until => return Ok(true),
+                Pulled::Busy => tokio::time::sleep(pause).await,
                 Pulled::Disguised | Pulled::Forgotten => {}
                 Pulled::Gone(why) => {
                     tracing::debug!(why, "the durable does not answer; asking whether it is there");

@@ -78,6 +78,11 @@ impl Pace {
         Some(if self.doubt || settle { Look::Pull } else { Look::Glance })
     }
 
+    /// Whether something may have been missed since it last pulled.
+    pub(crate) fn in_doubt(&self) -> bool {
+        self.doubt
+    }
+
     /// A wake came.
     pub(crate) fn woken(&mut self, now: Instant) {
         self.look_at = self.look_at.max(now + CALM).min(self.look_by);

@@ -23,6 +23,9 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Without a word for this long, the request is taken to be forgotten.
 const SILENT: Duration = Duration::from_secs(12);
 
+/// What the server says of a request for what is there, while one before it stands.
+const REQUESTS_PENDING: &str = "Requests Pending";
+
 /// What a consumer gave.
 #[derive(Debug)]
 pub(crate) enum Pulled {
@@ -36,6 +39,8 @@ pub(crate) enum Pulled {
     Gone(String),
     /// The connection was made anew, or no heartbeat came: what was asked for may be forgotten.
     Forgotten,
+    /// An earlier request stands there still, and was asked for as much as there is: it is to be asked again.
+    Busy,
 }
 
 /// A subscription to what one consumer gives.
@@ -46,6 +51,9 @@ pub(crate) struct Pull {
     inbox: String,
     subscriber: Subscriber,
     connected: watch::Receiver<u64>,
+    /// Which requests are waited for. What the server tells of an earlier one, which was given up and may stand all the
+    /// same, ends none of these.
+    asking: u64,
     outstanding: usize,
     heard: Instant,
 }
@@ -56,7 +64,7 @@ impl Pull {
         let inbox = shared.client.new_inbox();
         let subscriber = shared
             .client
-            .subscribe(inbox.clone())
+            .subscribe(format!("{inbox}.*"))
             .await
             .map_err(|error| Error::Closed { why: error.to_string() })?;
         let mut connected = shared.signals.connected();
@@ -67,6 +75,7 @@ impl Pull {
             inbox,
             subscriber,
             connected,
+            asking: 0,
             outstanding: 0,
             heard: Instant::now(),
         })
@@ -96,9 +105,19 @@ impl Pull {
         self.heard = Instant::now();
         self.shared
             .client
-            .publish_with_reply(self.api.clone(), self.inbox.clone(), request.to_string().into())
+            .publish_with_reply(self.api.clone(), self.reply(), request.to_string().into())
             .await
             .map_err(|error| Error::Closed { why: error.to_string() })
+    }
+
+    fn reply(&self) -> String {
+        format!("{}.{}", self.inbox, self.asking)
+    }
+
+    /// Nothing that was asked for is waited for any more, though what comes of it all the same is taken in.
+    fn give_up(&mut self) {
+        self.asking += 1;
+        self.outstanding = 0;
     }
 
     /// The next message, or why none comes. Cancelled, it loses nothing.
@@ -109,18 +128,18 @@ impl Pull {
                 biased;
                 message = self.subscriber.next() => message,
                 Ok(()) = self.connected.changed() => {
-                    self.outstanding = 0;
+                    self.give_up();
                     return Pulled::Forgotten;
                 }
                 () = tokio::time::sleep_until(silent) => {
-                    self.outstanding = 0;
+                    self.give_up();
                     self.heard = Instant::now();
                     return Pulled::Forgotten;
                 }
             };
             let Some(message) = message else {
                 // The client ends its subscriptions only when it ends itself.
-                self.outstanding = 0;
+                self.give_up();
                 return Pulled::Gone("the connection to NATS is closed".to_owned());
             };
             if let Some(pulled) = self.read(message) {
@@ -129,13 +148,26 @@ impl Pull {
         }
     }
 
-    /// Waits until the connection is made anew.
-    pub(crate) async fn reconnected(&mut self) {
-        if self.connected.changed().await.is_err() {
-            // The signals live as long as the connection that this holds.
-            std::future::pending::<()>().await;
+    /// What comes while nothing is asked for, of a request that was given up; none when the connection is made anew.
+    pub(crate) async fn late(&mut self) -> Option<Pulled> {
+        loop {
+            let message = tokio::select! {
+                message = self.subscriber.next() => message,
+                Ok(()) = self.connected.changed() => {
+                    self.give_up();
+                    return None;
+                }
+            };
+            match message {
+                Some(message) => {
+                    if let Some(pulled) = self.read(message) {
+                        return Some(pulled);
+                    }
+                }
+                // The connection is closed, for good.
+                None => std::future::pending().await,
+            }
         }
-        self.outstanding = 0;
     }
 
     /// A message that is here already.
@@ -158,17 +190,24 @@ impl Pull {
                 Pulled::Disguised
             });
         }
+        if message.subject.as_str() != self.reply() {
+            return None;
+        }
         let left = || {
             let headers = message.headers.as_ref()?;
             headers.get("Nats-Pending-Messages")?.as_str().parse::<usize>().ok()
         };
         match message.status.map(|status| status.as_u16()) {
+            Some(408) if message.description.as_deref() == Some(REQUESTS_PENDING) => {
+                self.give_up();
+                Some(Pulled::Busy)
+            }
             Some(404 | 408) => {
                 self.outstanding = self.outstanding.saturating_sub(left().unwrap_or(usize::MAX));
                 Some(Pulled::Ended)
             }
             Some(status) if status != 100 => {
-                self.outstanding = 0;
+                self.give_up();
                 let why = message.description.unwrap_or_default();
                 Some(Pulled::Gone(format!("{why} ({status})")))
             }

@@ -130,7 +130,7 @@ impl Reader {
                     self.by_hand = BY_HAND;
                 }
                 Pulled::Ended if self.at_end == AtEnd::Stop => return Ok(None),
-                Pulled::Ended => {}
+                Pulled::Ended | Pulled::Busy => {}
                 Pulled::Forgotten => {
                     self.leave().await;
                     self.by_hand = 1;

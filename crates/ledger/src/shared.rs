@@ -13,6 +13,9 @@ use crate::{Connection, Error, Wait, patience::Patience, signals::Signals, versi
 /// After a reconnect, an answer to a request sent before it hardly comes; this is how long it is still waited for.
 const AFTER_RECONNECT: Duration = Duration::from_millis(250);
 
+/// How long it is waited for that the library tells of a connection which it has made.
+const TOLD: Duration = Duration::from_secs(5);
+
 /// Why a request has no answer.
 #[derive(Debug)]
 pub(crate) enum NoAnswer {
@@ -45,6 +48,8 @@ impl Shared {
             Wait::UntilConnected => until_connected(connection, &signals).await?,
             Wait::Fail(within) => connect_within(connection, &signals, within).await?,
         };
+        // The library tells of the connection in its own time. Told later, it would look like one made anew.
+        let _ = tokio::time::timeout(TOLD, signals.connected().wait_for(|count| *count > 0)).await;
         let info = client.server_info();
         match Version::parse(&info.version) {
             Some(version) if version >= Version::MINIMUM => {}

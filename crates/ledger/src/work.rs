@@ -103,7 +103,7 @@ impl Work {
             match self.pull.next().await {
                 Pulled::Message(message, delivered) => items.push(self.item(message, delivered)),
                 // Nobody but our services writes to LOG.
-                Pulled::Disguised | Pulled::Ended | Pulled::Forgotten => {}
+                Pulled::Disguised | Pulled::Ended | Pulled::Forgotten | Pulled::Busy => {}
                 Pulled::Gone(why) => {
                     tracing::warn!(consumer = self.options.name, why, "the durable is gone: making it again");
                     have(&self.shared, &self.options).await?;

@@ -14,7 +14,7 @@ use std::{
     env,
     fmt::Write as _,
     fs,
-    net::{Ipv4Addr, TcpListener},
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -182,7 +182,7 @@ if ! grep -qsF -- 'TEXT' LOG; then echo 'it did not say: TEXT'; tail -n 20 LOG; 
 ";
 
 fn free_port() -> Result<u16, Error> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).attempt("find a free port")?;
+    let listener = tocsin_ledger::server::free_port().attempt("find a free port")?;
     Ok(listener.local_addr().attempt("find a free port")?.port())
 }
 

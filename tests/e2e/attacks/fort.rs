@@ -1,7 +1,6 @@
 //! A provisioned bus under attack, and a client that attacks it.
 
 use std::{
-    net::TcpListener,
     path::PathBuf,
     process::Command,
     sync::{Arc, Mutex},
@@ -115,7 +114,7 @@ impl Fort {
 }
 
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    server::free_port().unwrap().local_addr().unwrap().port()
 }
 
 /// Writes a bus for this directory, whose server listens at this port.

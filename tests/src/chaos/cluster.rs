@@ -1,9 +1,7 @@
 //! Three nats-servers whose routes to each other can be cut.
 
 use std::{
-    fs,
-    hash::{BuildHasher, RandomState},
-    io,
+    fs, io,
     net::{Ipv4Addr, TcpListener},
     path::Path,
     process::Command,
@@ -57,18 +55,9 @@ pub(super) struct Cluster {
 /// Ports that are free now, none of which the system gives to anybody who does not ask for it by its number: a server
 /// that is killed finds its own free again. All of them are held until all are known, so that they differ.
 fn free_ports<const N: usize>() -> [[u16; SERVERS]; N] {
-    let held: [[TcpListener; SERVERS]; N] = std::array::from_fn(|_| std::array::from_fn(|_| free_port()));
+    let held: [[TcpListener; SERVERS]; N] =
+        std::array::from_fn(|_| std::array::from_fn(|_| server::free_port().unwrap()));
     held.map(|group| group.map(|listener| listener.local_addr().unwrap().port()))
-}
-
-fn free_port() -> TcpListener {
-    loop {
-        // Another in each world of those that run at once, so not of the seed. Linux itself gives out 32768 and more.
-        let port = 10_000 + u16::try_from(RandomState::new().hash_one(()) % 20_000).unwrap();
-        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            return listener;
-        }
-    }
 }
 
 impl Cluster {

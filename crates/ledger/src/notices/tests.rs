@@ -146,3 +146,61 @@ async fn a_notice_is_given_once_in_a_session_and_again_in_the_next_unless_settle
     let held = within(notices.next()).await.unwrap();
     assert_eq!(held.entry.subject, next, "what was settled is not given again");
 }
+
+#[tokio::test]
+async fn a_request_that_stands_from_before_a_break_neither_turns_the_order_nor_makes_a_notice_late() {
+    let bus = Bus::start().await;
+    let one = crate::consumers::durable("desk_a", "tocsin.notice.a.>", DEADLINE, 1);
+    bus.router.make_consumer(Stream::Log, "desk_a", &one).await.unwrap();
+    let mut notices = bus.desk(Times { look: NEVER, settle: (NEVER, NEVER) }).await;
+    let first = bus.notice("unheard.1").await;
+    let connected = || bus.desk.signals.take("desk", &async_nats::Event::Connected);
+    connected();
+    let held = within(notices.next()).await.unwrap();
+    assert_eq!(held.entry.subject, first);
+    // While the durable waits for that one to be settled, a request stands there; and then, as after a break, another.
+    let second = bus.notice("unheard.2").await;
+    let statistics = bus.desk.client.statistics();
+    let sent = || statistics.out_messages.load(Ordering::Relaxed);
+    let come = || statistics.in_messages.load(Ordering::Relaxed);
+    for answers in [0, 1] {
+        let before = (sent(), come());
+        connected();
+        within(async {
+            while sent() == before.0 || come() < before.1 + answers {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+    held.settle().await.unwrap();
+    let third = bus.notice("heard.1").await;
+    for wanted in [second, third] {
+        let held = within(notices.next()).await.unwrap();
+        assert_eq!(held.entry.subject, wanted);
+        held.settle().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_the_durable_gave_out_into_a_line_that_broke_is_read_once_the_line_is_mended() {
+    let bus = Bus::start().await;
+    let hour = crate::consumers::durable("desk_a", "tocsin.notice.a.>", Duration::from_hours(1), 10);
+    bus.router.make_consumer(Stream::Log, "desk_a", &hour).await.unwrap();
+    let mut notices = bus.desk(Times { look: NEVER, settle: (NEVER, NEVER) }).await;
+    bus.woken(&mut notices).await;
+    // As if the line had broken behind the broker's back: the durable gave it to somebody, and it did not come.
+    let lost = bus.notice("unheard.1").await;
+    let mut elsewhere = Pull::new(&bus.router, Stream::Log, "desk_a").await.unwrap();
+    elsewhere.request_present(100).await.unwrap();
+    while let Pulled::Message(..) = within(elsewhere.next()).await {}
+    bus.desk.signals.take("desk", &async_nats::Event::Connected);
+    let held = within(notices.next()).await.unwrap();
+    assert_eq!(held.entry.subject, lost);
+    held.settle().await.unwrap();
+    // It stood there before the next session begins, and is the durable's to give out.
+    drop(notices);
+    let mut notices = bus.desk(Times::USUAL).await;
+    let next = bus.notice("heard.99").await;
+    assert_eq!(within(notices.next()).await.unwrap().entry.subject, next);
+}

@@ -1,16 +1,12 @@
 //! What is on its way through a cluster as the order is asked for.
 
-use std::{
-    array, fs,
-    net::{Ipv4Addr, TcpListener},
-    time::Duration,
-};
+use std::{array, fs, net::TcpListener, time::Duration};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tocsin_ledger::{
     Ledger, SAID_SOUNDING, Shape,
-    server::{Server, ServerOptions, find},
+    server::{Server, ServerOptions, find, free_port},
 };
 use tocsin_protocol::{SigningKey, Stream};
 
@@ -54,7 +50,7 @@ struct Cluster {
 
 impl Cluster {
     async fn start() -> Self {
-        let held: [TcpListener; 6] = array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+        let held: [TcpListener; 6] = array::from_fn(|_| free_port().unwrap());
         let ports = held.map(|listener| listener.local_addr().unwrap().port());
         let (clients, routes) = ports.split_at(3);
         let stores: Vec<TempDir> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();

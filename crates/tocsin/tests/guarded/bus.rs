@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader, Write as _},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -46,7 +45,7 @@ impl Guarded {
     /// Its server runs, and nothing else.
     pub(crate) async fn start(directory: &Path) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let port = server::free_port().unwrap().local_addr().unwrap().port();
         let directory = directory.to_str().unwrap();
         done(&mut tocsin(dir.path(), &["keys", "new", "--directory", directory, "--out", "keys"]));
         let listen = format!("127.0.0.1:{port}");
