@@ -11,6 +11,7 @@ mod deb;
 mod drill;
 mod error;
 mod fuzz;
+mod interrupted;
 mod nats;
 mod place;
 mod python;

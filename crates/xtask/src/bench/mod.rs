@@ -31,6 +31,7 @@ pub(crate) use storm::work as work_in_storm;
 
 use crate::{
     error::{Attempt, Error},
+    interrupted::interrupted,
     place,
     workspace::cargo,
 };
@@ -152,6 +153,15 @@ pub(crate) async fn run(options: &Options) -> Result<(), Error> {
     if cfg!(debug_assertions) && !options.quick {
         return in_release(options);
     }
+    tokio::select! {
+        measured = Box::pin(measure(options)) => measured,
+        () = interrupted()? => {
+            Err(Error::told("stopped: the bench was interrupted, and nothing of it is running any more"))
+        }
+    }
+}
+
+async fn measure(options: &Options) -> Result<(), Error> {
     let sizes = if options.quick { QUICK } else { FULL };
     let home = place::target().join("bench");
     fs::create_dir_all(&home).attempt(format!("make {}", home.display()))?;

@@ -37,7 +37,7 @@ use super::{
     view::{self, span},
     world::{World, again},
 };
-use crate::{error::Error, nats, place};
+use crate::{error::Error, interrupted::interrupted, nats, place};
 
 /// From the start of the parts to the first minute of the day.
 const BREATH: SignedDuration = SignedDuration::from_millis(200);
@@ -99,19 +99,6 @@ fn log(home: &Home) -> Result<(), Error> {
         .with_writer(Mutex::new(file))
         .try_init()
         .map_err(|why| Error::part("write a log", why))
-}
-
-/// The operator's wish to end it: ctrl-c, or SIGTERM.
-fn interrupted() -> Result<impl Future<Output = ()>, Error> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| signal(kind).map_err(|why| Error::io("listen for signals", why));
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
 }
 
 /// What is settled before anything runs.
