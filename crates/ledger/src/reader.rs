@@ -103,7 +103,10 @@ impl Reader {
                 match (self.fetch().await?, self.at_end) {
                     (Some(entry), _) => return Ok(Some(Placed { entry, pending: None })),
                     (None, AtEnd::Stop) => return Ok(None),
-                    (None, AtEnd::Wait) if self.hand_only => tokio::time::sleep(LOOK).await,
+                    (None, AtEnd::Wait) if self.hand_only => {
+                        tokio::time::sleep(LOOK).await;
+                        continue;
+                    }
                     (None, AtEnd::Wait) => self.by_hand = 0,
                 }
             }

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use async_nats::HeaderMap;
+use tocsin_ledger::Shape;
 use tocsin_protocol::{SigningKey, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -20,6 +21,24 @@ async fn empty_streams_are_at_their_end_at_once() {
     assert!(waited.is_err(), "nothing is new, so it waits: {waited:?}");
     say(&bus, "tocsin.incident.bt.x.1").await;
     assert_eq!(subjects(&so_many(&mut follow, 1).await), ["tocsin.incident.bt.x.1"]);
+}
+
+#[tokio::test]
+async fn who_may_make_no_consumer_tries_once_for_each_stream_and_looks_without_from_then_on() {
+    let key = SigningKey::generate();
+    let users = format!(
+        "authorization {{ users: [{{ nkey: {}, permissions: {{ publish: {{ deny: [\"$JS.API.CONSUMER.CREATE.>\"] }} }} }}] }}",
+        key.public()
+    );
+    let bus = Bus::guarded(users, key.seed().unwrap()).await;
+    bus.ledger.set_up(&Shape::default()).await.unwrap();
+    let mut follow = bus.ledger.follow().await.unwrap();
+    for event in 1..=5 {
+        bus.ledger.append(&notice("a", event), None).await.unwrap();
+        assert_eq!(subjects(&so_many(&mut follow, 1).await), [format!("tocsin.notice.a.x.{event}")]);
+    }
+    let log = std::fs::read_to_string(bus.store.path().join("nats-server.log")).unwrap();
+    assert_eq!(log.matches("Publish Violation").count(), 2, "{log}");
 }
 
 #[tokio::test]
