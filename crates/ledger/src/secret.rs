@@ -13,16 +13,18 @@ use crate::Error;
 /// Longer than any seed, password, credentials file or private key, with room for comments.
 const SIZE_MAX: u64 = 64 * 1024;
 
-/// Where a file is that may be a credential of systemd: as it is given; a relative path that is not there is looked for
-/// in the directory that `CREDENTIALS_DIRECTORY` names.
+/// Where a file is that may be a credential of systemd: as it is given; one that this user cannot open there is looked for
+/// by its name in the directory that `CREDENTIALS_DIRECTORY` names. So settings name a file where root keeps it, and the
+/// service has what systemd hands it of it.
 pub fn find(given: &Path) -> PathBuf {
     find_in(given, env::var_os("CREDENTIALS_DIRECTORY").as_deref())
 }
 
 fn find_in(given: &Path, credentials: Option<&OsStr>) -> PathBuf {
-    let handed = credentials.filter(|dir| !dir.is_empty()).map(|dir| Path::new(dir).join(given));
+    let credentials = credentials.filter(|dir| !dir.is_empty());
+    let handed = credentials.zip(given.file_name()).map(|(dir, name)| Path::new(dir).join(name));
     match handed {
-        Some(handed) if given.is_relative() && !given.exists() && handed.exists() => handed,
+        Some(handed) if handed.exists() && File::open(given).is_err() => handed,
         _ => given.to_owned(),
     }
 }
@@ -115,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_is_not_there_is_looked_for_among_the_credentials_and_nothing_else_is() {
+    fn a_file_that_cannot_be_opened_is_looked_for_among_the_credentials_and_nothing_else_is() {
         let dir = tempfile::tempdir().unwrap();
         let (credentials, elsewhere) = (dir.path().join("credentials"), dir.path().join("own"));
         fs::create_dir(&credentials).unwrap();
@@ -125,7 +127,8 @@ mod tests {
         let found = |given: &Path| find_in(given, Some(credentials.as_os_str()));
         assert_eq!(found(Path::new("bt-cha.nk")), credentials.join("bt-cha.nk"));
         assert_eq!(found(Path::new("other.nk")), Path::new("other.nk"), "which is what the error names");
-        assert_eq!(found(&elsewhere), elsewhere, "an absolute path is what it is");
+        assert_eq!(found(Path::new("/not/there/bt-cha.nk")), credentials.join("bt-cha.nk"), "by its name");
+        assert_eq!(found(&elsewhere), elsewhere, "what can be opened is taken");
         assert_eq!(found(Path::new("Cargo.toml")), Path::new("Cargo.toml"), "what is there is taken");
         for none in [None, Some(OsStr::new(""))] {
             assert_eq!(find_in(Path::new("bt-cha.nk"), none), Path::new("bt-cha.nk"));

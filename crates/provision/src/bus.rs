@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     fmt::Write as _,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -90,9 +91,18 @@ impl Bus {
         self.0.join("accounts.conf")
     }
 
-    /// Where a running server of this configuration writes its process id.
-    pub fn pid_file(&self) -> PathBuf {
-        self.0.join("nats-server.pid")
+    /// Where the server with this home keeps its process id and its log, by its configuration; beside it where that is for
+    /// another place, so that no other server is taken for this one.
+    pub fn kept(home: &Path) -> (PathBuf, PathBuf) {
+        let config = fs::read_to_string(home.join("nats-server.conf")).unwrap_or_default();
+        let named = |setting: &str| {
+            let line = config.lines().find_map(|line| line.trim().strip_prefix(setting));
+            line.map(|rest| PathBuf::from(rest.trim().trim_matches('"')))
+        };
+        let own = named("cert_file:").is_some_and(|certificate| certificate.starts_with(home));
+        let place =
+            |setting: &str, name: &str| named(setting).filter(|_| own).unwrap_or_else(|| home.join(name));
+        (place("pid_file:", "nats-server.pid"), place("log_file:", "nats-server.log"))
     }
 
     /// The authority's certificate.
@@ -247,7 +257,12 @@ pub fn provision(bus: &Bus, plan: &Plan<'_>) -> Result<Provisioned, Error> {
     let accounts = render::accounts(&bodies, &services);
     done.write(&bus.accounts(), &accounts)?;
     let missing = if plan.cluster.members.is_empty() {
-        let server = Home { name: cluster::name(0), files: &bus.0, state: &bus.0, listen: plan.listen };
+        let server = Home {
+            name: cluster::name(0),
+            files: &bus.0,
+            state: plan.cluster.state.unwrap_or(&bus.0),
+            listen: plan.listen,
+        };
         done.write(&bus.config(), &render::server(&server)?)?;
         let needed = ["ca.pem", "server.pem", "server-key.pem"].map(|name| bus.0.join("tls").join(name));
         needed.into_iter().filter(|file| !is_there(file)).collect()

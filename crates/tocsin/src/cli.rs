@@ -21,9 +21,10 @@ use crate::{commands::Command, logging::Logging};
   NATS_INBOX_PREFIX  the prefix of reply subjects, where this user may not use _INBOX
   NATS_JS_API_PREFIX  the prefix of JetStream requests, where this user has them under another than $JS.API
 
-Secrets come from files that only their owner may read, and never from a variable or an option. A name that is not found
-from where tocsin runs is looked for among the credentials that systemd hands a service: with `LoadCredential=bt-cha.nk`
-in its unit, NATS_NKEY=bt-cha.nk. The same holds for --key, and for password_file and key in a configuration.
+Secrets come from files that only their owner may read, and never from a variable or an option. A file that tocsin cannot
+open is looked for, by its name, among the credentials that systemd hands a service: with NATS_NKEY=/etc/tocsin/bt-cha.nk,
+`LoadCredential=bt-cha.nk:/etc/tocsin/bt-cha.nk` in its unit. The same holds for --key, and for password_file and key in
+a configuration.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted."
 )]

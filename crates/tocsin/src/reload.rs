@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
@@ -53,7 +53,7 @@ pub(crate) async fn reload(bus: &Bus) -> Result<Reloaded, Failure> {
 }
 
 async fn once(home: &Path, program: &Path, id: u32) -> Result<(), Failure> {
-    let log_file = home.join("nats-server.log");
+    let (_, log_file) = Bus::kept(home);
     let before = fs::metadata(&log_file).map_or(0, |known| known.len());
     let told = Command::new(program).arg("--signal").arg(format!("reload={id}")).output()?;
     if !told.status.success() {
@@ -86,17 +86,20 @@ async fn once(home: &Path, program: &Path, id: u32) -> Result<(), Failure> {
 
 /// What to run where the server is.
 pub(crate) fn elsewhere(bus: &Bus) -> String {
+    let homes = bus.homes();
+    let (pid_file, _) = Bus::kept(homes.first().map_or(Path::new(""), PathBuf::as_path));
     format!(
         "No nats-server of this bus runs here. Where it runs, bring {} there and run, twice:\n  nats-server --signal reload=PID   (PID stands in its pid file, here {})",
         bus.accounts().display(),
-        bus.pid_file().display()
+        pid_file.display()
     )
 }
 
 /// The process id of the server whose files are here, if it runs. The file may be left of one that was killed, and its number may
 /// have gone to another program, which a signal would end.
 fn running(home: &Path) -> Option<u32> {
-    let id: u32 = fs::read_to_string(home.join("nats-server.pid")).ok()?.trim().parse().ok()?;
+    let (pid_file, _) = Bus::kept(home);
+    let id: u32 = fs::read_to_string(pid_file).ok()?.trim().parse().ok()?;
     is_nats_server(id).then_some(id)
 }
 

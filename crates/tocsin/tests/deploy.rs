@@ -75,6 +75,62 @@ fn every_unit_calls_the_program_as_it_may_be_called() {
 }
 
 #[test]
+fn a_bus_provisioned_as_the_instructions_say_gives_each_unit_what_it_names_and_writes_where_its_unit_may() {
+    use std::collections::BTreeMap;
+
+    let home = tempfile::tempdir().unwrap();
+    let run = |arguments: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tocsin"));
+        let told = command.args(arguments.split_whitespace()).current_dir(home.path()).output().unwrap();
+        assert!(told.status.success(), "{arguments}: {}", String::from_utf8_lossy(&told.stderr));
+    };
+    for part in ["directory", "policy"] {
+        fs::create_dir(home.path().join(part)).unwrap();
+        let file = format!("{part}/example.toml");
+        fs::copy(shipped().join("..").join(&file), home.path().join(&file)).unwrap();
+    }
+    let instructions = fs::read_to_string(shipped().join("../INSTALL.md")).unwrap();
+    let mut told = instructions.lines().filter_map(|line| line.strip_prefix("tocsin "));
+    for first in ["keys new ", "provision "] {
+        run(told.find(|line| line.starts_with(first)).unwrap());
+    }
+    // Where root keeps it; here, where it was written.
+    let real = home.path().canonicalize().unwrap();
+    let here = |there: &str| there.strip_prefix("/etc/tocsin/").map(|there| real.join(there));
+
+    let mut handed: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (unit, line) in of_units("LoadCredential=") {
+        let (name, from) = line.split_once(':').unwrap();
+        let file = here(from).unwrap();
+        assert_eq!(file.file_name().unwrap().to_str(), Some(name), "{unit}: it is looked for by its name");
+        // A publisher's are made by hand, as the instructions say.
+        let by_hand = instructions.contains(&format!(" {name}\n"));
+        assert!(file.is_file() || by_hand, "{unit}: there is no {from}");
+        handed.entry(unit).or_default().push(name.to_owned());
+    }
+    for (unit, file) in of_units("EnvironmentFile=") {
+        let name = Path::new(&file).file_stem().unwrap().to_str().unwrap().to_owned();
+        let user = if name == "publisher" { "operator" } else { &name };
+        let settings = fs::read_to_string(real.join(format!("nats/env/{user}.env"))).unwrap();
+        for key in ["NATS_NKEY=", "TOCSIN_KEY=", "NATS_CERT=", "NATS_KEY="] {
+            let Some(named) = settings.lines().find_map(|line| line.strip_prefix(key)) else { continue };
+            let named = Path::new(named.trim_matches('"'));
+            assert!(named.is_file(), "{unit}: {key}{}", named.display());
+            let wanted = named.file_name().unwrap().to_str().unwrap().replace(user, &name);
+            let is_handed = handed.get(&unit).is_some_and(|names| names.contains(&wanted));
+            assert!(is_handed, "{unit}: root alone can read {wanted}, and no LoadCredential= hands it over");
+        }
+    }
+
+    let config = fs::read_to_string(real.join("nats/nats-server.conf")).unwrap();
+    assert!(of_units("StateDirectory=").contains(&("tocsin-nats.service".to_owned(), "tocsin".to_owned())));
+    for setting in ["store_dir:", "pid_file:", "log_file:"] {
+        let place = config.lines().find_map(|line| line.trim().strip_prefix(setting)).unwrap();
+        assert!(place.trim().starts_with("\"/var/lib/tocsin/"), "{setting}{place}");
+    }
+}
+
+#[test]
 fn every_manifest_calls_the_program_as_it_may_be_called() {
     let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/kubernetes");
     let mut called = 0;

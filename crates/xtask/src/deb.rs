@@ -1,7 +1,8 @@
 //! A Debian package of the program: its units, its user, the runbook and what is deployed beside it.
 //!
 //! It is written by `dpkg-deb` from a tree laid out here. Nothing of it starts by itself: a router without a bus, a key and a
-//! directory is of no use, and which services run where is the administrator's choice.
+//! directory is of no use, and which services run where is the administrator's choice. What runs is started anew with a new
+//! version, but for the bus, and ended with the package; the record, the keys and the configuration are never removed.
 
 use std::{
     fs,
@@ -41,10 +42,39 @@ if [ "$1" = configure ]; then
             chown root:tocsin /etc/tocsin
             chmod 750 /etc/tocsin
         fi
-        if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+        if [ -d /run/systemd/system ]; then
+            systemctl daemon-reload
+            # After an upgrade. Nobody waits for them: each waits for its bus as long as that takes.
+            if [ -n "$2" ]; then systemctl try-restart --no-block ANEW; fi
+        fi
     fi
 fi
 "#;
+
+/// Before it is removed.
+const BEFORE_REMOVAL: &str = r#"#!/bin/sh
+set -e
+if [ "$1" = remove ] && [ -z "${DPKG_ROOT:-}" ] && [ -d /run/systemd/system ]; then
+    systemctl stop ALL
+fi
+"#;
+
+/// After it is removed. Nothing that an administrator or a service wrote is deleted.
+const AFTER_REMOVAL: &str = r#"#!/bin/sh
+set -e
+root="${DPKG_ROOT:-}"
+if [ "$1" = purge ]; then
+    for unit in ALL; do
+        rm -f "$root"/etc/systemd/system/*.wants/"$unit"
+    done
+    if [ -d "$root/etc/tocsin" ]; then rmdir --ignore-fail-on-non-empty "$root/etc/tocsin"; fi
+    echo "tocsin: what stands in /etc/tocsin and /var/lib/tocsin* is left: keys and the record are yours to delete"
+fi
+if [ -z "$root" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+"#;
+
+/// Who has the record and the desks' connections: an upgrade of ours is no reason to interrupt it.
+const BUS: &str = "tocsin-nats.service";
 
 /// Makes the package.
 ///
@@ -67,7 +97,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let symbols = told(Command::new("objdump").arg("--dynamic-syms").arg(tree.join("usr/bin/tocsin")))?;
     let control = control(architecture.trim(), size, &depends(&symbols));
     write(&tree.join("DEBIAN/control"), control, 0o644)?;
-    write(&tree.join("DEBIAN/postinst"), AFTER, 0o755)?;
+    let units = units()?;
+    for (file, script) in [("postinst", AFTER), ("prerm", BEFORE_REMOVAL), ("postrm", AFTER_REMOVAL)] {
+        write(&tree.join("DEBIAN").join(file), naming(script, &units), 0o755)?;
+    }
     let package = out.join(format!("{name}.deb"));
     told(Command::new("dpkg-deb").args(["--root-owner-group", "-Zxz", "--build"]).arg(&tree).arg(&package))?;
     fs::remove_dir_all(&tree).attempt(format!("remove {}", tree.display()))?;
@@ -84,6 +117,23 @@ fn build() -> Result<PathBuf, Error> {
     Ok(place::target().join("release/tocsin"))
 }
 
+/// The names of all units.
+fn units() -> Result<Vec<String>, Error> {
+    let units = files(&place::root().join("deploy/systemd"))?;
+    Ok(units.iter().filter(|unit| is_unit(unit)).map(|unit| name(unit)).collect())
+}
+
+fn is_unit(file: &Path) -> bool {
+    file.extension().is_some_and(|end| end == "service" || end == "timer")
+}
+
+/// A script of the package's, with the units that it speaks of. What a timer starts is not to be started by an upgrade.
+fn naming(script: &str, units: &[String]) -> String {
+    let timed = |unit: &String| units.contains(&unit.replace(".service", ".timer"));
+    let anew: Vec<_> = units.iter().filter(|unit| !timed(unit) && *unit != BUS).cloned().collect();
+    script.replace("ALL", &units.join(" ")).replace("ANEW", &anew.join(" "))
+}
+
 /// Everything but what dpkg wants to know.
 fn lay_out(tree: &Path, program: &Path) -> Result<(), Error> {
     let root = place::root();
@@ -93,13 +143,16 @@ fn lay_out(tree: &Path, program: &Path) -> Result<(), Error> {
     // What a debugger would want is most of it.
     told(Command::new("strip").arg("--strip-debug").arg(&installed))?;
     for unit in files(&deploy.join("systemd"))? {
-        let to = match unit.extension().and_then(|end| end.to_str()) {
-            Some("service" | "timer") => tree.join("usr/lib/systemd/system").join(name(&unit)),
-            _ => tree.join("usr/lib/sysusers.d/tocsin.conf"),
+        let to = if is_unit(&unit) {
+            tree.join("usr/lib/systemd/system").join(name(&unit))
+        } else {
+            tree.join("usr/lib/sysusers.d/tocsin.conf")
         };
         copy(&unit, &to, 0o644)?;
     }
-    copy(&deploy.join("RUNBOOK.md"), &tree.join("usr/share/doc/tocsin/RUNBOOK.md"), 0o644)?;
+    for page in ["INSTALL.md", "RUNBOOK.md"] {
+        copy(&deploy.join(page), &tree.join("usr/share/doc/tocsin").join(page), 0o644)?;
+    }
     copy(&root.join("README.md"), &tree.join("usr/share/doc/tocsin/README.md"), 0o644)?;
     let licences = ["LICENSE-MIT", "LICENSE-APACHE"].map(|file| fs::read_to_string(root.join(file)));
     let [mit, apache] = licences;
@@ -148,7 +201,7 @@ Description: alarm bus between an emergency call service and who must know
  record. It needs nats-server 2.12 or newer, which Debian does not have: put
  one at /usr/bin/nats-server where the bus is to run.
  .
- No service is started by installing it: /usr/share/doc/tocsin/README.md says
+ No service is started by installing it: /usr/share/doc/tocsin/INSTALL.md says
  how each is set up, RUNBOOK.md beside it what to do when one fails.
 ",
         env!("CARGO_PKG_VERSION")
@@ -220,6 +273,26 @@ mod tests {
     }
 
     #[test]
+    fn an_upgrade_starts_anew_what_runs_and_a_removal_ends_everything_and_deletes_nothing() {
+        let units = units().unwrap();
+        assert!(units.len() > 8, "{units:?}");
+        let after = naming(AFTER, &units);
+        assert!(after.contains("tocsin-router.service tocsin-watch.service; fi"), "{after}");
+        for not in [BUS, "tocsin-backup.service", "ANEW"] {
+            assert!(!after.contains(not), "{not}: {after}");
+        }
+        let removal = naming(AFTER_REMOVAL, &units);
+        for script in [&naming(BEFORE_REMOVAL, &units), &removal] {
+            assert!(units.iter().all(|unit| script.contains(unit.as_str())), "{script}");
+        }
+        assert!(!removal.contains("rm -r"), "{removal}");
+        for script in [AFTER, BEFORE_REMOVAL, AFTER_REMOVAL].map(|script| naming(script, &units)) {
+            let read = Command::new("sh").args(["-n", "-c", &script]).status().unwrap();
+            assert!(read.success(), "{script}");
+        }
+    }
+
+    #[test]
     fn all_that_a_package_holds_is_there_to_be_packed() {
         let temp = tempfile::tempdir().unwrap();
         let program = Path::new("/bin/true");
@@ -228,6 +301,7 @@ mod tests {
             "usr/bin/tocsin",
             "usr/lib/systemd/system/tocsin-router.service",
             "usr/lib/sysusers.d/tocsin.conf",
+            "usr/share/doc/tocsin/INSTALL.md",
             "usr/share/doc/tocsin/RUNBOOK.md",
             "usr/share/tocsin/deploy/nats/common.conf",
         ] {

@@ -69,8 +69,8 @@ pub(crate) struct Args {
     /// Where each of several has its files on its own machine [default: where they are written]
     #[arg(long, value_name = "DIR")]
     at: Option<PathBuf>,
-    /// Where each of several keeps its streams, log and process id there, a directory that is there [default: beside its
-    /// files]
+    /// Where each server keeps its streams, log and process id on its machine, a directory that is there [default: beside
+    /// its files]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
     /// Make the certificates of --tls-dev anew [default: when less than a third of their year is left]
@@ -162,23 +162,22 @@ impl Args {
     /// What is asked for now: as before, where it is not said anew.
     fn asked(&self) -> Result<Asked, Failure> {
         let mut asked = self.of_one()?;
+        let places = [&self.at, &self.state];
+        if places.into_iter().flatten().any(|place| !place.is_absolute()) {
+            return Err(Failure::wrong(
+                "--at and --state are places on the server's machine: begin them with /",
+            ));
+        }
+        asked.state = self.state.clone().or(asked.state);
         if !self.cluster.is_empty() {
             asked.cluster = self.cluster.iter().map(ToString::to_string).collect();
         }
         if !asked.cluster.is_empty() {
             asked.cluster_listens = self.listen.map(|listen| listen.ip()).or(asked.cluster_listens);
-            for (place, given) in [(&mut asked.at, &self.at), (&mut asked.state, &self.state)] {
-                let whole = given.as_ref().is_none_or(|given| given.is_absolute());
-                if !whole {
-                    return Err(Failure::wrong(
-                        "--at and --state are places on another machine: begin them with /",
-                    ));
-                }
-                *place = given.clone().or_else(|| place.take());
-            }
-        } else if self.at.is_some() || self.state.is_some() {
+            asked.at = self.at.clone().or(asked.at);
+        } else if self.at.is_some() {
             return Err(Failure::wrong(
-                "--at and --state are of a bus on several servers: name those with --cluster",
+                "--at is of a bus on several servers: name those with --cluster; that on one runs from --out",
             ));
         }
         Ok(asked)
