@@ -11,6 +11,7 @@ mod cluster;
 mod crowds;
 mod desks;
 mod duties;
+mod early;
 mod exchange;
 mod killed;
 mod monitoring;

@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     future::Future,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
@@ -37,6 +38,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 const PER_CONNECTION: usize = 128;
 /// The fewest and the most items of a lane under way. The fewest are more than may wait for one domain.
 const UNDER_WAY: (usize, usize) = (512, 1024);
+/// Between two looks for a durable that is not there, and after how many it is warned of again.
+const LOOK: Duration = Duration::from_secs(1);
+const LOOKS_A_WARNING: u32 = 60;
 /// Digests in hand for each connection, and the fewest: as many are made up or written down as are sent.
 const DIGESTS: (usize, usize) = (2, 8);
 
@@ -73,14 +77,17 @@ impl Notifier {
     ///
     /// # Errors
     /// [`Error::Ledger`] when the work cannot be had at all: wrong permissions, no streams, streams with other settings
-    /// than ours. What merely fails for a
-    /// time is tried again.
+    /// than ours. What merely fails for a time is tried again, and durables that a router has yet to make are waited for.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        let mut shutdown = pin!(shutdown);
         self.ledger.verify().await?;
         let mut work = Vec::new();
         for (lane, options) in Lane::ALL.into_iter().zip(WorkOptions::of_notifiers()) {
             let options = WorkOptions { ack_wait: self.settings.takeover, ..options };
-            work.push((lane, self.ledger.work(&options).await?));
+            tokio::select! {
+                share = share(&self.ledger, &options) => work.push((lane, share?)),
+                () = &mut shutdown => return Ok(()),
+            }
         }
         let connections: usize =
             self.settings.relays.iter().map(|relay| relay.connections).max().unwrap_or(1);
@@ -127,7 +134,7 @@ impl Notifier {
             join_all(desks.iter_mut().zip(work).map(|(desk, work)| desk.take(work))).await
         };
         tokio::select! {
-            () = shutdown => {}
+            () = &mut shutdown => {}
             _ = at_work => {}
             () = metrics::tell(&post.gate, self.settings.metrics.as_deref()) => {}
         }
@@ -143,6 +150,24 @@ impl Notifier {
             relay.close().await;
         }
         Ok(())
+    }
+}
+
+/// A share in this work. Where a notifier may not make the durable, the router does once a directory is in force: a service
+/// that starts before that waits for it.
+async fn share(ledger: &Ledger, options: &WorkOptions) -> Result<Work, Error> {
+    let mut looks = 0_u32;
+    loop {
+        match ledger.work(options).await {
+            Err(why @ tocsin_ledger::Error::NoConsumer { .. }) => {
+                if looks.is_multiple_of(LOOKS_A_WARNING) {
+                    tracing::warn!("waiting for work: {why}");
+                }
+                looks = looks.wrapping_add(1);
+                tokio::time::sleep(LOOK).await;
+            }
+            had => return Ok(had?),
+        }
     }
 }
 

@@ -29,6 +29,13 @@ pub(crate) struct Fort {
 
 impl Fort {
     pub(crate) async fn start(cast: Cast) -> Self {
+        let mut fort = Self::without_router(cast).await;
+        fort.route().await;
+        fort
+    }
+
+    /// One whose router has yet to begin.
+    pub(crate) async fn without_router(cast: Cast) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let port = free_port();
         let bus = Bus::at(std::fs::canonicalize(dir.path()).unwrap().join("bus"));
@@ -43,11 +50,15 @@ impl Fort {
         let ledger = Ledger::connect(&service(&bus, &server, Service::Administrator)).await.unwrap();
         ledger.set_up(&Shape::default()).await.unwrap();
         put_in_force(&ledger, 1, &cast.document).await;
-        let routing = Ledger::connect(&service(&bus, &server, Service::Router)).await.unwrap();
-        let router = tokio::spawn(async move {
+        Self { dir, bus, server, cast, ledger, router: tokio::spawn(std::future::ready(())) }
+    }
+
+    /// Starts its router.
+    pub(crate) async fn route(&mut self) {
+        let routing = Ledger::connect(&self.service(Service::Router)).await.unwrap();
+        self.router = tokio::spawn(async move {
             tocsin_router::Router::new(routing).run(std::future::pending()).await.unwrap();
         });
-        Self { dir, bus, server, cast, ledger, router }
     }
 
     /// Writes the bus anew for this directory, and has the server read it.

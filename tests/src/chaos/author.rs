@@ -22,6 +22,7 @@ use tokio::{
 use super::{
     chance::Chance,
     checker::Told,
+    gate::Gate,
     people::{AREAS, NARROW, OWED, PUBLISHERS, REGULATORS, WIDE},
     process::Guard,
 };
@@ -66,6 +67,7 @@ pub(super) struct Authors {
     program: PathBuf,
     directory: PathBuf,
     urls: String,
+    gate: Arc<Gate>,
     guard: Arc<Guard>,
     turn: Semaphore,
     /// How many events have been given to a program so far: whoever strikes at a dispatch waits for the next.
@@ -80,11 +82,17 @@ pub(super) struct Authors {
 
 impl Authors {
     /// Publishers whose keys stand as `<id>.nk` in this directory.
-    pub(super) fn new(program: &Path, directory: &Path, urls: String, guard: &Arc<Guard>) -> Arc<Self> {
+    pub(super) fn new(
+        program: &Path,
+        directory: &Path,
+        (urls, gate): (String, &Arc<Gate>),
+        guard: &Arc<Guard>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             program: program.to_owned(),
             directory: directory.to_owned(),
             urls,
+            gate: Arc::clone(gate),
             guard: Arc::clone(guard),
             turn: Semaphore::new(AT_ONCE),
             published: watch::Sender::new(0),
@@ -196,7 +204,7 @@ impl Authors {
         let mut command = Command::new(&self.program);
         command
             .env("NATS_URL", &self.urls)
-            .env("NATS_NKEY", "")
+            .envs(self.gate.environment(publisher))
             .env("RUST_LOG", "error")
             .env("TOCSIN_PUBLISHER", publisher)
             .stdin(Stdio::null())

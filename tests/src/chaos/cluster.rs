@@ -13,12 +13,14 @@ use async_nats::Client;
 use bytes::Bytes;
 use serde_json::Value;
 use tocsin_ledger::server;
+use tocsin_protocol::DirectoryDocument;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
 use super::{
+    gate::Gate,
     link::Link,
     process::{Guard, Process},
 };
@@ -65,10 +67,15 @@ impl Cluster {
     ///
     /// # Errors
     /// When they do not, with what each says.
-    pub(super) async fn start(directory: &Path, guard: &Arc<Guard>) -> Result<Self, String> {
+    pub(super) async fn start(
+        directory: &Path,
+        guard: &Arc<Guard>,
+        gate: &Gate,
+        document: &DirectoryDocument,
+    ) -> Result<Self, String> {
         let mut tries = 1;
         loop {
-            let cluster = Self::begin(directory, guard).await;
+            let cluster = Self::begin(directory, guard, gate, document).await;
             match cluster.assemble().await {
                 Ok(()) => return Ok(cluster),
                 Err(why) if why.contains(TAKEN) && tries < TRIES => tries += 1,
@@ -77,9 +84,10 @@ impl Cluster {
         }
     }
 
-    async fn begin(directory: &Path, guard: &Arc<Guard>) -> Self {
+    async fn begin(directory: &Path, guard: &Arc<Guard>, gate: &Gate, document: &DirectoryDocument) -> Self {
         let binary = server::find().unwrap();
         let [clients, own, monitors] = free_ports();
+        gate.provision(document, clients, own);
         let mut routes = Vec::new();
         for from in 0..SERVERS {
             for to in (0..SERVERS).filter(|to| *to != from) {
@@ -103,9 +111,14 @@ impl Cluster {
             fs::create_dir_all(&home).unwrap();
             let log = Process::log_of(&name, directory);
             let _ = fs::remove_file(&log);
-            let config = home.join("nats-server.conf");
             let ports = [clients[number], own[number], monitors[number]];
-            fs::write(&config, configuration(&name, &home, &log, ports, &peers)).unwrap();
+            let store = home.join("store");
+            let config =
+                gate.configuration(number, (&name, &store, &log), ports, &peers).unwrap_or_else(|| {
+                    let config = home.join("nats-server.conf");
+                    fs::write(&config, configuration(&name, &store, &log, ports, &peers)).unwrap();
+                    config
+                });
             let binary = binary.clone();
             servers.push(Process::start(&name, directory, guard, move || {
                 let mut command = Command::new(&binary);
@@ -158,12 +171,6 @@ impl Cluster {
         all.join("\n")
     }
 
-    /// The URLs of all three, past every link.
-    pub(super) fn urls(&self) -> String {
-        let urls: Vec<String> = self.ports.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
-        urls.join(",")
-    }
-
     /// The server that leads a stream, asked past every link. None when there is none for the moment.
     pub(super) async fn leader(&self, client: &Client, stream: &str) -> Option<usize> {
         let asked = client.request(format!("$JS.API.STREAM.INFO.{stream}"), Bytes::new());
@@ -200,7 +207,7 @@ fn is_whole(name: &str, told: &Value) -> bool {
 /// a client, where else it or its peers could be reached.
 fn configuration(
     name: &str,
-    home: &Path,
+    store: &Path,
     log: &Path,
     [clients, routes, monitor]: [u16; 3],
     peers: &[String],
@@ -231,6 +238,6 @@ fn configuration(
          }}\n",
         peers.join(", "),
         log = quoted(log),
-        store = quoted(&home.join("store")),
+        store = quoted(store),
     )
 }

@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,6 +16,7 @@ use tocsin_desk::{
 };
 use tocsin_ledger::{Connection, Ledger, Wait};
 use tocsin_protocol::{Person, ReceiptMethod, SignedDuration, SigningKey, Timestamp};
+use tocsin_provision::Bus;
 
 use super::{
     chance::Chance,
@@ -25,8 +26,9 @@ use super::{
 /// What such a process is told, in a file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Desks {
-    /// The bus.
+    /// The bus, and where its files are, if it is provisioned.
     pub(super) urls: String,
+    pub(super) bus: Option<PathBuf>,
     /// Of the run.
     pub(super) seed: u64,
     /// Each recipient's id and private key.
@@ -53,8 +55,11 @@ pub(super) async fn run(file: &Path) {
 /// One desk. What fails is tried again, as a desk program that is restarted does.
 async fn one(told: Arc<Desks>, id: String) {
     let key = SigningKey::from_seed(&told.keys[&id]).unwrap();
-    let connection =
-        Connection { name: id.clone(), wait: Wait::UntilConnected, ..Connection::to(&told.urls) };
+    let connection = match &told.bus {
+        Some(bus) => Bus::at(bus).body(&id, &key, &told.urls).unwrap(),
+        None => Connection { name: id.clone(), ..Connection::to(&told.urls) },
+    };
+    let connection = Connection { wait: Wait::UntilConnected, ..connection };
     let ledger = loop {
         match Ledger::connect(&connection).await {
             Ok(ledger) => break ledger,

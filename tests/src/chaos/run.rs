@@ -103,6 +103,7 @@ pub(super) async fn one(seed: u64, time: Duration, options: &Options) -> Result<
         outcome.counts.insert(format!("held: {promise:?}"), often);
     }
     outcome.figures(&world);
+    outcome.counts.insert(format!("worlds with {} bus", world.gate.name()), 1);
     let promises =
         outcome.counts.iter().filter(|(what, _)| what.starts_with("held: ")).map(|(_, often)| *often);
     let promises = promises.sum();
@@ -110,7 +111,8 @@ pub(super) async fn one(seed: u64, time: Duration, options: &Options) -> Result<
     outcome.findings.sort();
     let ending = began.elapsed().saturating_sub(started + struck);
     println!(
-        "  {:.0} s: {:.0} to begin, {:.0} of faults, {:.0} to end",
+        "  {} bus, {:.0} s: {:.0} to begin, {:.0} of faults, {:.0} to end",
+        world.gate.name(),
         began.elapsed().as_secs_f64(),
         started.as_secs_f64(),
         struck.as_secs_f64(),
@@ -274,8 +276,8 @@ async fn verified(world: &World) -> Result<(), String> {
         let ran = tokio::process::Command::new(crate::program::binary())
             .args(&arguments)
             .arg(&file)
-            .env("NATS_URL", world.cluster.urls())
-            .env("NATS_NKEY", "")
+            .env("NATS_URL", world.urls())
+            .envs(world.gate.environment("auditor"))
             .env("RUST_LOG", "error")
             .kill_on_drop(true)
             .output()

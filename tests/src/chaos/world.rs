@@ -14,9 +14,10 @@ use std::{
 };
 
 use async_nats::Client;
-use tocsin_ledger::{Connection, Ledger, Shape, Wait};
+use tocsin_ledger::{Ledger, Shape, Wait};
 use tocsin_notifier::sink::{Behaviour, Sink, SinkOptions};
 use tocsin_protocol::{NewFact, Subject, to_body};
+use tocsin_provision::Service;
 
 use super::{
     author::Authors,
@@ -24,6 +25,7 @@ use super::{
     cluster::{Cluster, SERVERS},
     desks::Desks,
     evidence,
+    gate::Gate,
     link::Link,
     people::{PUBLISHERS, cast},
     process::{Guard, Process},
@@ -53,15 +55,14 @@ impl Side {
         Self { links }
     }
 
-    fn urls(&self) -> String {
-        let urls: Vec<String> =
-            self.links.iter().map(|link| format!("nats://127.0.0.1:{}", link.port())).collect();
-        urls.join(",")
+    fn urls(&self, gate: &Gate) -> String {
+        gate.urls(self.links.iter().map(Link::port))
     }
 }
 
 /// All that one run needs. Dropping it ends everything in it.
 pub(super) struct World {
+    pub(super) gate: Arc<Gate>,
     pub(super) services: Vec<Process>,
     pub(super) cluster: Cluster,
     pub(super) sides: Vec<Side>,
@@ -88,26 +89,28 @@ impl World {
     /// When the servers do not come to agree on the streams, with what each says.
     pub(super) async fn start(seed: u64, directory: &Path, guard: &Arc<Guard>) -> Result<Self, String> {
         let cast = cast();
-        let cluster = Cluster::start(directory, guard).await?;
-        let connection = Connection { wait: Wait::Fail(SETTING_UP), ..Connection::to(&cluster.urls()) };
-        let ledger = Ledger::connect(&connection).await.map_err(|why| why.to_string())?;
+        let gate = Arc::new(Gate::of(seed, directory));
+        keep_keys(directory, &cast);
+        let cluster = Cluster::start(directory, guard, &gate, &cast.document).await?;
+        let urls = gate.urls(cluster.ports.iter().copied());
+        let connect = async |service| {
+            let connection = gate.service(service, &urls, Wait::Fail(SETTING_UP));
+            Ledger::connect(&connection).await.map_err(|why| why.to_string())
+        };
+        let ledger = connect(Service::Administrator).await?;
         if let Err(why) = set_up(&cluster, &ledger, &cast).await {
             return Err(format!("{why}:\n{}", cluster.told().await));
         }
-        let client = async_nats::ConnectOptions::new()
-            .retry_on_initial_connect()
-            .max_reconnects(None)
-            .connect(cluster.ports.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect::<Vec<_>>())
-            .await
-            .unwrap();
+        let ledger = connect(Service::Auditor).await?;
+        let client = gate.suite().connect(urls.split(',').collect::<Vec<_>>()).await.unwrap();
         let mut relays = Vec::new();
         for _ in 0..2 {
             relays.push(Sink::start(SinkOptions::default()).await.unwrap());
         }
-        keep_keys(directory, &cast);
         let publishing = Side::new(&cluster.ports).await;
-        let authors = Authors::new(program::binary(), directory, publishing.urls(), guard);
+        let authors = Authors::new(program::binary(), directory, (publishing.urls(&gate), &gate), guard);
         let mut world = Self {
+            gate,
             services: Vec::new(),
             sides: vec![publishing],
             mail_links: Vec::new(),
@@ -124,28 +127,28 @@ impl World {
         };
         for number in 1..=2 {
             let key = directory.join("checkpoint_key.nk").display().to_string();
-            world.service(&format!("router-{number}"), guard, &["router", "--key", &key]).await;
+            world.service(&format!("router-{number}"), "router", guard, &["router", "--key", &key]).await;
         }
         for number in 1..=2 {
             let config = world.notifier_config(number).await;
-            world.service(&format!("notifier-{number}"), guard, &["notifier", "--config", &config]).await;
+            let arguments = ["notifier", "--config", &config];
+            world.service(&format!("notifier-{number}"), "notifier", guard, &arguments).await;
         }
         world.open_desks(seed, &cast, guard).await;
         Ok(world)
     }
 
     /// The real program as a process with a side of its own.
-    async fn service(&mut self, name: &str, guard: &Arc<Guard>, arguments: &[&str]) {
+    async fn service(&mut self, name: &str, who: &str, guard: &Arc<Guard>, arguments: &[&str]) {
         let side = Side::new(&self.cluster.ports).await;
-        let urls = side.urls();
+        let (urls, own) = (side.urls(&self.gate), self.gate.environment(who));
         let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
         let process = Process::start(name, &self.directory, guard, move || {
             let mut command = Command::new(program::binary());
             command
                 .args(&arguments)
                 .env("NATS_URL", &urls)
-                // An empty one counts as none.
-                .env("NATS_NKEY", "")
+                .envs(own.iter().cloned())
                 .env("RUST_LOG", "info,async_nats=error")
                 .env("RUST_BACKTRACE", "1");
             command
@@ -183,14 +186,15 @@ impl World {
             let key = self.directory.join(format!("{id}.nk")).display().to_string();
             let arguments = ["desk", "--as", id, "--key", &key, "--by", "A Person", "--role", "Supervisor"];
             let hands = ["--exec-timeout", "10s", "--exec", "sh", "-c", "exit 10"];
-            self.service(&format!("desk-{id}"), guard, &[&arguments[..], &hands[..]].concat()).await;
+            self.service(&format!("desk-{id}"), id, guard, &[&arguments[..], &hands[..]].concat()).await;
         }
         for number in 0..HOSTS {
             let name = format!("desks-{}", number + 1);
             let side = Side::new(&self.cluster.ports).await;
             let own = hosted.iter().skip(number).step_by(HOSTS);
             let keys = own.map(|id| ((*id).to_owned(), cast.seed(id))).collect();
-            let told = Desks { urls: side.urls(), seed, keys };
+            let bus = self.gate.files().map(Path::to_owned);
+            let told = Desks { urls: side.urls(&self.gate), bus, seed, keys };
             let file = self.directory.join(format!("{name}.json"));
             keep_secret(&file, &serde_json::to_string(&told).unwrap());
             let process = Process::start(&name, &self.directory, guard, move || {
@@ -201,6 +205,11 @@ impl World {
             self.services.push(process);
             self.sides.push(side);
         }
+    }
+
+    /// The servers' URLs, past every link.
+    pub(super) fn urls(&self) -> String {
+        self.gate.urls(self.cluster.ports.iter().copied())
     }
 
     /// Counts what was done.
