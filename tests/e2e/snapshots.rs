@@ -2,21 +2,21 @@
 
 use tocsin_duty::{Fold, Trust};
 use tocsin_ledger::Ledger;
-use tocsin_protocol::{EventKind, Snapshot, Stream};
+use tocsin_protocol::{Entry, EventKind, Snapshot, Stream};
 use tocsin_provision::Service;
 use tocsin_router::Router;
 use tocsin_tests::{Cast, Manner, World, event, seconds, until};
 
 use crate::attacks::{fort::Fort, say};
 
-fn read(snapshot: &Snapshot, bytes: &[u8]) -> Result<Fold, tocsin_protocol::Error> {
-    Fold::begun(snapshot, bytes, Trust::default())
+fn read(snapshot: &Snapshot, bytes: &[u8], directories: &[Entry]) -> Result<Fold, tocsin_protocol::Error> {
+    Fold::begun(snapshot, bytes, directories, Trust::default())
 }
 
 /// Waits for a snapshot of the log up to this entry, as this connection finds it.
 async fn kept(ledger: &Ledger, log: u64) -> Snapshot {
     until("a snapshot is kept", async || {
-        let found = ledger.find_snapshot(&Fold::form(), read).await;
+        let found = ledger.find_snapshot(&Fold::form(), Fold::checkpoint_key_by, read).await;
         let (_, snapshot) = found.state.ok_or_else(|| format!("{:?}", found.doubts))?;
         if snapshot.log.through >= log { Ok(snapshot) } else { Err(format!("{snapshot:?}")) }
     })
@@ -72,7 +72,7 @@ async fn the_router_keeps_and_the_notifier_reads_a_snapshot_with_the_rights_of_i
     assert!(came.iter().all(|entry| entry.sequence > snapshot.cut(entry.stream).through));
     for other in [Service::Console, Service::Auditor] {
         let other = Ledger::connect(&fort.service(other)).await.unwrap();
-        assert!(other.find_snapshot(&Fold::form(), read).await.state.is_none());
+        assert!(other.find_snapshot(&Fold::form(), Fold::checkpoint_key_by, read).await.state.is_none());
     }
     router.abort();
     fort.router.abort();

@@ -384,6 +384,69 @@ async fn a_directory_that_cannot_be_used_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_without_its_keys_signature_changes_nothing_and_the_next_with_it_is_in_force() {
+    let world = World::start(calm().required(&["a"]).directory_signed()).await;
+    let router = world.router_here().await;
+    let under = async |incident: &str| {
+        world.publish(&event(incident, 1, EventKind::Initial)).await;
+        let dispatch: tocsin_protocol::Dispatch =
+            world.fact(&format!("tocsin.dispatch.operator.{incident}.1")).await;
+        assert_eq!(dispatch.recipients().len(), 1, "{incident}: a is told");
+        dispatch.directory
+    };
+    assert_eq!(under("before").await, 1);
+
+    // Whoever has stolen the administrator's login: in the thief's directory nobody is told, and the thief speaks for all.
+    let (key, thief, next) =
+        (world.cast.key(tocsin_tests::DIRECTORY), SigningKey::generate(), SigningKey::generate());
+    let ours = world.cast.document.clone();
+    let mut theirs = ours.clone();
+    theirs.recipients.clear();
+    theirs.policies.clear();
+    world.put_in_force(2, &theirs, None).await;
+    theirs.directory_key = Some(thief.public());
+    world.put_in_force(3, &theirs, Some(&thief)).await;
+    assert_eq!(under("stolen").await, 1);
+
+    // The administrator goes on with the next number, and gives the directory another key.
+    let mut rotated = ours.clone();
+    rotated.directory_key = Some(next.public());
+    world.put_in_force(4, &rotated, Some(&key)).await;
+    assert_eq!(under("rotated").await, 4);
+    world.put_in_force(5, &ours, Some(&key)).await;
+    assert_eq!(under("old-key").await, 4);
+    world.put_in_force(6, &rotated, Some(&next)).await;
+    assert_eq!(under("new-key").await, 6);
+
+    // A router that starts now, and an auditor who believes nothing, come to the same.
+    router.stop().await;
+    let router = world.router_here().await;
+    assert_eq!(under("anew").await, 6);
+    router.stop().await;
+    let incident = "anew".parse().unwrap();
+    let audit = tocsin_audit::read(&world.ledger, Some(&incident)).await.unwrap();
+    let report = audit.report(&incident, tocsin_audit::Request::default()).unwrap();
+    let told: Vec<_> = report
+        .provenance
+        .directories
+        .iter()
+        .map(|read| (read.subject.as_str(), read.signed_by.clone(), read.not_in_force.is_some()))
+        .collect();
+    let (key, next) = (Some(key.public()), Some(next.public()));
+    assert_eq!(
+        told,
+        [
+            ("tocsin.directory.1", key.clone(), false),
+            ("tocsin.directory.2", None, true),
+            ("tocsin.directory.3", None, true),
+            ("tocsin.directory.4", key, false),
+            ("tocsin.directory.5", None, true),
+            ("tocsin.directory.6", next, false),
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_guarded_bus_all_works_and_no_body_can_write_to_the_log_or_in_anothers_name() {
     let cast = Cast::new(&[seconds(4.0), seconds(5.0)]).required(&["police-north", "b", "silent"]);
     let world = World::guarded(cast).await;

@@ -13,6 +13,7 @@ fn honest() -> Vec<u8> {
     let document = DirectoryDocument {
         name: "x".to_owned(),
         time_zone: "UTC".to_owned(),
+        directory_key: None,
         checkpoint_key: Some(key.public()),
         console_key: None,
         link_key: None,

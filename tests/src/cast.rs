@@ -17,6 +17,9 @@ pub(crate) const SERVICES: &str = "services";
 /// The routers' key for checkpoints.
 const CHECKPOINTS: &str = "checkpoint_key";
 
+/// The administrator's key, which signs the directory.
+pub const DIRECTORY: &str = "directory_key";
+
 /// The console's key, by which it acknowledges for others.
 pub const CONSOLE: &str = "console_key";
 
@@ -76,6 +79,7 @@ impl Cast {
         let document = DirectoryDocument {
             name: "Test".to_owned(),
             time_zone: "Europe/London".to_owned(),
+            directory_key: None,
             checkpoint_key: None,
             console_key: None,
             link_key: None,
@@ -96,6 +100,13 @@ impl Cast {
     #[must_use]
     pub fn signing(mut self) -> Self {
         self.document.checkpoint_key = Some(self.new_key(CHECKPOINTS));
+        self
+    }
+
+    /// Lets nobody put a directory in force but by a key's signature.
+    #[must_use]
+    pub fn directory_signed(mut self) -> Self {
+        self.document.directory_key = Some(self.new_key(DIRECTORY));
         self
     }
 

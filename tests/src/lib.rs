@@ -37,7 +37,7 @@ mod wait;
 mod world;
 
 pub use browser::Browser;
-pub use cast::{CONSOLE, Cast, LINKS, PUBLISHER, seconds};
+pub use cast::{CONSOLE, Cast, DIRECTORY, LINKS, PUBLISHER, seconds};
 pub use console::PASSWORD;
 pub use desk::{Gate, Manner, RunningDesk};
 pub use finish::{Finished, Service};
@@ -47,4 +47,4 @@ pub use publisher::{event, receipt};
 pub use service::Here;
 pub use stranger::{Stranger, signed_headers};
 pub use wait::{LONG, until};
-pub use world::{Config, World};
+pub use world::{Config, World, put_in_force};

@@ -19,12 +19,13 @@ use tocsin_notifier::{
     sink::{Sink, SinkOptions},
 };
 use tocsin_protocol::{
-    Entry, Event, NewFact, Receipt, ReceiptStage, Signed, Stream, Subject, Timestamp, from_body, to_body,
+    DirectoryDocument, Entry, Event, NewFact, Receipt, ReceiptStage, Signed, SigningKey, Stream, Subject,
+    Timestamp, from_body, to_body,
 };
 use tocsin_publisher::{Spool, prepare, publish};
 
 use crate::{
-    cast::{Cast, SERVICES},
+    cast::{Cast, DIRECTORY, SERVICES},
     chaos::link::Link,
     desk::{Manner, RunningDesk},
     program::Program,
@@ -122,11 +123,15 @@ impl World {
 
     /// Puts the cast's directory in force as the first version, and makes the desks' places.
     pub async fn apply(&self) {
-        let body = to_body("directory", &self.cast.document).unwrap();
-        let fact = NewFact { subject: Subject::Directory { version: 1 }, body, schedule: None };
-        self.ledger.append(&fact, None).await.unwrap();
+        let signer = self.cast.document.directory_key.is_some().then(|| self.cast.key(DIRECTORY));
+        self.put_in_force(1, &self.cast.document, signer.as_ref()).await;
         let recipients: Vec<_> = self.cast.document.recipients.iter().map(|r| r.id.clone()).collect();
         self.ledger.ensure_desks(&recipients).await.unwrap();
+    }
+
+    /// Writes a version of the directory, signed or not; whether it is in force is for who reads it to say.
+    pub async fn put_in_force(&self, version: u64, document: &DirectoryDocument, key: Option<&SigningKey>) {
+        put_in_force(&self.ledger, version, document, key).await;
     }
 
     /// A connection of its own, as another process of our services has.
@@ -489,4 +494,19 @@ fn users(cast: &Cast) -> String {
         text = text.replace(&format!("PUBLIC KEY OF {id}\""), &format!("{}\"", cast.key(id).public()));
     }
     text
+}
+
+/// Writes a version of the directory, signed or not.
+pub async fn put_in_force(
+    ledger: &Ledger,
+    version: u64,
+    document: &DirectoryDocument,
+    key: Option<&SigningKey>,
+) {
+    let body = to_body("directory", document).unwrap();
+    let fact = NewFact { subject: Subject::Directory { version }, body, schedule: None };
+    match key.map(|key| key.sign(&fact.subject.to_string(), &fact.body).unwrap()) {
+        Some(signed) => ledger.append_signed(&fact, &signed).await.unwrap(),
+        None => ledger.append(&fact, None).await.unwrap(),
+    };
 }

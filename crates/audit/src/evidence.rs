@@ -15,11 +15,17 @@ use crate::{
     linked::Trails,
     period::{self, PeriodProvenance, PeriodReport, PeriodRequest, Scores},
     register::Register,
-    report::{Comparison, Provenance, Report, StreamRead},
+    report::{Comparison, DirectoryRead, Provenance, Report, StreamRead},
 };
 
 /// How many incidents are kept of which there are refusals and no event: strangers can name any number.
 const STRANGERS: usize = 1_000;
+
+/// How many directories are told of: the administrator's or a router's login can write any number that are not in force.
+const DIRECTORIES: usize = 1_000;
+
+/// How much is told of why one is not in force, in characters.
+const WHY_SHOWN: usize = 400;
 
 /// The counted facts of one incident, or of all, with the broker's times.
 ///
@@ -33,6 +39,7 @@ pub struct Evidence {
     incidents: BTreeMap<IncidentId, Facts>,
     strangers: usize,
     trails: Trails,
+    directories: Vec<DirectoryRead>,
     said: StreamRead,
     log: StreamRead,
 }
@@ -96,6 +103,9 @@ impl Evidence {
                 }
             }
             Verdict::Recorded(subject) => self.recorded(&subject, entry),
+            Verdict::NotInForce { why, .. } => {
+                self.directory(entry, None, Some(why.to_string().chars().take(WHY_SHOWN).collect()));
+            }
             Verdict::Foreign => self.foreign(entry),
             Verdict::Report(report) => self.trails.report(entry.time, *report),
             Verdict::Link(linking) => self.trails.link(entry.time, *linking),
@@ -178,6 +188,12 @@ impl Evidence {
         Ok(calls::list(&self.incidents, &source, request))
     }
 
+    /// Every directory of the log, unless none was to be signed and all are in force.
+    pub(crate) fn directories_told(&self) -> Vec<DirectoryRead> {
+        let plain = |read: &DirectoryRead| read.signed_by.is_none() && read.not_in_force.is_none();
+        if self.directories.iter().all(plain) { Vec::new() } else { self.directories.clone() }
+    }
+
     fn provenance(&self, facts: &Facts, as_of: Option<Timestamp>) -> Provenance {
         let last_read = self.said.last_at.max(self.log.last_at);
         let mut versions: Vec<u64> = facts.dispatches.values().map(|at| at.fact.dispatch.directory).collect();
@@ -190,14 +206,25 @@ impl Evidence {
             time_zone: register.map_or_else(|| "UTC".to_owned(), |register| register.time_zone.clone()),
             directory_name: register.map(|register| register.name.clone()),
             directory_versions: versions,
+            directories: self.directories_told(),
             said: self.said,
             log: self.log,
+        }
+    }
+
+    /// A directory, whether it is in force or not.
+    fn directory(&mut self, entry: &Entry, signed_by: Option<String>, not_in_force: Option<String>) {
+        if self.directories.len() < DIRECTORIES {
+            let (subject, at) = (entry.subject.clone(), entry.time);
+            self.directories.push(DirectoryRead { subject, at, signed_by, not_in_force });
         }
     }
 
     fn recorded(&mut self, subject: &Subject, entry: &Entry) {
         match subject {
             Subject::Directory { version } => {
+                let signed_by = self.fold.directory_signer(*version).map(|key| key.as_str().to_owned());
+                self.directory(entry, signed_by, None);
                 if let Ok(document) = from_body("directory", &entry.body) {
                     self.registers.insert(*version, Arc::new(Register::of(*version, document)));
                 }

@@ -447,10 +447,37 @@ pub struct Provenance {
     pub directory_name: Option<String>,
     /// The versions of the directory under which events were dispatched.
     pub directory_versions: Vec<u64>,
+    /// Every directory of the log, where any was to be signed or is not in force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub directories: Vec<DirectoryRead>,
     /// What was read of `TOCSIN_SAID`.
     pub said: StreamRead,
     /// What was read of `TOCSIN_LOG`.
     pub log: StreamRead,
+}
+
+/// A directory on the log, by its signature as verified anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryRead {
+    /// Its subject, which has its version.
+    pub subject: String,
+    /// The broker's time of it.
+    pub at: Timestamp,
+    /// The key that was to sign it, and did. `None` when none was, and for one that is not in force.
+    pub signed_by: Option<String>,
+    /// Why it is not in force, and so changes nothing.
+    pub not_in_force: Option<String>,
+}
+
+impl DirectoryRead {
+    /// By whom it is signed, or why it is not in force, in words.
+    pub fn words(&self) -> String {
+        match (&self.not_in_force, &self.signed_by) {
+            (Some(why), _) => format!("not in force: {why}"),
+            (None, Some(key)) => format!("signed by {key}"),
+            (None, None) => "not signed, and none was to sign it".to_owned(),
+        }
+    }
 }
 
 /// How much of a stream was read.

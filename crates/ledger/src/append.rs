@@ -2,7 +2,7 @@
 
 use async_nats::HeaderMap;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use tocsin_protocol::{Entry, NewFact, Stream};
+use tocsin_protocol::{Entry, NewFact, Signed, Stream};
 
 use crate::{
     Appended, Error,
@@ -11,7 +11,7 @@ use crate::{
     patience::Patience,
     read::Wanted,
     shared::{NoAnswer, Shared},
-    wire::{EXPECTED_LAST_SUBJECT_SEQUENCE_SUBJECT, alone_on, fact_headers, whole_attempt},
+    wire::{EXPECTED_LAST_SUBJECT_SEQUENCE_SUBJECT, alone_on, fact_headers, signed_headers, whole_attempt},
 };
 
 /// How many facts are looked up at a time, to see which of a batch exist.
@@ -35,6 +35,13 @@ impl Shared {
         }
         let headers = fact_headers(fact, said_through);
         self.write(fact, &headers, alone_on(&fact.subject), &mut patience).await
+    }
+
+    /// Appends one fact with its author's signature.
+    pub(crate) async fn append_signed(&self, fact: &NewFact, signed: &Signed) -> Result<Appended, Error> {
+        check(fact)?;
+        let headers = signed_headers(&fact.subject, signed, 0);
+        self.write(fact, &headers, None, &mut self.patience()).await
     }
 
     /// Appends the end of an attempt that nobody has begun, if nobody has.

@@ -80,6 +80,15 @@ impl Ledger {
         self.0.append(fact, said_through).await
     }
 
+    /// Appends one fact to `TOCSIN_LOG`, once, with its author's signature, as the administrator does a directory. What
+    /// [`Appended::Already`] gives may have another, or none.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub async fn append_signed(&self, fact: &NewFact, signed: &Signed) -> Result<Appended, Error> {
+        self.0.append_signed(fact, signed).await
+    }
+
     /// Appends facts to `TOCSIN_LOG`, each once, in order: a thousand at a time stand whole or not at all. Where some
     /// stand already, the missing ones are written. The answer has the order of the facts.
     ///
@@ -189,14 +198,16 @@ impl Ledger {
         Follow::after(&self.0, (snapshot.said.through, snapshot.log.through)).await
     }
 
-    /// The newest snapshot of this form that can be believed, its state made by `read`. Whatever is in doubt is told as a
+    /// The newest snapshot of this form that can be believed, its state made by `read`. Both are given every directory on the
+    /// log, whether it is in force or not: `key` says who may have signed a snapshot. Whatever is in doubt is told as a
     /// warning and left out; there may be none, and a broker that does not answer in some seconds has none.
     pub async fn find_snapshot<T>(
         &self,
         form: &str,
-        read: impl Fn(&Snapshot, &[u8]) -> Result<T, Unreadable>,
+        key: impl Fn(&[Entry]) -> Option<AuthorKey>,
+        read: impl Fn(&Snapshot, &[u8], &[Entry]) -> Result<T, Unreadable>,
     ) -> Found<T> {
-        self.0.find_snapshot(form, read).await
+        self.0.find_snapshot(form, key, read).await
     }
 
     /// Both streams behind the newest snapshot that can be believed, with its state; from their beginning where there is
@@ -207,9 +218,10 @@ impl Ledger {
     pub async fn follow_from_snapshot<T>(
         &self,
         form: &str,
-        read: impl Fn(&Snapshot, &[u8]) -> Result<T, Unreadable>,
+        key: impl Fn(&[Entry]) -> Option<AuthorKey>,
+        read: impl Fn(&Snapshot, &[u8], &[Entry]) -> Result<T, Unreadable>,
     ) -> Result<(Option<(T, Snapshot)>, Follow), Error> {
-        let Some((state, snapshot)) = self.find_snapshot(form, read).await.state else {
+        let Some((state, snapshot)) = self.find_snapshot(form, key, read).await.state else {
             return Ok((None, self.follow().await?));
         };
         tracing::info!(

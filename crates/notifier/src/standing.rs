@@ -107,8 +107,10 @@ const MAILS: [&str; 2] = ["tocsin.escalation.>", "tocsin.attempt.>"];
 /// Begins with what a router has folded, where that can be believed; else with nothing.
 async fn begin(ledger: &Ledger, every: Duration) -> Result<(Known, Follow), tocsin_ledger::Error> {
     let mut known = Known::new(every);
-    let read = |snapshot: &Snapshot, bytes: &[u8]| Fold::begun(snapshot, bytes, Trust::default());
-    let (begun, follow) = ledger.follow_from_snapshot(&Fold::form(), read).await?;
+    let read = |snapshot: &Snapshot, bytes: &[u8], directories: &[Entry]| {
+        Fold::begun(snapshot, bytes, directories, Trust::default())
+    };
+    let (begun, follow) = ledger.follow_from_snapshot(&Fold::form(), Fold::checkpoint_key_by, read).await?;
     let Some((fold, snapshot)) = begun else { return Ok((known, follow)) };
     known.fold = fold;
     for entry in ledger.entries(Stream::Log, &MAILS.map(str::to_owned)).await? {

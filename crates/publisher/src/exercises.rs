@@ -14,7 +14,7 @@ use tocsin_protocol::{
     SignedDuration, SigningKey, Status, Stream, Subject, Timestamp, from_body,
 };
 
-use crate::{error::Error, known::newest_directory, prepare::prepare, send::publish, spool::Spool};
+use crate::{error::Error, known::directory_in_force, prepare::prepare, send::publish, spool::Spool};
 
 /// How far back what was due and not said is looked for.
 const BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -98,13 +98,10 @@ impl Exerciser {
     /// [`Error::Ledger`] when the bus cannot be reached or read, [`Error::Disk`].
     pub async fn look(&mut self, now: Timestamp) -> Result<Vec<Happened>, Error> {
         let ledger = Ledger::connect(&self.connection).await?;
-        let Some(in_force) = ledger.newest(Stream::Log, "tocsin.directory.*").await? else {
-            return Ok(Vec::new());
-        };
-        let Some(directory) = newest_directory(&ledger).await? else { return Ok(Vec::new()) };
+        let Some((since, directory)) = directory_in_force(&ledger).await? else { return Ok(Vec::new()) };
         let mut happened = Vec::new();
         // What was due before there was this directory was another's to say.
-        let from = in_force.time.max(now.checked_sub(BACK).unwrap_or(in_force.time));
+        let from = since.max(now.checked_sub(BACK).unwrap_or(since));
         for (exercise, at) in due(&directory, &self.publisher, from, now) {
             let event = event_of(exercise, at)?;
             let incident = event.incident.clone();

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tocsin_duty::Directory;
+use tocsin_duty::{Directory, Fold, Verdict};
 use tocsin_ledger::{Error as LedgerError, Ledger};
 use tocsin_protocol::{
     AuthorKey, DirectoryDocument, Dispatch, Entry, Event, EventNumber, IncidentId, PublisherId, Stream,
-    Subject, from_body,
+    Subject, Timestamp, from_body,
 };
 
 use crate::error::Error;
@@ -14,27 +14,37 @@ use crate::error::Error;
 /// The most events of an incident that are read one by one.
 const PROBED: u32 = 1000;
 
-/// The newest directory on the bus that can be read; `None` when there is none yet.
+/// The directory in force; `None` when there is none yet.
 ///
 /// # Errors
 /// [`Error::Ledger`] when the bus cannot be read.
 pub async fn newest_directory(ledger: &Ledger) -> Result<Option<Directory>, Error> {
-    // One at a time: a publisher need not be let to search the log.
-    let Some(newest) = ledger.newest(Stream::Log, "tocsin.directory.*").await? else { return Ok(None) };
-    let Ok(Subject::Directory { version }) = newest.subject.parse() else { return Ok(None) };
-    if let Some(directory) = directory(&newest) {
-        return Ok(Some(directory));
-    }
-    for version in (1..version).rev() {
-        let entry = ledger.last(&Subject::Directory { version }).await?;
-        if let Some(directory) = entry.as_ref().and_then(directory) {
-            return Ok(Some(directory));
-        }
-    }
-    Ok(None)
+    Ok(directory_in_force(ledger).await?.map(|(_, directory)| directory))
 }
 
-/// One version of the directory; `None` when it is not there or may not be read: it only adds names to an answer.
+/// The same, and since when by the broker's clock.
+pub(crate) async fn directory_in_force(ledger: &Ledger) -> Result<Option<(Timestamp, Directory)>, Error> {
+    let Some(newest) = ledger.newest(Stream::Log, "tocsin.directory.*").await? else { return Ok(None) };
+    let (mut fold, mut in_force) = (Fold::new(), None);
+    let mut take = |entry: &Entry| {
+        if let Verdict::Recorded(_) = fold.apply(entry)
+            && let Some(directory) = fold.directory()
+        {
+            in_force = Some((entry.time, Directory::clone(directory)));
+        }
+    };
+    // Each from the first, as each says who signs the next. One at a time: a publisher need not be let to search the log.
+    // They are numbered without a gap, but for what somebody puts there who does not hold to that.
+    for version in 1.. {
+        let Some(entry) = ledger.last(&Subject::Directory { version }).await? else { break };
+        take(&entry);
+    }
+    take(&newest);
+    Ok(in_force)
+}
+
+/// One version of the directory, that of a dispatch; `None` when it is not there or may not be read: it only adds names to
+/// an answer.
 pub(crate) async fn directory_version(ledger: &Ledger, version: u64) -> Option<Directory> {
     directory(&ledger.last(&Subject::Directory { version }).await.ok()??)
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use tocsin_duty::{Directory, Fold, Trust};
+use tocsin_duty::{Directory, Fold};
 use tocsin_protocol::{
     Dispatch, Entry, Event, EventKind, EventNumber, Signed, Stream, Subject, Timestamp, from_body, to_body,
 };
@@ -73,17 +73,7 @@ pub fn preview(
 
 /// The dispatch of the last of these events, folded as a router folds what it has judged before.
 fn foreseen(directory: &Directory, history: &[Event], now: Timestamp) -> Result<Option<Dispatch>, Error> {
-    let mut fold = Fold::trusting(Trust { through: u64::MAX, ..Trust::default() });
-    let version = directory.version();
-    fold.apply(&Entry {
-        stream: Stream::Log,
-        sequence: 1,
-        time: now,
-        subject: Subject::Directory { version }.to_string(),
-        signed: None,
-        said_through: None,
-        body: to_body("directory", directory.document())?,
-    });
+    let mut fold = Fold::supposing(directory.clone(), now);
     for (event, sequence) in history.iter().zip(1..) {
         fold.apply(&Entry {
             stream: Stream::Said,

@@ -10,7 +10,7 @@
 
 use tocsin_duty::{Fold, Trust};
 use tocsin_ledger::{Error, Follow, Ledger};
-use tocsin_protocol::Snapshot;
+use tocsin_protocol::{Entry, Snapshot};
 use tokio::task::JoinHandle;
 
 use crate::checkpoints::Checkpoints;
@@ -38,8 +38,11 @@ impl Snapshots {
         ledger: &Ledger,
         trust: Trust,
     ) -> Result<(Fold, Option<Snapshot>, Follow), Error> {
-        let read = |snapshot: &Snapshot, bytes: &[u8]| Fold::begun(snapshot, bytes, trust.clone());
-        let (state, follow) = ledger.follow_from_snapshot(&Fold::form(), read).await?;
+        let read = |snapshot: &Snapshot, bytes: &[u8], directories: &[Entry]| {
+            Fold::begun(snapshot, bytes, directories, trust.clone())
+        };
+        let (state, follow) =
+            ledger.follow_from_snapshot(&Fold::form(), Fold::checkpoint_key_by, read).await?;
         // What becomes of a window rests on the order of what was said and its close.
         let follow = follow.sounding();
         Ok(match state {

@@ -16,6 +16,18 @@ pub(crate) fn met(entry: &Entry, verdict: &Verdict) {
             subject = %entry.subject.escape_debug(),
             "somebody wrote to TOCSIN_LOG what no service of ours writes: have it audited, and change the service keys"
         ),
+        Verdict::NotInForce { version, why } if why.lacks_the_key() => tracing::error!(
+            sequence = entry.sequence,
+            version,
+            %why,
+            "a directory was put on the log without the directory_key: it changes nothing. Was it the administrator, apply it anew with --directory-key; else have it audited, and change the administrator's and the routers' keys"
+        ),
+        Verdict::NotInForce { version, why } => tracing::error!(
+            sequence = entry.sequence,
+            version,
+            why = %why.to_string().escape_debug(),
+            "a directory on the log is not in force, and changes nothing: see `tocsin directory show`"
+        ),
         Verdict::Event(event) => tracing::info!(
             trace_id = %TraceId::of(&event.incident, event.sequence),
             incident = %event.incident,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tocsin_duty::{Directory, Fold, Trust};
+use tocsin_duty::{Directory, Fold};
 use tocsin_protocol::{
     Dispatch, Entry, Error, Event, EventNumber, PublisherId, RecipientId, Requirement, Signed,
     SignedDuration, Stream, Subject, Timestamp, from_body, to_body,
@@ -41,17 +41,8 @@ impl Course {
     /// # Errors
     /// When an event has no JSON form, which none that was read lacks.
     pub fn of(directory: &Directory, publisher: &PublisherId, events: &[&Happening]) -> Result<Self, Error> {
-        let mut fold = Fold::trusting(Trust { through: u64::MAX, ..Trust::default() });
         let from = events.first().map_or(Timestamp::UNIX_EPOCH, |first| first.at);
-        fold.apply(&Entry {
-            stream: Stream::Log,
-            sequence: 1,
-            time: from,
-            subject: Subject::Directory { version: directory.version() }.to_string(),
-            signed: None,
-            said_through: None,
-            body: to_body("directory", directory.document())?,
-        });
+        let mut fold = Fold::supposing(directory.clone(), from);
         for (happening, sequence) in events.iter().zip(1..) {
             let event = Event { publisher: publisher.clone(), ..happening.event.clone() };
             fold.apply(&Entry {

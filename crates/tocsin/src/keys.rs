@@ -29,9 +29,11 @@ pub(crate) fn public(given: &[String]) -> Result<Vec<AuthorKey>, Failure> {
 
 /// Makes a key for one body. A seed that is there is never overwritten.
 pub(crate) fn for_body(id: &str, out: &Path) -> Result<Made, Failure> {
-    let id = RecipientId::new(id).map_err(|error| Failure::input(&error))?;
+    if !DirectoryDocument::is_own_key(id) {
+        RecipientId::new(id).map_err(|error| Failure::input(&error))?;
+    }
     make_dir(out)?;
-    let seed_file = seed_file(out, id.as_str());
+    let seed_file = seed_file(out, id);
     let key = SigningKey::generate();
     match write_seed(&seed_file, &key) {
         Ok(()) => Ok(Made { public: key.public(), seed_file }),

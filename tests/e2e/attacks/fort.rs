@@ -13,7 +13,7 @@ use tocsin_ledger::{
     Connection, Ledger, Shape, Wait,
     server::{self, Server, ServerOptions},
 };
-use tocsin_protocol::{DirectoryDocument, Entry, NewFact, Stream, Subject, from_body, to_body};
+use tocsin_protocol::{DirectoryDocument, Entry, Stream, Subject, from_body};
 use tocsin_provision::{Bus, Cluster, Plan, Service, Tls, provision};
 use tocsin_tests::{Cast, until};
 
@@ -153,9 +153,7 @@ pub(crate) fn reload(server: &Server) {
 
 /// Puts a directory in force, with a place for each desk.
 pub(crate) async fn put_in_force(ledger: &Ledger, version: u64, document: &DirectoryDocument) {
-    let body = to_body("directory", document).unwrap();
-    let fact = NewFact { subject: Subject::Directory { version }, body, schedule: None };
-    ledger.append(&fact, None).await.unwrap();
+    tocsin_tests::put_in_force(ledger, version, document, None).await;
     let recipients: Vec<_> = document.recipients.iter().map(|r| r.id.clone()).collect();
     ledger.ensure_desks(&recipients).await.unwrap();
 }

@@ -25,6 +25,8 @@ use tocsin_protocol::{EventKind, ReceiptStage, to_body};
 use tocsin_provision::Service;
 use tocsin_tests::{Cast, event, receipt, seconds, signed_headers, until};
 
+/// How long something is waited for that may never come.
+const SOON: Duration = Duration::from_secs(20);
 const AGENCY: &str = "A recipient (`a`) against another (`b`), the publishers and the services";
 const PUBLISHER: &str = "A publisher (`control-room`) against another (`operator`) and the recipients";
 const CONSOLE_STOLEN: &str = "The console, its login and its `console_key` stolen (`a` has `console = true`, `l` has `\"links\"`, `b` has `false`)";

@@ -2,17 +2,19 @@
 
 use async_nats::HeaderMap;
 use tocsin_audit::RecipientReport;
+use tocsin_ledger::Ledger;
 use tocsin_protocol::{
-    DirectoryDocument, EventKind, ReceiptMethod, ReceiptStage, Refusal, SignedIn, Signer, SigningKey,
-    Subject, from_body, to_body,
+    DirectoryDocument, Dispatch, EventKind, ReceiptMethod, ReceiptStage, Refusal, SignedIn, Signer,
+    SigningKey, Subject, from_body, to_body,
 };
 use tocsin_provision::Service;
 use tocsin_tests::{CONSOLE, LINKS, event, receipt, signed_headers, until};
 
 use super::{
+    SOON,
     console::{ACCOUNT, SESSION, acknowledged, link},
     fort::{Attacker, Fort, put_in_force},
-    stored,
+    say, stored,
     table::{Right, Table},
 };
 
@@ -125,6 +127,61 @@ pub(super) async fn rights(table: &mut Table, fort: &Fort) {
     let method = |row: &RecipientReport| row.acknowledged_method.map_or("none", ReceiptMethod::as_str);
     assert_eq!((signer(by_itself), signer(vouched), signer(linked)), ("recipient", "console", "console"));
     rows(table, [signer(by_itself), method(vouched), method(linked)]);
+    directories(table, fort).await;
+}
+
+/// Puts directories in force without the key that must sign them.
+async fn directories(table: &mut Table, fort: &Fort) {
+    let (key, thief) = (SigningKey::generate(), SigningKey::generate());
+    let mut ours = fort.cast.document.clone();
+    ours.directory_key = Some(key.public());
+    tocsin_tests::put_in_force(&fort.ledger, 4, &ours, Some(&key)).await;
+    let operator = Ledger::connect(&fort.connection("operator")).await.unwrap();
+    let under = async |number: u32| {
+        say(&operator, fort, "operator", "under-a-key", number).await;
+        let subject = format!("tocsin.dispatch.operator.under-a-key.{number}").parse().unwrap();
+        let entry =
+            until("its dispatch", async || fort.ledger.last(&subject).await.unwrap().ok_or_else(String::new))
+                .await;
+        from_body::<Dispatch>("dispatch", &entry.body).unwrap().directory
+    };
+    assert_eq!(under(1).await, 4);
+    let mut theirs = fort.cast.document.clone();
+    theirs.recipients.clear();
+    theirs.policies.clear();
+    let body = to_body("directory", &theirs).unwrap();
+    let administrator = fort.service_attacker(Service::Administrator).await;
+    stored(administrator.ask("tocsin.directory.5", None, &body).await);
+    theirs.directory_key = Some(thief.public());
+    let body = to_body("directory", &theirs).unwrap();
+    let signed = thief.sign("tocsin.directory.6", &body).unwrap();
+    let router = fort.service_attacker(Service::Router).await;
+    let own = "tocsin.finding.invented.9.2";
+    stored(router.ask(own, Some(signed_headers(&signed)), &body).await);
+    router.shout(&format!("$JS.API.DIRECT.GET.TOCSIN_LOG.{own}"), "tocsin.directory.6", None, b"").await;
+    let there = fort.ledger.wait_for(&["tocsin.directory.6".parse().unwrap()], SOON).await.unwrap();
+    let there = there.is_some();
+    let dispatched = under(2).await;
+    let stopped = |by: &str| {
+        if dispatched == 4 { Ok(by.to_owned()) } else { Err(format!("version {dispatched} is in force")) }
+    };
+    table.add(
+        "The administrator, with a key of its own",
+        "put a directory in force without the `directory_key` that the one in force names: `tocsin.directory.5`",
+        stopped("every reader: it is not signed, and the next event is dispatched under the one in force"),
+    );
+    table.add(
+        "The router, with a key of its own",
+        "the same by the detour below, signed with a key that it names itself: `tocsin.directory.6`",
+        stopped(if there {
+            "every reader: it is stored and not in force, as it is signed with another key"
+        } else {
+            "nats-server: it is not stored"
+        }),
+    );
+    // The administrator goes on all the same.
+    tocsin_tests::put_in_force(&fort.ledger, 7, &ours, Some(&key)).await;
+    assert_eq!(under(3).await, 7);
 }
 
 fn key_of(document: &mut DirectoryDocument, id: &str, key: Option<&SigningKey>) {
@@ -210,7 +267,7 @@ fn rows(table: &mut Table, [own, page, link]: [&str; 3]) {
         ),
         right(
             "`checkpoint_key`, and the router's login",
-            "what follows: dispatches, notices, windows, findings, escalations, refusals; and a checkpoint of a record that is none. No event and no receipt under another's key; but, by the detour below, what the administrator can"
+            "what follows: dispatches, notices, windows, findings, escalations, refusals; and a checkpoint of a record that is none. No event and no receipt under another's key; and no directory where one names a `directory_key`"
                 .to_owned(),
             "`tocsin audit verify` has what follows recomputed from what was said, and holds the checkpoints against those that \
              agencies' receipts repeat"
@@ -218,13 +275,24 @@ fn rows(table: &mut Table, [own, page, link]: [&str; 3]) {
             "`tocsin keys rotate checkpoint_key`, and `tocsin keys rotate router`",
         ),
         right(
-            "the administrator's login, which puts the directory in force",
-            "any directory, with keys of the thief's own in it, whose word counts from then on; and by the detour below what the router can"
+            "the administrator's login, where the directory names a `directory_key`",
+            "by the detour below what the router can, and no directory beside the one in force. It may change the streams, and so \
+             erase the record and begin another with a first directory of its own"
                 .to_owned(),
-            "no directory is signed: each version stands on the record with the broker's time, under the checkpoints, and the \
+            "what it writes as a directory stands on the record and is not in force: routers, `tocsin directory show` and \
+             `tocsin audit verify` say so. That entries were erased, the checkpoints that agencies' receipts repeat say"
+                .to_owned(),
+            "`tocsin keys rotate administrator`",
+        ),
+        right(
+            "`directory_key`, and the administrator's login; or that login, where the directory names no such key",
+            "any directory, with keys of the thief's own in it, whose word counts from then on, and another `directory_key`. The key \
+             without a login: nothing"
+                .to_owned(),
+            "each version stands on the record with the key that signed it and the broker's time, under the checkpoints, and the \
              versions before it beside it"
                 .to_owned(),
-            "`tocsin keys rotate administrator`, then `tocsin directory apply` of the right one",
+            "`tocsin keys rotate administrator`, then, while it is the key still, `tocsin keys rotate directory_key` and `tocsin directory apply` of the right one",
         ),
         right(
             "the auditor's login",
@@ -234,8 +302,8 @@ fn rows(table: &mut Table, [own, page, link]: [&str; 3]) {
         ),
         right(
             "the broker's machine",
-            "what the administrator can, as no directory is signed; no event and no receipt under another's key. It has all that there is in clear, may withhold, erase or alter it, sets the clock by which \
-             all is judged, and closes windows"
+            "no event and no receipt under another's key, and no directory where one names a `directory_key`. It has all that there is in clear, may withhold, erase or alter it (and so begin a record anew, \
+             with a first directory of its own), sets the clock by which all is judged, and closes windows"
                 .to_owned(),
             "by `tocsin audit verify`, once an agency's receipt has repeated a checkpoint: altered, erased and inserted entries \
              before it are named. A clock that is wrong from the start is told by no signature, but by the times that senders \

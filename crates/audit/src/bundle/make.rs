@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tocsin_duty::Fold;
 use tocsin_protocol::{
-    AuthorKey, Checkpoint, DirectoryDocument, Entry, IncidentId, Receipt, Refusal, SignedCheckpoint, Stream,
-    Subject, from_body, leaf, tree::Tree,
+    AuthorKey, Checkpoint, Entry, IncidentId, Receipt, Refusal, SignedCheckpoint, Stream, Subject, from_body,
+    leaf, tree::Tree,
 };
 
 use super::{Bundle, Link, Proven, checkpoint, merged};
@@ -87,15 +88,14 @@ fn stated(entries: &[&Entry], trees: &[Tree; 2]) -> Vec<Checkpoint> {
         .collect()
 }
 
-/// The keys with which directories let checkpoints be signed.
+/// The keys with which the directories that were in force let checkpoints be signed.
 pub(crate) fn keys<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<AuthorKey> {
-    let mut keys = BTreeMap::new();
+    let (mut keys, mut fold) = (BTreeMap::new(), Fold::new());
     for entry in entries.filter(|entry| entry.stream == Stream::Log) {
         let Ok(Subject::Directory { .. }) = entry.subject.parse() else { continue };
-        let Ok(document) = from_body::<DirectoryDocument>("directory", &entry.body) else { continue };
-        let key = document.checkpoint_key.as_deref().map(AuthorKey::new);
-        if let Some(Ok(key)) = key {
-            keys.insert(key.as_str().to_owned(), key);
+        fold.apply(entry);
+        if let Some(key) = fold.directory().and_then(|directory| directory.checkpoint_key()) {
+            keys.insert(key.as_str().to_owned(), key.clone());
         }
     }
     keys.into_values().collect()

@@ -117,7 +117,7 @@ pub fn verify(bundle: &Bundle, keys: &[AuthorKey]) -> Verdict {
     let evidence = gather(entries.iter().copied(), bundle.incident.as_ref());
     let reports: Vec<Report> =
         evidence.incidents().filter_map(|of| evidence.report(of, Request::default()).ok()).collect();
-    record::judge(&entries, &reports, &mut faults, &mut proven);
+    record::judge(&entries, evidence.directories_told(), &reports, &mut faults, &mut proven, &mut limits);
     if bundle.newest.is_some() {
         limits.push(
             "When the newest checkpoint itself was written nothing vouches for yet; what it states is signed."

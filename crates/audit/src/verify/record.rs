@@ -7,9 +7,20 @@ use super::{
     counted,
     fault::{FaultCode, Faults},
 };
-use crate::{problem::ProblemCode, report::Report};
+use crate::{
+    problem::ProblemCode,
+    report::{DirectoryRead, Report},
+    words::utc,
+};
 
-pub(super) fn judge(entries: &[&Entry], reports: &[Report], faults: &mut Faults, proven: &mut Vec<String>) {
+pub(super) fn judge(
+    entries: &[&Entry],
+    directories: Vec<DirectoryRead>,
+    reports: &[Report],
+    faults: &mut Faults,
+    proven: &mut Vec<String>,
+    limits: &mut Vec<String>,
+) {
     let mut fold = Fold::new();
     let (mut events, mut receipts, mut calls, mut refused, mut trails) = (0, 0, 0, 0, 0);
     let mut doors = Doors::default();
@@ -27,8 +38,12 @@ pub(super) fn judge(entries: &[&Entry], reports: &[Report], faults: &mut Faults,
             Verdict::Foreign => {
                 faults.of(FaultCode::Record, entry, "is nothing that a service of ours writes.");
             }
+            // Who lacks the key has changed nothing by it, and the record is none the worse.
+            Verdict::NotInForce { why, .. } if !why.lacks_the_key() => {
+                faults.of(FaultCode::Record, entry, "is a directory that cannot be in force.");
+            }
             Verdict::Call(_) => calls += 1,
-            Verdict::Repeated | Verdict::Trusted | Verdict::Recorded(_) => {}
+            Verdict::NotInForce { .. } | Verdict::Repeated | Verdict::Trusted | Verdict::Recorded(_) => {}
         }
     }
     if events + receipts > 0 {
@@ -51,6 +66,10 @@ pub(super) fn judge(entries: &[&Entry], reports: &[Report], faults: &mut Faults,
     if trails > 0 {
         proven
             .push(format!("{} are signed by their authors and counted.", counted(trails, "report or link")));
+    }
+    for read in directories {
+        let words = format!("{}, written at {}: {}.", read.subject, utc(read.at), read.words());
+        if read.signed_by.is_some() { proven.push(words) } else { limits.push(words) }
     }
     for report in reports {
         for problem in report.problems.iter().filter(|problem| contradicts(problem.code)) {

@@ -126,6 +126,7 @@ impl Lookout {
             | Verdict::Link(_)
             | Verdict::Repeated
             | Verdict::Trusted
+            | Verdict::NotInForce { .. }
             | Verdict::Foreign => {}
         }
     }

@@ -164,6 +164,7 @@ impl World {
         let document = DirectoryDocument {
             name: "999 notification, a small picture of it".to_owned(),
             time_zone: "Europe/London".to_owned(),
+            directory_key: None,
             checkpoint_key: Some(checkpoint_key().public()),
             console_key: Some(console_key().public()),
             link_key: Some(link_key().public()),

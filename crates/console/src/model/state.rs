@@ -125,7 +125,11 @@ impl State {
             }
             Verdict::Report(report) => self.trails.report(entry.time, *report),
             Verdict::Link(linking) => self.trails.link(entry.time, *linking),
-            Verdict::Call(_) | Verdict::Repeated | Verdict::Trusted | Verdict::Foreign => {}
+            Verdict::Call(_)
+            | Verdict::Repeated
+            | Verdict::Trusted
+            | Verdict::NotInForce { .. }
+            | Verdict::Foreign => {}
         }
     }
 }

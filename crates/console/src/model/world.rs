@@ -102,6 +102,7 @@ impl World {
         DirectoryDocument {
             name: "A small picture".to_owned(),
             time_zone: "Europe/London".to_owned(),
+            directory_key: None,
             checkpoint_key: None,
             console_key: None,
             link_key: None,

@@ -53,7 +53,9 @@ impl Counted {
             | Verdict::Link(_)
             | Verdict::Recorded(_) => Self::Fact,
             Verdict::Refused(refusal) => Self::Refused(refusal.code),
-            Verdict::Repeated | Verdict::Trusted | Verdict::Foreign => Self::Nothing,
+            Verdict::Repeated | Verdict::Trusted | Verdict::NotInForce { .. } | Verdict::Foreign => {
+                Self::Nothing
+            }
         }
     }
 }

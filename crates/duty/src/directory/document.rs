@@ -15,7 +15,8 @@ use super::{
     structure::Unread,
 };
 
-/// The names of the keys that are our own services': no identifier has an underscore, so no body can have one.
+/// The names of the keys that are the administrator's and our own services': no identifier has an underscore, so no body can have one.
+pub(super) const DIRECTORY_KEY: &str = DirectoryDocument::DIRECTORY_KEY;
 pub(super) const CHECKPOINT_KEY: &str = "checkpoint_key";
 pub(super) const CONSOLE_KEY: &str = "console_key";
 pub(super) const LINK_KEY: &str = "link_key";
@@ -47,15 +48,16 @@ pub(super) fn read<'r, 't>(
     let mut reader = Reader::of_file(directory, "the directory".to_owned(), faults);
     let name = reader.need("name", "\"Whose directory this is\"");
     let time_zone = reader.need("time_zone", "\"Europe/London\"");
-    let [checkpoint_key, console_key, link_key] =
-        [CHECKPOINT_KEY, CONSOLE_KEY, LINK_KEY].map(|name| reader.may(name));
+    let [directory_key, checkpoint_key, console_key, link_key] =
+        [DIRECTORY_KEY, CHECKPOINT_KEY, CONSOLE_KEY, LINK_KEY].map(|name| reader.may(name));
     let areas = reader.values("areas").unwrap_or_default();
     let publishers = reader.values("publishers").unwrap_or_default();
     let monitors = reader.values("monitors").unwrap_or_default();
     let exercises = reader.values("exercises").unwrap_or_default();
     let recipients = reader.values("recipients").unwrap_or_default();
     let named = reader.values("policies").unwrap_or_default();
-    let keys_unread = [&checkpoint_key, &console_key, &link_key].into_iter().any(Option::is_none);
+    let keys_unread =
+        [&directory_key, &checkpoint_key, &console_key, &link_key].into_iter().any(Option::is_none);
     let mut unread =
         Unread { any: name.is_none() || time_zone.is_none() || keys_unread, ..Unread::default() };
     unread.any |= reader.finish().is_none();
@@ -78,6 +80,7 @@ pub(super) fn read<'r, 't>(
         document: DirectoryDocument {
             name: name.unwrap_or_default(),
             time_zone: time_zone.unwrap_or_default(),
+            directory_key: directory_key.flatten(),
             checkpoint_key: checkpoint_key.flatten(),
             console_key: console_key.flatten(),
             link_key: link_key.flatten(),
@@ -413,6 +416,7 @@ impl<'r> Read<'r, '_> {
         let recipients = self.document.recipients.iter_mut().map(|entry| (entry.id.as_str(), &mut entry.key));
         let mut strangers = keys.clone();
         let services = [
+            (DIRECTORY_KEY, &mut self.document.directory_key),
             (CHECKPOINT_KEY, &mut self.document.checkpoint_key),
             (CONSOLE_KEY, &mut self.document.console_key),
             (LINK_KEY, &mut self.document.link_key),
@@ -454,8 +458,7 @@ impl<'r> Read<'r, '_> {
         let Some(&(source, entry)) = origins.get(place.index) else { return (self.directory.file, 1) };
         if let ([Step::Field(name)], None) = (&place.path[..], entry)
             && !source.root.get_ref().contains_key(name.as_str())
-            && let Some(found) =
-                self.keys.get(name).filter(|_| DirectoryDocument::SERVICE_KEYS.contains(&name.as_str()))
+            && let Some(found) = self.keys.get(name).filter(|_| DirectoryDocument::is_own_key(name))
         {
             return *found;
         }

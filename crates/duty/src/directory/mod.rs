@@ -6,6 +6,7 @@ mod check;
 mod document;
 mod fault;
 mod fitness;
+mod force;
 mod owed;
 mod owing;
 mod reader;
@@ -40,6 +41,8 @@ pub mod reading {
 
 pub use check::{Texts, check, policy_files};
 pub use fault::{Fault, Gravity};
+pub use force::NotInForce;
+pub(crate) use force::follows;
 pub use reporter::Reporter;
 pub use source::{TEXT_MAX, Text};
 
@@ -48,6 +51,7 @@ pub use source::{TEXT_MAX, Text};
 pub struct Directory {
     version: u64,
     document: DirectoryDocument,
+    directory_key: Option<AuthorKey>,
     checkpoint_key: Option<AuthorKey>,
     console_key: Option<AuthorKey>,
     link_key: Option<AuthorKey>,
@@ -150,6 +154,7 @@ impl Directory {
         let areas = AreaTree::new(&document.areas);
         Ok(Self {
             version,
+            directory_key: key(&document.directory_key),
             checkpoint_key: key(&document.checkpoint_key),
             console_key: key(&document.console_key),
             link_key: key(&document.link_key),
@@ -187,6 +192,11 @@ impl Directory {
     /// the one that is built in, so that every replica reckons alike.
     pub fn zone(&self) -> TimeZone {
         TimeZoneDatabase::bundled().get(self.time_zone()).unwrap_or(TimeZone::UTC)
+    }
+
+    /// The key that must have signed the next version; without one nobody need have.
+    pub fn directory_key(&self) -> Option<&AuthorKey> {
+        self.directory_key.as_ref()
     }
 
     /// The key with which the router signs checkpoints; without one there are none.

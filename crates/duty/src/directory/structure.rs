@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tocsin_protocol::{Area, AreaId, AreaScope, AuthorKey, DirectoryDocument, PolicyDocument, RecipientId};
 
 use super::{
-    document::{CHECKPOINT_KEY, CONSOLE_KEY, LINK_KEY},
+    document::{CHECKPOINT_KEY, CONSOLE_KEY, DIRECTORY_KEY, LINK_KEY},
     fault::{Found, Place, Section},
     owing,
 };
@@ -222,6 +222,7 @@ fn keys(document: &DirectoryDocument, found: &mut Vec<Found>) {
         (Section::Recipients, index, recipient.id.as_str(), recipient.key.as_deref())
     });
     let services = [
+        (Section::Top, 0, DIRECTORY_KEY, document.directory_key.as_deref()),
         (Section::Top, 0, CHECKPOINT_KEY, document.checkpoint_key.as_deref()),
         (Section::Top, 0, CONSOLE_KEY, document.console_key.as_deref()),
         (Section::Top, 0, LINK_KEY, document.link_key.as_deref()),
@@ -231,7 +232,11 @@ fn keys(document: &DirectoryDocument, found: &mut Vec<Found>) {
         let Some(key) = key else { continue };
         let field = if section == Section::Top { id } else { "key" };
         let place = Place::new(section, index).field(field);
-        let make = if section == Section::Top { "--directory FILE --out keys" } else { id };
+        let make = match section {
+            Section::Top if id == DIRECTORY_KEY => id,
+            Section::Top => "--directory FILE --out keys",
+            _ => id,
+        };
         if let Err(why) = AuthorKey::new(key) {
             found.push(place.error(format!("{id}: {why}: make one with `tocsin keys new {make}`")));
         } else if let Some(holder) = holders.insert(key, id).filter(|holder| *holder != id) {

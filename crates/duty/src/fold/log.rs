@@ -3,19 +3,24 @@
 use std::sync::Arc;
 
 use tocsin_protocol::{
-    AttemptEnded, AttemptPhase, DirectoryDocument, Dispatch, DutyFinding, Entry, EscalationReason,
-    EventNumber, Finding, IncidentId, Outcome, Proposal, RecipientId, StepNumber, Subject, Timestamp,
-    from_body,
+    AttemptEnded, AttemptPhase, Dispatch, DutyFinding, Entry, EscalationReason, EventNumber, Finding,
+    IncidentId, Outcome, Proposal, RecipientId, StepNumber, Subject, Timestamp, from_body,
 };
 
 use super::{Fold, Verdict, duties, finding, incident, snapshot};
-use crate::directory::Directory;
+use crate::directory::{self, NotInForce};
 
 impl Fold {
     pub(super) fn log(&mut self, entry: &Entry) -> Verdict {
         let Ok(subject) = entry.subject.parse::<Subject>() else {
             return Verdict::Foreign;
         };
+        if let Subject::Directory { version } = subject {
+            return match self.proclaimed(version, entry) {
+                Ok(()) => Verdict::Recorded(subject),
+                Err(why) => Verdict::NotInForce { version, why },
+            };
+        }
         if self.record(&subject, entry).is_some() { Verdict::Recorded(subject) } else { Verdict::Foreign }
     }
 
@@ -34,14 +39,7 @@ impl Fold {
                 }
                 self.owing.proposed(publisher, *said);
             }
-            Subject::Directory { version } => {
-                let document: DirectoryDocument = from_body("directory", &entry.body).ok()?;
-                let directory = Directory::build(*version, document).ok()?;
-                if self.directory().is_some_and(|newest| newest.version() >= *version) {
-                    return None;
-                }
-                self.directories.push((entry.time, Arc::new(directory)));
-            }
+            Subject::Directory { version } => self.proclaimed(*version, entry).ok()?,
             Subject::Refusal { said, .. } => self.owing.refused(*said),
             Subject::Dispatch { .. } => {
                 let dispatch: Dispatch = from_body("dispatch", &entry.body).ok()?;
@@ -77,6 +75,13 @@ impl Fold {
             Subject::Window { .. } | Subject::Attempt { .. } | Subject::Checkpoint { .. } => {}
         }
         Some(())
+    }
+
+    /// A directory is in force from here on, unless the one that is does not let it.
+    fn proclaimed(&mut self, version: u64, entry: &Entry) -> Result<(), NotInForce> {
+        let directory = directory::follows(self.directory().map(Arc::as_ref), version, entry)?;
+        self.directories.push((entry.time, Arc::new(directory)));
+        Ok(())
     }
 
     /// The same dispatch, its recipients' names shared with the directory: there are as many of them as duties.

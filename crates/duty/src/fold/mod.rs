@@ -29,12 +29,17 @@ use judge::{Objection, Valid};
 use owing::Owing;
 use serde::{Deserialize, Serialize};
 use tocsin_protocol::{
-    BodyId, Call, Dispatch, Entry, Event, EventNumber, IncidentId, Linking, NewFact, Receipt, RecipientId,
-    Refusal, RefusalCode, Report, ReportId, Signed, StoppedBy, Stream, Subject, Timestamp, from_body,
+    AuthorKey, BodyId, Call, Dispatch, Entry, Event, EventNumber, IncidentId, Linking, NewFact, Receipt,
+    RecipientId, Refusal, RefusalCode, Report, ReportId, Signed, StoppedBy, Stream, Subject, Timestamp,
+    from_body,
 };
 use trails::{Standing, Trails};
 
-use crate::{answers::Answers, directory::Directory, worsening::worsening};
+use crate::{
+    answers::Answers,
+    directory::{Directory, NotInForce},
+    worsening::worsening,
+};
 
 /// The state of both streams, folded.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -87,6 +92,13 @@ pub enum Verdict {
     Trusted,
     /// A fact of the log.
     Recorded(Subject),
+    /// A directory on the log that is not in force: it changes nothing.
+    NotInForce {
+        /// Its version.
+        version: u64,
+        /// Why.
+        why: NotInForce,
+    },
     /// On the log, and no fact of ours.
     Foreign,
 }
@@ -107,6 +119,13 @@ impl Fold {
     /// An empty state that takes a router's earlier judgements as they are.
     pub fn trusting(trust: Trust) -> Self {
         Self { trust, ..Self::default() }
+    }
+
+    /// A state in which this directory is in force from then on and all that was said has been judged: to see what would
+    /// follow.
+    pub fn supposing(directory: Directory, from: Timestamp) -> Self {
+        let trust = Trust { through: u64::MAX, ..Trust::default() };
+        Self { directories: vec![(from, Arc::new(directory))], ..Self::trusting(trust) }
     }
 
     /// Takes in one entry.
@@ -154,6 +173,14 @@ impl Fold {
             .rev()
             .map(|(_, directory)| directory)
             .find(|directory| directory.version() == version)
+    }
+
+    /// The key that was to sign a version that has been in force, and did; `None` when none was.
+    pub fn directory_signer(&self, version: u64) -> Option<&AuthorKey> {
+        let at = self.directories.iter().position(|(_, directory)| directory.version() == version)?;
+        let before = at.checked_sub(1).and_then(|before| self.directories.get(before));
+        let asked = before.and_then(|(_, directory)| directory.directory_key());
+        asked.or_else(|| self.directories.get(at)?.1.directory_key())
     }
 
     /// The last sequence of `TOCSIN_SAID` folded.

@@ -8,8 +8,8 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tocsin_protocol::{
-    DirectoryDocument, Dispatch, Error, EventNumber, IncidentId, RecipientId, Signed, Snapshot, Subject,
-    Timestamp, from_body, to_body,
+    AuthorKey, DirectoryDocument, Dispatch, Entry, Error, EventNumber, IncidentId, RecipientId, Signed,
+    Snapshot, Subject, Timestamp, from_body, to_body,
 };
 
 use super::{Fold, Trust, incident::voice};
@@ -17,7 +17,7 @@ use crate::directory::Directory;
 
 /// The number of the state's form. It goes up whenever a change of the fold could make another state, or other bytes, of
 /// the same entries: `crates/audit/tests/kept/form.rs` sees that it does.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 
 impl Fold {
     /// Whose bytes can be read here: those of the same form of the state, of the same version of the program, and of one
@@ -47,18 +47,41 @@ impl Fold {
         Ok(fold)
     }
 
-    /// The same, of bytes that a snapshot tells of: which must be of the entries that it says.
+    /// The same, of bytes that a snapshot tells of: which must be of the entries that it says, and have in force what these
+    /// directories of the log put in force. So nobody puts one in force by a snapshot, not even with the key that signs it.
     ///
     /// # Errors
     /// As [`Self::restored`], or that they are of others.
-    pub fn begun(snapshot: &Snapshot, bytes: &[u8], trust: Trust) -> Result<Self, Error> {
+    pub fn begun(
+        snapshot: &Snapshot,
+        bytes: &[u8],
+        directories: &[Entry],
+        trust: Trust,
+    ) -> Result<Self, Error> {
         let fold = Self::restored(bytes, trust)?;
-        if (fold.said_through, fold.log_through) == (snapshot.said.through, snapshot.log.through) {
+        let other = |why: &str| Err(Error::Body { what: "snapshot", why: why.to_owned() });
+        if (fold.said_through, fold.log_through) != (snapshot.said.through, snapshot.log.through) {
+            return other("it is of other entries than its head says");
+        }
+        let through = snapshot.log.through;
+        if fold.directories == Self::of_directories(directories.iter().filter(|e| e.sequence <= through)) {
             Ok(fold)
         } else {
-            let why = "it is of other entries than its head says".to_owned();
-            Err(Error::Body { what: "snapshot", why })
+            other("it has other directories in force than the log has put in force")
         }
+    }
+
+    /// The key with which the directory that these of the log put in force lets checkpoints, and snapshots, be signed.
+    pub fn checkpoint_key_by(directories: &[Entry]) -> Option<AuthorKey> {
+        Self::of_directories(directories).last()?.1.checkpoint_key().cloned()
+    }
+
+    fn of_directories<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Vec<(Timestamp, Arc<Directory>)> {
+        let mut fold = Self::new();
+        for entry in entries {
+            fold.apply(entry);
+        }
+        fold.directories
     }
 
     /// Has the same names and events stand in memory once, as they did.

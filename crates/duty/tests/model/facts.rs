@@ -217,6 +217,7 @@ pub(crate) fn directory(recipients: u8) -> Fact {
     let document = DirectoryDocument {
         name: "a small world".into(),
         time_zone: "Europe/London".into(),
+        directory_key: None,
         checkpoint_key: None,
         console_key: None,
         link_key: None,

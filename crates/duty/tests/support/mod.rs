@@ -83,6 +83,7 @@ fn document(keys: &Keys) -> DirectoryDocument {
     DirectoryDocument {
         name: "a world".into(),
         time_zone: "Europe/London".into(),
+        directory_key: None,
         checkpoint_key: None,
         console_key: None,
         link_key: None,

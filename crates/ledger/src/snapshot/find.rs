@@ -3,19 +3,18 @@
 //! A snapshot is believed when all of this holds:
 //!
 //! - its form is that of this program;
-//! - the directory's `checkpoint_key` signed it, and its bytes are those that it names;
+//! - the `checkpoint_key` of the directory in force signed it, and its bytes are those that it names;
 //! - the log holds a checkpoint, signed by the same key, that states the same two trees: so the entries that were folded
 //!   are those of this record, and not of one that was put back from an older copy and grew otherwise;
 //! - both streams still reach as far, begin where they began, and have the entries there that it says they had, at the
-//!   start and at the cut; `TOCSIN_SAID`, from which nothing ever goes, has every one between.
+//!   start and at the cut; `TOCSIN_SAID`, from which nothing ever goes, has every one between;
+//! - whoever reads its state finds no other directories in it than the log puts in force, all of which are read for it.
 //!
 //! What was taken out of the middle of `TOCSIN_LOG` is not seen here, but by an auditor, who reads everything.
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use tocsin_protocol::{
-    AuthorKey, DirectoryDocument, Error as Unreadable, SignedCheckpoint, Snapshot, Stream, Subject, from_body,
-};
+use tocsin_protocol::{AuthorKey, Entry, Error as Unreadable, SignedCheckpoint, Snapshot, Stream, Subject};
 
 use super::{AT_ONCE, Head, PART, PATIENCE, part_of};
 use crate::{Error, patience::Patience, read::Wanted, shared::Shared};
@@ -77,7 +76,8 @@ impl Shared {
     pub(crate) async fn find_snapshot<T>(
         &self,
         form: &str,
-        read: impl Fn(&Snapshot, &[u8]) -> Result<T, Unreadable>,
+        key: impl Fn(&[Entry]) -> Option<AuthorKey>,
+        read: impl Fn(&Snapshot, &[u8], &[Entry]) -> Result<T, Unreadable>,
     ) -> Found<T> {
         let mut found = Found { state: None, doubts: Vec::new() };
         let mut heads = match self.heads().await {
@@ -90,8 +90,20 @@ impl Shared {
         // An empty one is being written, or its writer has died.
         heads.retain(|head| !head.body.is_empty());
         heads.sort_by_key(|head| std::cmp::Reverse(head.sequence));
+        if heads.is_empty() {
+            return found;
+        }
+        let directories = match self.directories().await {
+            Ok(directories) => directories,
+            Err(why) => {
+                found.doubts.push(why.into());
+                return found;
+            }
+        };
+        let key = key(&directories);
         for head in heads {
-            match self.believe(&head, form, &read).await {
+            let read = |snapshot: &Snapshot, bytes: &[u8]| read(snapshot, bytes, &directories);
+            match self.believe(&head, form, key.as_ref(), read).await {
                 Ok(state) => {
                     found.state = Some(state);
                     break;
@@ -109,16 +121,16 @@ impl Shared {
         &self,
         head: &Head,
         form: &str,
+        key: Option<&AuthorKey>,
         read: impl Fn(&Snapshot, &[u8]) -> Result<T, Unreadable>,
     ) -> Result<(T, Snapshot), Doubt> {
-        let key = self.checkpoint_key().await?.ok_or(Doubt::NoKey)?;
+        let key = key.ok_or(Doubt::NoKey)?;
         let signed = head.signed.as_ref().ok_or_else(|| Doubt::Head("it is not signed".to_owned()))?;
-        let snapshot =
-            Snapshot::read(&head.body, signed, &key).map_err(|why| Doubt::Head(why.to_string()))?;
+        let snapshot = Snapshot::read(&head.body, signed, key).map_err(|why| Doubt::Head(why.to_string()))?;
         if snapshot.form != form {
             return Err(Doubt::Form { found: snapshot.form, wanted: form.to_owned() });
         }
-        self.hold_checkpoint(&snapshot, &key).await?;
+        self.hold_checkpoint(&snapshot, key).await?;
         for stream in [Stream::Said, Stream::Log] {
             self.hold_stream(&snapshot, stream).await?;
         }
@@ -127,15 +139,16 @@ impl Shared {
         Ok((state, snapshot))
     }
 
-    /// The key that the newest directory names for checkpoints.
-    async fn checkpoint_key(&self) -> Result<Option<AuthorKey>, Error> {
-        let wanted = Wanted::Last { last_by_subj: "tocsin.directory.*" };
-        let stored = self.leader_read(Stream::Log, wanted, &mut Patience::up_to(PATIENCE)).await?;
-        Ok(stored.and_then(|stored| {
-            let body = stored.into_entry(Stream::Log).body;
-            let directory = from_body::<DirectoryDocument>("directory", &body).ok()?;
-            AuthorKey::new(&directory.checkpoint_key?).ok()
-        }))
+    /// Every directory on the log, in order, whether it is in force or not.
+    async fn directories(&self) -> Result<Vec<Entry>, Error> {
+        let (mut all, mut seq) = (Vec::new(), 1);
+        loop {
+            let wanted = Wanted::Next { seq, next_by_subj: "tocsin.directory.*" };
+            let stored = self.leader_read(Stream::Log, wanted, &mut Patience::up_to(PATIENCE)).await?;
+            let Some(entry) = stored.map(|stored| stored.into_entry(Stream::Log)) else { return Ok(all) };
+            seq = entry.sequence + 1;
+            all.push(entry);
+        }
     }
 
     async fn hold_checkpoint(&self, snapshot: &Snapshot, key: &AuthorKey) -> Result<(), Doubt> {

@@ -18,6 +18,10 @@ pub struct DirectoryDocument {
     pub name: String,
     /// The zone in which people read times, such as `Europe/London`.
     pub time_zone: String,
+    /// The public NKey that must have signed the next version, and this one where the one before it names none. Without
+    /// one whoever may write to the log puts a directory in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory_key: Option<String>,
     /// The public NKey with which the router signs checkpoints. Without one there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint_key: Option<String>,
@@ -52,9 +56,18 @@ impl DirectoryDocument {
     /// The names of the keys with which our own services sign. They are no identifiers, so none is a body's.
     pub const SERVICE_KEYS: &'static [&'static str] = &["checkpoint_key", "console_key", "link_key"];
 
-    /// The public key of that name among [`Self::SERVICE_KEYS`], if there is one of that name.
-    pub fn service_key_mut(&mut self, name: &str) -> Option<&mut Option<String>> {
+    /// The name of the key with which the administrator signs the directory: no service of ours has it.
+    pub const DIRECTORY_KEY: &'static str = "directory_key";
+
+    /// Whether a key of that name is the administrator's or a service's, and no body's.
+    pub fn is_own_key(name: &str) -> bool {
+        name == Self::DIRECTORY_KEY || Self::SERVICE_KEYS.contains(&name)
+    }
+
+    /// The public key of that name, [`Self::DIRECTORY_KEY`] or among [`Self::SERVICE_KEYS`], if there is one of that name.
+    pub fn own_key_mut(&mut self, name: &str) -> Option<&mut Option<String>> {
         match name {
+            Self::DIRECTORY_KEY => Some(&mut self.directory_key),
             "checkpoint_key" => Some(&mut self.checkpoint_key),
             "console_key" => Some(&mut self.console_key),
             "link_key" => Some(&mut self.link_key),

@@ -688,7 +688,8 @@ prop_compose! {
     pub(crate) fn directory()(
         name in line(120),
         time_zone in select(&["Europe/London", "UTC", "Etc/GMT-14"][..]),
-        (checkpoint_key, console_key, link_key) in (option::of(key()), option::of(key()), option::of(key())),
+        (directory_key, checkpoint_key) in (option::of(key()), option::of(key())),
+        (console_key, link_key) in (option::of(key()), option::of(key())),
         areas in collection::vec(directory_area(), 0..4),
         (publishers, monitors) in
             (collection::vec(directory_publisher(), 0..3), collection::vec(directory_monitor(), 0..3)),
@@ -698,8 +699,8 @@ prop_compose! {
     ) -> DirectoryDocument {
         let time_zone = time_zone.to_owned();
         DirectoryDocument {
-            name, time_zone, checkpoint_key, console_key, link_key, areas, publishers, monitors, exercises,
-            recipients, policies,
+            name, time_zone, directory_key, checkpoint_key, console_key, link_key, areas, publishers, monitors,
+            exercises, recipients, policies,
         }
     }
 }

@@ -7,24 +7,25 @@ use bytes::Bytes;
 use tocsin_duty::{Fold, Trust};
 use tocsin_ledger::{Backup, Found, Ledger, SNAPSHOTS, Shape};
 use tocsin_protocol::{
-    Checkpoint, Cut, KEY_HEADER, NewFact, SIGNATURE_HEADER, Signed, SignedCheckpoint, SigningKey, Snapshot,
-    Stream, Subject, to_body,
+    Checkpoint, Cut, Entry, KEY_HEADER, NewFact, SIGNATURE_HEADER, Signed, SignedCheckpoint, SigningKey,
+    Snapshot, Stream, Subject, to_body,
 };
 
 use super::{assert_true, stated, vouched_for};
 use crate::support::{Bus, SOON, event, here};
 
-fn read(snapshot: &Snapshot, bytes: &[u8]) -> Result<Fold, tocsin_protocol::Error> {
-    Fold::begun(snapshot, bytes, Trust::default())
+fn read(snapshot: &Snapshot, bytes: &[u8], directories: &[Entry]) -> Result<Fold, tocsin_protocol::Error> {
+    Fold::begun(snapshot, bytes, directories, Trust::default())
 }
 
 async fn find(ledger: &Ledger) -> Found<Fold> {
-    ledger.find_snapshot(&Fold::form(), read).await
+    ledger.find_snapshot(&Fold::form(), Fold::checkpoint_key_by, read).await
 }
 
 /// What a start comes to: from the snapshot, where one can be believed, and what came since; else from everything.
 async fn begun(ledger: &Ledger) -> Fold {
-    let (state, mut follow) = ledger.follow_from_snapshot(&Fold::form(), read).await.unwrap();
+    let (state, mut follow) =
+        ledger.follow_from_snapshot(&Fold::form(), Fold::checkpoint_key_by, read).await.unwrap();
     let mut fold = state.map_or_else(Fold::new, |(fold, _)| fold);
     loop {
         let read = follow.next().await.unwrap();

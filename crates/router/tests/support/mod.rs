@@ -192,6 +192,7 @@ impl Bus {
         DirectoryDocument {
             name: "a test".to_owned(),
             time_zone: "Europe/London".to_owned(),
+            directory_key: None,
             checkpoint_key: Some(self.checkpoints.public()),
             console_key: None,
             link_key: None,

@@ -7,11 +7,11 @@ use std::{
 
 use clap::Subcommand;
 use tocsin_ledger::Ledger;
-use tocsin_protocol::{AuthorKey, DirectoryDocument};
+use tocsin_protocol::{AuthorKey, DirectoryDocument, SigningKey};
 use tocsin_provision::{Service, make_seed};
 
 use super::{
-    directory,
+    directory::{self, Standing, sign::DirectoryKey},
     provision::{self, Asked},
 };
 use crate::{bus, failure::Failure, keys, out};
@@ -32,6 +32,7 @@ enum What {
     /// makes its own and sends in the public half alone.
     #[command(after_help = "Examples:
   tocsin keys new pol-west-mercia
+  tocsin keys new directory_key --out safe
   tocsin keys new --directory deploy/directory/uk.toml --out keys")]
     New(New),
     /// Give a body, or a service, another key: from now on its old one counts no more
@@ -43,6 +44,7 @@ enum What {
   tocsin keys rotate pol-kent --bus bus --public UABC...
   tocsin keys rotate router --bus bus
   tocsin keys rotate checkpoint_key --bus bus
+  tocsin keys rotate directory_key --bus bus --directory-key safe/directory_key.nk
 
 It reaches the bus by the variables of `tocsin --help`, as the administrator.")]
     Rotate(Rotate),
@@ -58,7 +60,8 @@ body's connections. `tocsin keys rotate` gives it another key.")]
 #[derive(Debug, clap::Args)]
 struct Rotate {
     /// Whose key: a body of the directory in force; administrator, router, notifier, console or auditor for the key that
-    /// it logs in with; checkpoint_key, console_key or link_key for the one that routers, the console or notifiers sign with
+    /// it logs in with; checkpoint_key, console_key or link_key for the one that routers, the console or notifiers sign
+    /// with; directory_key for the one that signs the directory
     id: String,
     /// The directory that `tocsin provision` wrote
     #[arg(long, value_name = "DIR")]
@@ -66,6 +69,8 @@ struct Rotate {
     /// The public half of a key that the body made itself [default: make one]
     #[arg(long, value_name = "KEY")]
     public: Option<String>,
+    #[command(flatten)]
+    key: DirectoryKey,
 }
 
 #[derive(Debug, clap::Args)]
@@ -75,11 +80,13 @@ struct Revoke {
     /// The directory that `tocsin provision` wrote
     #[arg(long, value_name = "DIR")]
     bus: PathBuf,
+    #[command(flatten)]
+    key: DirectoryKey,
 }
 
 #[derive(Debug, clap::Args)]
 struct New {
-    /// Whose key: the identifier in the directory
+    /// Whose key: the identifier in the directory; directory_key for the one that signs the directory
     #[arg(required_unless_present = "directory")]
     id: Option<String>,
     /// Make one for every body of this directory that has none, and DIR/public.toml with the public halves
@@ -93,11 +100,11 @@ struct New {
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     match args.what {
         What::New(new) => make(&new),
-        What::Rotate(Rotate { id, bus, public }) => match Service::named(&id) {
+        What::Rotate(Rotate { id, bus, public, key }) => match Service::named(&id) {
             Some(service) => rotate_service(service, &bus, public).await,
-            None => rotate(&id, &bus, public).await,
+            None => rotate(&id, &bus, public, &key).await,
         },
-        What::Revoke(Revoke { id, bus }) => revoke(&id, &bus).await,
+        What::Revoke(Revoke { id, bus, key }) => revoke(&id, &bus, &key).await,
     }
 }
 
@@ -153,16 +160,23 @@ async fn rotate_service(service: Service, dir: &Path, public: Option<String>) ->
     provision::tell_reload(&bus).await
 }
 
-async fn rotate(id: &str, dir: &Path, public: Option<String>) -> Result<(), Failure> {
+async fn rotate(id: &str, dir: &Path, public: Option<String>, signing: &DirectoryKey) -> Result<(), Failure> {
     let asked = Asked::of(dir)?;
     let ledger = bus::command("keys").await?;
-    let (version, mut document) = directory::in_force(&ledger).await?;
+    let (standing, mut document) = directory::standing(&ledger).await?;
+    if id == DirectoryDocument::DIRECTORY_KEY && document.directory_key.is_none() {
+        return Err(Failure::wrong(
+            "the directory in force names no directory_key: make one with `tocsin keys new directory_key`, name it in the directory file, and apply that with --directory-key",
+        ));
+    }
     keys_of(&mut document, id)?;
+    // Before a key is made that would be for nothing.
+    let signer = standing.signer(&document, signing)?;
     let key = new_key(id, asked.keys.parent().unwrap_or(Path::new(".")), public)?;
     set_key(&mut document, id, Some(&key))?;
     let mut public = keys::known(&asked.keys)?;
     let listed = public.insert(id.to_owned(), key).is_some();
-    change(id, dir, &asked, &ledger, version, &document, &public).await?;
+    change(id, dir, &asked, &ledger, (&standing, signer.as_ref()), &document, &public).await?;
     if !listed {
         out::note(&format!(
             "{} did not list {id}: if the directory file names its key, change it there too, or the next `tocsin directory apply` brings the old one back.",
@@ -172,7 +186,7 @@ async fn rotate(id: &str, dir: &Path, public: Option<String>) -> Result<(), Fail
     Ok(())
 }
 
-async fn revoke(id: &str, dir: &Path) -> Result<(), Failure> {
+async fn revoke(id: &str, dir: &Path, signing: &DirectoryKey) -> Result<(), Failure> {
     if Service::named(id).is_some() {
         return Err(Failure::wrong(format!(
             "{id} is a service, without which the bus does not work: give it another key with `tocsin keys rotate {id}`"
@@ -180,11 +194,12 @@ async fn revoke(id: &str, dir: &Path) -> Result<(), Failure> {
     }
     let asked = Asked::of(dir)?;
     let ledger = bus::command("keys").await?;
-    let (version, mut document) = directory::in_force(&ledger).await?;
+    let (standing, mut document) = directory::standing(&ledger).await?;
     set_key(&mut document, id, None)?;
+    let signer = standing.signer(&document, signing)?;
     let mut public = keys::known(&asked.keys)?;
     public.remove(id);
-    change(id, dir, &asked, &ledger, version, &document, &public).await
+    change(id, dir, &asked, &ledger, (&standing, signer.as_ref()), &document, &public).await
 }
 
 /// Where the document has this key: a body's as a publisher, as a recipient, or both; a service's by its name.
@@ -192,8 +207,8 @@ fn keys_of<'a>(
     document: &'a mut DirectoryDocument,
     id: &str,
 ) -> Result<Vec<&'a mut Option<String>>, Failure> {
-    if DirectoryDocument::SERVICE_KEYS.contains(&id) {
-        return Ok(document.service_key_mut(id).into_iter().collect());
+    if DirectoryDocument::is_own_key(id) {
+        return Ok(document.own_key_mut(id).into_iter().collect());
     }
     let publishers =
         document.publishers.iter_mut().filter(|one| one.id.as_str() == id).map(|one| &mut one.key);
@@ -203,8 +218,9 @@ fn keys_of<'a>(
     let all: Vec<_> = publishers.chain(monitors).chain(recipients).collect();
     if all.is_empty() {
         return Err(Failure::wrong(format!(
-            "the directory in force has no body called {id}: see `tocsin directory show`; our services' own keys are {}",
-            DirectoryDocument::SERVICE_KEYS.join(", ")
+            "the directory in force has no body called {id}: see `tocsin directory show`; the keys of no body are {}, {}",
+            DirectoryDocument::SERVICE_KEYS.join(", "),
+            DirectoryDocument::DIRECTORY_KEY
         )));
     }
     Ok(all)
@@ -224,12 +240,11 @@ async fn change(
     dir: &Path,
     asked: &Asked,
     ledger: &Ledger,
-    version: u64,
+    (standing, signer): (&Standing, Option<&SigningKey>),
     document: &DirectoryDocument,
     public: &BTreeMap<String, String>,
 ) -> Result<(), Failure> {
-    let before = version;
-    let version = directory::put(ledger, before, document).await?;
+    let version = directory::put(ledger, standing, document, signer).await?;
     out::line(&format!("Directory version {version} is in force: the old key of {id} counts no more."))?;
     keys::write_public(&asked.keys, public)
         .map_err(|why| Failure::failed(format!("cannot write {}: {why}", asked.keys.display())))?;
@@ -251,6 +266,9 @@ fn left_to_do(id: &str, has_another: bool) -> Option<String> {
         "console_key" => {
             "Name this seed as key under [console] and start every console anew: it acknowledges nothing until then."
         }
+        DirectoryDocument::DIRECTORY_KEY => {
+            "Give this seed with --directory-key from now on, whenever a directory is put in force anew; and keep it on no machine of the bus."
+        }
         "link_key" => {
             "Name this seed as key under [notifier.link] and start every notifier anew: its mails go out without a link until then."
         }
@@ -269,7 +287,7 @@ mod tests {
 
     #[test]
     fn of_every_key_of_our_services_it_is_told_what_is_left_to_do() {
-        for id in DirectoryDocument::SERVICE_KEYS {
+        for id in DirectoryDocument::SERVICE_KEYS.iter().chain([&DirectoryDocument::DIRECTORY_KEY]) {
             assert!(left_to_do(id, true).unwrap().contains("anew"), "{id}");
             assert!(left_to_do(id, false).unwrap().contains("keys rotate"), "{id}");
         }

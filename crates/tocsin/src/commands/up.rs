@@ -4,10 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use tocsin_ledger::{Connection, Ledger, Shape, Wait};
 use tocsin_notifier::Notifier;
-use tocsin_protocol::Stream;
 use tocsin_router::Router;
 
-use super::console;
+use super::{console, directory};
 use crate::{bus, config::Config, failure::Failure, keys, out, own_server::OwnServer, shutdown::Shutdown};
 
 /// Run bus, router, notifier and web console on this machine, from one configuration file
@@ -143,7 +142,7 @@ async fn tell(ledger: &Ledger, own: Option<&OwnServer>) -> Result<(), Failure> {
     } else {
         out::line("Tocsin is up, on the bus that NATS_URL names.")?;
     }
-    let directory = ledger.last_matching(Stream::Log, "tocsin.directory.*").await?;
+    let directory = directory::if_in_force(ledger).await?;
     out::line(if directory.is_some() {
         "Next: `tocsin publish` tells of an incident, `tocsin desk --as ID` takes notices in."
     } else {

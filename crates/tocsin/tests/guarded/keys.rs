@@ -148,6 +148,72 @@ async fn certificates_are_made_anew_on_a_running_server_and_nobody_is_cut_off() 
     bus.connect("fire").await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_names_a_key_is_signed_with_it_or_not_written_at_all() {
+    let bus = Guarded::in_force(&example()).await;
+    let dir = bus.dir.path();
+    let shown = || bus.run("auditor", &["directory", "show"]);
+    assert!(shown().contains("not signed; without a directory_key"), "{}", shown());
+    done(&mut tocsin(dir, &["keys", "new", "directory_key", "--out", "safe"]));
+    done(&mut tocsin(dir, &["keys", "new", "directory_key", "--out", "other"]));
+    let public = |seed: &str| {
+        let seed = fs::read_to_string(dir.join(seed)).unwrap();
+        tocsin_protocol::SigningKey::from_seed(&seed).unwrap().public()
+    };
+    let (ours, other) = (public("safe/directory_key.nk"), public("other/directory_key.nk"));
+    let keys = dir.join("keys/public.toml");
+    let text = fs::read_to_string(&keys).unwrap();
+    fs::write(&keys, format!("{text}directory_key = \"{ours}\"\n")).unwrap();
+    let file = example();
+    let apply = ["directory", "apply", file.to_str().unwrap(), "--keys", "keys/public.toml"];
+    let with = |seed: &'static str| [&apply[..], &["--directory-key", seed]].concat();
+
+    // Nothing is written without the key that the directory names itself.
+    let why = bus.fails("administrator", &apply);
+    assert!(
+        why.contains(&ours) && why.contains("--directory-key") && why.contains("nothing was written"),
+        "{why}"
+    );
+    let why = bus.fails("administrator", &with("other/directory_key.nk"));
+    assert!(why.contains(&ours) && why.contains(&other) && why.contains("nothing was written"), "{why}");
+    assert!(shown().contains("version 1,"));
+    let told = bus.run("administrator", &with("safe/directory_key.nk"));
+    assert!(told.contains(&format!("Version 2 is in force, signed by {ours}")), "{told}");
+    assert!(shown().contains(&format!("signed by {ours}, which must sign the next")), "{}", shown());
+
+    // The stolen login puts another beside it, and the next number is taken up.
+    let administrator = bus.connect("administrator").await.unwrap();
+    let fact = tocsin_protocol::NewFact {
+        subject: tocsin_protocol::Subject::Directory { version: 3 },
+        body: administrator.last(&"tocsin.directory.1".parse().unwrap()).await.unwrap().unwrap().body,
+        schedule: None,
+    };
+    administrator.append(&fact, None).await.unwrap();
+    let output = bus.command("auditor", &["directory", "show"]).output().unwrap();
+    let (told, noted) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(told.contains("version 2,") && noted.contains("version 3, written at"), "{told}{noted}");
+    assert!(bus.fails("auditor", &["directory", "show", "3"]).contains("is not in force, and never was"));
+    let rotate = ["keys", "rotate", "police-north", "--bus", "bus"];
+    assert!(bus.fails("administrator", &rotate).contains("--directory-key"));
+    assert!(!dir.join("keys/police-north.2.nk").exists(), "no key is made for nothing");
+    let told =
+        bus.run("administrator", &[&rotate[..], &["--directory-key", "safe/directory_key.nk"]].concat());
+    assert!(told.contains("Directory version 4 is in force"), "{told}");
+
+    // The key itself is rotated, and signs no more.
+    let rotate =
+        ["keys", "rotate", "directory_key", "--bus", "bus", "--directory-key", "safe/directory_key.nk"];
+    let told = bus.run("administrator", &rotate);
+    assert!(told.contains("Directory version 5 is in force"), "{told}");
+    assert!(shown().contains(&format!("signed by {ours}; ")), "{}", shown());
+    let revoke =
+        |seed: &'static str| ["keys", "revoke", "police-north", "--bus", "bus", "--directory-key", seed];
+    assert!(bus.fails("administrator", &revoke("safe/directory_key.nk")).contains("nothing was written"));
+    let told = bus.run("administrator", &revoke("keys/directory_key.nk"));
+    assert!(told.contains("Directory version 6 is in force"), "{told}");
+}
+
 /// The certificate that the server shows.
 fn presented(bus: &Guarded) -> Vec<u8> {
     use std::io::{BufRead as _, BufReader, Write as _};

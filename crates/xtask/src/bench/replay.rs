@@ -15,7 +15,7 @@ use async_nats::jetstream;
 use futures_util::StreamExt;
 use tocsin_duty::{Fold, Trust};
 use tocsin_ledger::{Connection, Ledger};
-use tocsin_protocol::{SigningKey, Snapshot, Stream};
+use tocsin_protocol::{Entry, SigningKey, Snapshot, Stream};
 use tokio::task::JoinSet;
 
 use super::{
@@ -164,8 +164,10 @@ async fn fold_all(url: &str, seed: String, ends: (u64, u64), trust: Trust, kept:
     let ledger = Ledger::connect(&connection).await.attempt("connect to the bench's nats-server")?;
     let start = Instant::now();
     let (mut fold, mut follow, mut read) = if kept {
-        let read = |snapshot: &Snapshot, bytes: &[u8]| Fold::begun(snapshot, bytes, trust.clone());
-        let found = ledger.find_snapshot(&Fold::form(), read).await;
+        let read = |snapshot: &Snapshot, bytes: &[u8], directories: &[Entry]| {
+            Fold::begun(snapshot, bytes, directories, trust.clone())
+        };
+        let found = ledger.find_snapshot(&Fold::form(), Fold::checkpoint_key_by, read).await;
         let (fold, snapshot) =
             found.state.ok_or_else(|| Error::told(format!("no snapshot is believed: {:?}", found.doubts)))?;
         let follow = ledger.follow_after(&snapshot).await.attempt("follow both streams")?;

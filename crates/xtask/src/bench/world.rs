@@ -42,6 +42,7 @@ impl World {
         DirectoryDocument {
             name: "Bench".to_owned(),
             time_zone: "Europe/London".to_owned(),
+            directory_key: None,
             checkpoint_key: None,
             console_key: None,
             link_key: None,

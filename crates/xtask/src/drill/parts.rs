@@ -151,16 +151,22 @@ impl Parts {
     pub(crate) async fn start(
         binary: PathBuf,
         home: &Home,
-        world: World,
+        mut world: World,
         mut people: BTreeMap<RecipientId, Behaviour>,
         secure: bool,
     ) -> Result<Self, Error> {
+        // Who guards the bus guards what is in force on it.
+        let signer = secure.then(SigningKey::generate);
+        if let Some(key) = &signer {
+            secret(&home.key("directory"), key)?;
+            world.document.directory_key = Some(key.public());
+        }
         let options = ServerOptions { binary, store_dir: home.store(), config: None, port: None };
         let (server, way) = Way::open(&options, home, &world.document, secure).await?;
         let ledger = connect(&way, Service::Administrator).await?;
         let ids: Vec<_> = world.document.recipients.iter().map(|recipient| recipient.id.clone()).collect();
         ledger.set_up(&Shape::default()).await.map_err(|why| Error::part("set up both streams", why))?;
-        apply(&ledger, &world).await?;
+        apply(&ledger, &world, signer.as_ref()).await?;
         ledger
             .ensure_desks(&ids)
             .await
@@ -318,11 +324,15 @@ fn secret(file: &Path, key: &SigningKey) -> Result<(), Error> {
 }
 
 /// Puts the directory in force.
-async fn apply(ledger: &Ledger, world: &World) -> Result<(), Error> {
+async fn apply(ledger: &Ledger, world: &World, signer: Option<&SigningKey>) -> Result<(), Error> {
     const CANNOT: &str = "put the directory in force";
     let body = to_body("directory", &world.document).map_err(|why| Error::part(CANNOT, why))?;
     let fact = NewFact { subject: Subject::Directory { version: 1 }, body, schedule: None };
-    ledger.append(&fact, None).await.map(drop).map_err(|why| Error::part(CANNOT, why))
+    let Some(key) = signer else {
+        return ledger.append(&fact, None).await.map(drop).map_err(|why| Error::part(CANNOT, why));
+    };
+    let signed = key.sign(&fact.subject.to_string(), &fact.body).map_err(|why| Error::part(CANNOT, why))?;
+    ledger.append_signed(&fact, &signed).await.map(drop).map_err(|why| Error::part(CANNOT, why))
 }
 
 /// The notifier's configuration: one relay, the SMTP server of the drill.

@@ -259,10 +259,16 @@ pub(super) fn sources(report: &Report) -> Vec<Line> {
     let stream = |name: &str, read: &StreamRead| {
         line(name, format!("{} entries", read.entries), format!("through sequence {}", read.last_sequence))
     };
-    vec![
+    let mut lines = vec![
         line("as of", utc(provenance.as_of), "by the broker's clock"),
         line("directory", directory, format!("version {}", versions.join(", "))),
-        stream("TOCSIN_SAID", &provenance.said),
-        stream("TOCSIN_LOG", &provenance.log),
-    ]
+    ];
+    lines.extend(
+        provenance
+            .directories
+            .iter()
+            .map(|read| line(plain(&read.subject).as_str(), utc(read.at), plain(&read.words()))),
+    );
+    lines.extend([stream("TOCSIN_SAID", &provenance.said), stream("TOCSIN_LOG", &provenance.log)]);
+    lines
 }

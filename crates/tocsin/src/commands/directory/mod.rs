@@ -1,16 +1,16 @@
 //! `tocsin directory`: checks, applies and shows the directory, and turns it into a table and back.
 
+pub(super) mod sign;
 mod table;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::Subcommand;
-use tocsin_duty::Directory;
 use tocsin_ledger::{Appended, Ledger};
-use tocsin_protocol::{
-    AreaScope, DirectoryDocument, Entry, NewFact, Recipient, Stream, Subject, Timestamp, from_body, to_body,
-};
+use tocsin_protocol::{AreaScope, DirectoryDocument, NewFact, Recipient, SigningKey, Subject, to_body};
 
+use self::sign::InForce;
+pub(super) use self::sign::Standing;
 use crate::{
     bus,
     directory_file::{Checked, Files},
@@ -42,12 +42,17 @@ Exit code 2 when there are faults; warnings alone are none.")]
     },
     /// Put a directory in force from now on
     ///
-    /// What was said before stays under the directory that was in force then. Nothing is written when nothing changed.
-    #[command(after_help = "Example:
-  NATS_NKEY=admin.nk tocsin directory apply deploy/directory/uk.toml --keys keys/public.toml")]
+    /// What was said before stays under the directory that was in force then. Nothing is written when nothing changed. Where
+    /// the directory in force, or else the new one, names a directory_key, it is signed with that; without it nothing is
+    /// written.
+    #[command(after_help = "Examples:
+  NATS_NKEY=admin.nk tocsin directory apply deploy/directory/uk.toml --keys keys/public.toml
+  NATS_NKEY=admin.nk tocsin directory apply uk.toml --keys keys/public.toml --directory-key safe/directory_key.nk")]
     Apply {
         #[command(flatten)]
         files: Files,
+        #[command(flatten)]
+        key: sign::DirectoryKey,
     },
     /// Write the recipients of a directory file as a table (CSV) for a spreadsheet
     #[command(after_help = "Example:
@@ -87,7 +92,7 @@ faults, or the file would have ones that it has not now; nothing is written then
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     match args.what {
         What::Check { files, json } => check(&files, json),
-        What::Apply { files } => apply(&files).await,
+        What::Apply { files, key } => apply(&files, &key).await,
         What::Csv { file } => table::write(&file),
         What::FromCsv(args) => table::read(&args),
         What::Show { version, json } => show(version, json).await,
@@ -100,8 +105,15 @@ fn check(files: &Files, json: bool) -> Result<(), Failure> {
         out::line(&as_json(&checked)?)?;
     } else {
         out::text(&checked.told())?;
-        let summary =
-            checked.document.as_ref().map_or_else(String::new, |document| format!("; {}", summary(document)));
+        let signed = |document: &DirectoryDocument| {
+            document.directory_key.as_ref().map_or_else(String::new, |key| {
+                format!("; directory_key {key} signs what comes after it, which takes --directory-key")
+            })
+        };
+        let summary = checked
+            .document
+            .as_ref()
+            .map_or_else(String::new, |document| format!("; {}{}", summary(document), signed(document)));
         out::line(&format!("{}: {}{summary}", files.named(), checked.counted()))?;
     }
     if checked.document.is_none() { Err(Failure::told(Exit::Input)) } else { Ok(()) }
@@ -135,7 +147,7 @@ fn summary(document: &DirectoryDocument) -> String {
     )
 }
 
-async fn apply(files: &Files) -> Result<(), Failure> {
+async fn apply(files: &Files, key: &sign::DirectoryKey) -> Result<(), Failure> {
     let checked = files.check()?;
     let Some(document) = &checked.document else {
         out::note(checked.told().trim_end());
@@ -149,8 +161,8 @@ async fn apply(files: &Files) -> Result<(), Failure> {
         out::note(checked.told().trim_end());
     }
     let ledger = bus::command("directory").await?;
-    let newest = newest(&ledger).await?;
-    if let Some(InForce { version, document: there, .. }) = &newest
+    let standing = Standing::read(&ledger).await?;
+    if let Some(InForce { version, document: there, .. }) = &standing.in_force
         && there == document
     {
         return out::line(&format!(
@@ -158,25 +170,37 @@ async fn apply(files: &Files) -> Result<(), Failure> {
             files.named()
         ));
     }
-    let version = put(&ledger, newest.map_or(0, |newest| newest.version), document).await?;
-    out::line(&format!("Version {version} is in force: {}.", summary(document)))
+    let signer = standing.signer(document, key)?;
+    let version = put(&ledger, &standing, document, signer.as_ref()).await?;
+    let signed = signer.map_or_else(String::new, |key| format!(", signed by {}", key.public()));
+    out::line(&format!("Version {version} is in force{signed}: {}.", summary(document)))
 }
 
-/// Puts a directory in force after this version, and says which it is.
-pub(super) async fn put(ledger: &Ledger, after: u64, document: &DirectoryDocument) -> Result<u64, Failure> {
-    let version = after + 1;
+/// Puts a directory in force after the one that is, signed by whom [`Standing::signer`] says, and says which it is.
+pub(super) async fn put(
+    ledger: &Ledger,
+    standing: &Standing,
+    document: &DirectoryDocument,
+    signer: Option<&SigningKey>,
+) -> Result<u64, Failure> {
+    let version = standing.next();
     let fact = NewFact {
         subject: Subject::Directory { version },
         body: to_body("directory", document)?,
         schedule: None,
     };
-    match ledger.append(&fact, None).await? {
+    let signed = signer.map(|key| key.sign(&fact.subject.to_string(), &fact.body)).transpose()?;
+    let appended = match &signed {
+        Some(signed) => ledger.append_signed(&fact, signed).await?,
+        None => ledger.append(&fact, None).await?,
+    };
+    match appended {
         Appended::Written(_) => {}
         // An answer that was lost: it was this very command that wrote it.
-        Appended::Already(entry) if entry.body == fact.body => {}
+        Appended::Already(entry) if entry.body == fact.body && entry.signed == signed => {}
         Appended::Already(entry) => {
             return Err(Failure::failed(format!(
-                "somebody else put version {version} in force at {}: look at it with `tocsin directory show`, then apply yours again",
+                "somebody else wrote version {version} at {}: look at it with `tocsin directory show`, then apply yours again",
                 entry.time
             )));
         }
@@ -196,38 +220,20 @@ pub(super) async fn desks(ledger: &Ledger, document: &DirectoryDocument) -> Resu
 
 /// The newest directory in force and what it holds, where there is one.
 pub(super) async fn if_in_force(ledger: &Ledger) -> Result<Option<DirectoryDocument>, Failure> {
-    Ok(newest(ledger).await?.map(|newest| newest.document))
-}
-
-/// A directory on the bus.
-struct InForce {
-    version: u64,
-    since: Timestamp,
-    document: DirectoryDocument,
-}
-
-/// The newest directory that the services take. What they do not take is skipped, as they do.
-async fn newest(ledger: &Ledger) -> Result<Option<InForce>, Failure> {
-    let all = ledger.entries(Stream::Log, &["tocsin.directory.*".to_owned()]).await?;
-    Ok(all.iter().filter_map(|entry| read(entry).ok()).max_by_key(|directory| directory.version))
-}
-
-fn read(entry: &Entry) -> Result<InForce, Failure> {
-    let Subject::Directory { version } = entry.subject.parse()? else {
-        return Err(Failure::failed(format!("{} is no directory", entry.subject)));
-    };
-    let document: DirectoryDocument = from_body("directory", &entry.body)?;
-    Directory::build(version, document.clone()).map_err(|faults| {
-        let first = faults.first().map(ToString::to_string).unwrap_or_default();
-        Failure::failed(format!("version {version} is not taken by the services: {first}"))
-    })?;
-    Ok(InForce { version, since: entry.time, document })
+    Ok(Standing::read(ledger).await?.in_force.map(|newest| newest.document))
 }
 
 /// The directory in force, for other commands that show a part of it.
 pub(super) async fn in_force(ledger: &Ledger) -> Result<(u64, DirectoryDocument), Failure> {
-    let newest = newest(ledger).await?.ok_or_else(none)?;
+    let newest = Standing::read(ledger).await?.in_force.ok_or_else(none)?;
     Ok((newest.version, newest.document))
+}
+
+/// The same, with what else is on the bus, for a command that changes it.
+pub(super) async fn standing(ledger: &Ledger) -> Result<(Standing, DirectoryDocument), Failure> {
+    let standing = Standing::read(ledger).await?;
+    let document = standing.in_force.as_ref().ok_or_else(none)?.document.clone();
+    Ok((standing, document))
 }
 
 fn none() -> Failure {
@@ -236,14 +242,19 @@ fn none() -> Failure {
 
 async fn show(version: Option<u64>, json: bool) -> Result<(), Failure> {
     let ledger = bus::command("directory").await?;
+    let standing = Standing::through(&ledger, version).await?;
+    for idle in &standing.idle {
+        out::note(&idle.told());
+    }
     let directory = match version {
-        None => newest(&ledger).await?.ok_or_else(none)?,
-        Some(version) => {
-            let entry = ledger.last(&Subject::Directory { version }).await?.ok_or_else(|| {
-                Failure::failed(format!("there is no version {version} of the directory on this bus"))
-            })?;
-            read(&entry)?
-        }
+        None => standing.in_force.ok_or_else(none)?,
+        Some(version) => standing.in_force.filter(|known| known.version == version).ok_or_else(|| {
+            Failure::failed(if standing.taken.contains(&version) {
+                format!("version {version} of the directory is not in force, and never was")
+            } else {
+                format!("there is no version {version} of the directory on this bus")
+            })
+        })?,
     };
     if json {
         return out::line(&serde_json::to_string_pretty(&directory.document)?);
@@ -251,7 +262,7 @@ async fn show(version: Option<u64>, json: bool) -> Result<(), Failure> {
     out::text(&shown(&directory))
 }
 
-fn shown(InForce { version, since, document }: &InForce) -> String {
+fn shown(InForce { version, since, document, signed_by }: &InForce) -> String {
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for recipient in &document.recipients {
         *kinds.entry(&recipient.kind).or_default() += 1;
@@ -260,6 +271,7 @@ fn shown(InForce { version, since, document }: &InForce) -> String {
     let mut lines = vec![
         document.name.clone(),
         format!("version {version}, since {since}; {}", summary(document)),
+        sign::told(signed_by.as_deref(), document),
         kinds.join(", "),
         "\nPublishers".to_owned(),
     ];

@@ -43,6 +43,7 @@ impl Told {
         let document = DirectoryDocument {
             name: "Test".to_owned(),
             time_zone: "Europe/London".to_owned(),
+            directory_key: None,
             checkpoint_key: None,
             console_key: None,
             link_key: None,
