@@ -51,7 +51,8 @@ pub use source::{TEXT_MAX, Text};
 pub struct Directory {
     version: u64,
     document: DirectoryDocument,
-    directory_key: Option<AuthorKey>,
+    /// The `directory_key`.
+    next_key: Option<AuthorKey>,
     checkpoint_key: Option<AuthorKey>,
     console_key: Option<AuthorKey>,
     link_key: Option<AuthorKey>,
@@ -154,7 +155,7 @@ impl Directory {
         let areas = AreaTree::new(&document.areas);
         Ok(Self {
             version,
-            directory_key: key(&document.directory_key),
+            next_key: key(&document.directory_key),
             checkpoint_key: key(&document.checkpoint_key),
             console_key: key(&document.console_key),
             link_key: key(&document.link_key),
@@ -196,7 +197,7 @@ impl Directory {
 
     /// The key that must have signed the next version; without one nobody need have.
     pub fn directory_key(&self) -> Option<&AuthorKey> {
-        self.directory_key.as_ref()
+        self.next_key.as_ref()
     }
 
     /// The key with which the router signs checkpoints; without one there are none.

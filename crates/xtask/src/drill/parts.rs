@@ -324,11 +324,11 @@ fn secret(file: &Path, key: &SigningKey) -> Result<(), Error> {
 }
 
 /// Puts the directory in force.
-async fn apply(ledger: &Ledger, world: &World, signer: Option<&SigningKey>) -> Result<(), Error> {
+async fn apply(ledger: &Ledger, world: &World, key: Option<&SigningKey>) -> Result<(), Error> {
     const CANNOT: &str = "put the directory in force";
     let body = to_body("directory", &world.document).map_err(|why| Error::part(CANNOT, why))?;
     let fact = NewFact { subject: Subject::Directory { version: 1 }, body, schedule: None };
-    let Some(key) = signer else {
+    let Some(key) = key else {
         return ledger.append(&fact, None).await.map(drop).map_err(|why| Error::part(CANNOT, why));
     };
     let signed = key.sign(&fact.subject.to_string(), &fact.body).map_err(|why| Error::part(CANNOT, why))?;
