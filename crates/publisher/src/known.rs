@@ -19,7 +19,8 @@ const PROBED: u32 = 1000;
 /// # Errors
 /// [`Error::Ledger`] when the bus cannot be read.
 pub async fn newest_directory(ledger: &Ledger) -> Result<Option<Directory>, Error> {
-    Ok(directory_in_force(ledger).await?.map(|(_, directory)| directory))
+    // Boxed, as what publishes holds it and is large enough.
+    Ok(Box::pin(directory_in_force(ledger)).await?.map(|(_, directory)| directory))
 }
 
 /// The same, and since when by the broker's clock.

@@ -203,15 +203,16 @@ pub(super) fn nobody() -> SignedIn {
     SignedIn { account: ACCOUNT.to_owned(), session: SESSION.to_owned() }
 }
 
+fn right(key: &str, says: String, told: String, ends: &str) -> Right {
+    Right { key: key.to_owned(), says, told, ends: ends.to_owned() }
+}
+
+fn none() -> String {
+    "-".to_owned()
+}
+
 /// The lines, with what the report called it.
 fn rows(table: &mut Table, [own, page, link]: [&str; 3]) {
-    let right = |key: &str, says: String, told: String, ends: &str| Right {
-        key: key.to_owned(),
-        says,
-        told,
-        ends: ends.to_owned(),
-    };
-    let none = || "-".to_owned();
     table.rights([
         right(
             "a recipient's",
@@ -265,6 +266,13 @@ fn rows(table: &mut Table, [own, page, link]: [&str; 3]) {
             ),
             "`tocsin keys rotate link_key`, after which no link that was sent before counts, and `tocsin keys rotate notifier`",
         ),
+    ]);
+    logins(table);
+}
+
+/// The lines of those who have more than a key to sign with.
+fn logins(table: &mut Table) {
+    table.rights([
         right(
             "`checkpoint_key`, and the router's login",
             "what follows: dispatches, notices, windows, findings, escalations, refusals; and a checkpoint of a record that is none. No event and no receipt under another's key; and no directory where one names a `directory_key`"

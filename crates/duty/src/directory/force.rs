@@ -208,9 +208,9 @@ mod tests {
                 assert_eq!(matches!(verdict, Verdict::Recorded(_)), counts, "{what}: {verdict:?}");
                 assert_eq!(matches!(verdict, Verdict::NotInForce { .. }), !counts, "{what}: {verdict:?}");
                 if counts {
-                    let signer = fold.directory_signer(written.0).map(AuthorKey::as_str);
+                    let told = fold.directory_signer(written.0).map(AuthorKey::as_str);
                     let signed = entry.signed.as_ref().map(|signed| signed.key.as_str());
-                    assert!(signer.is_none() || signer == signed, "{what}: {signer:?}");
+                    assert!(told.is_none() || told == signed, "{what}: {told:?}");
                 }
             }
         }

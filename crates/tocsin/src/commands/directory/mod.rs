@@ -170,9 +170,9 @@ async fn apply(files: &Files, key: &sign::DirectoryKey) -> Result<(), Failure> {
             files.named()
         ));
     }
-    let signer = standing.signer(document, key)?;
-    let version = put(&ledger, &standing, document, signer.as_ref()).await?;
-    let signed = signer.map_or_else(String::new, |key| format!(", signed by {}", key.public()));
+    let key = standing.signer(document, key)?;
+    let version = put(&ledger, &standing, document, key.as_ref()).await?;
+    let signed = key.map_or_else(String::new, |key| format!(", signed by {}", key.public()));
     out::line(&format!("Version {version} is in force{signed}: {}.", summary(document)))
 }
 
@@ -181,7 +181,7 @@ pub(super) async fn put(
     ledger: &Ledger,
     standing: &Standing,
     document: &DirectoryDocument,
-    signer: Option<&SigningKey>,
+    key: Option<&SigningKey>,
 ) -> Result<u64, Failure> {
     let version = standing.next();
     let fact = NewFact {
@@ -189,7 +189,7 @@ pub(super) async fn put(
         body: to_body("directory", document)?,
         schedule: None,
     };
-    let signed = signer.map(|key| key.sign(&fact.subject.to_string(), &fact.body)).transpose()?;
+    let signed = key.map(|key| key.sign(&fact.subject.to_string(), &fact.body)).transpose()?;
     let appended = match &signed {
         Some(signed) => ledger.append_signed(&fact, signed).await?,
         None => ledger.append(&fact, None).await?,

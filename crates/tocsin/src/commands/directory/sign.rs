@@ -75,7 +75,7 @@ impl Standing {
     /// is left as it is.
     pub(super) fn next(&self) -> u64 {
         let after = self.in_force.as_ref().map_or(0, |known| known.version);
-        (after.saturating_add(1)..).find(|version| !self.taken.contains(version)).unwrap_or(u64::MAX)
+        (after.saturating_add(1)..=u64::MAX).find(|version| !self.taken.contains(version)).unwrap_or(u64::MAX)
     }
 
     /// The key that must sign what comes next, from the file that was given. `None` when nobody need sign it.
