@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use tocsin_protocol::{Contact, DutyDocument, Escalation, EscalationReason, EventKind, Finding, Overdue};
-use tocsin_tests::{Cast, Manner, PUBLISHER, World, checker::Standing, event, seconds};
+use tocsin_tests::{Cast, Finished, Manner, PUBLISHER, World, checker::Standing, event, seconds, until};
 
 /// Two who must acknowledge, and a publisher who can be reminded.
 fn cast() -> Cast {
@@ -79,4 +79,65 @@ async fn a_duty_by_telephone_is_done_by_the_calls_that_a_person_logs() {
     world.publish(&event("x", 2, EventKind::Resolved)).await;
     let end = world.finish([router.into(), notifier.into()]).await;
     assert_eq!(end.mails_to("duty@operator.example").len(), 1);
+}
+
+/// The same, and nobody is asked to acknowledge: an update is owed again and again, and each time reminded of.
+fn repeated(every: &str, lasting: &str) -> Cast {
+    let mut cast = cast();
+    let duty = serde_json::json!({
+        "id": "updates", "what": "An update every hour", "stage": "update", "from": "published", "within": every,
+        "repeat": every, "for": lasting,
+    });
+    cast.document.policies[0].acknowledge.clear();
+    cast.document.policies[0].duties.push(serde_json::from_value(duty).unwrap());
+    cast
+}
+
+/// The reminders that its publisher was owed of `x`, each once, as the whole run has been checked.
+fn reminders(end: &Finished) -> usize {
+    let of_publisher = format!("tocsin.escalation.{PUBLISHER}.x.1.");
+    end.evidence.log.iter().filter(|entry| entry.subject.starts_with(&of_publisher)).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_interval_without_an_update_is_found_and_reminded_of_once_whichever_router_dies_between() {
+    let world = World::start(repeated("300ms", "2400ms")).await;
+    let notifier = world.notifier_here().await;
+    let (mut router, mut second) = (world.router(), world.router());
+    let _desks = (world.desk("a", Manner::Silent).await, world.desk("b", Manner::Silent).await);
+    world.publish(&event("x", 1, EventKind::Initial)).await;
+    // A router is killed as soon as a finding stands: the next window stands with it.
+    for step in 1..=8 {
+        let found: Finding = world.fact(&format!("tocsin.finding.x.1.{step}")).await;
+        let duty = found.duty.unwrap();
+        assert!(duty.repeated && duty.met_by.is_none(), "{duty:?}");
+        assert_eq!(duty.again.map(|again| again.step.get()), (step < 8).then_some(step + 1));
+        let dies = if step % 2 == 0 { &mut router } else { &mut second };
+        std::mem::replace(dies, world.router()).kill();
+    }
+    world.entry(&format!("tocsin.attempt.{PUBLISHER}.x.1.8.1.ended")).await;
+    world.publish(&event("x", 2, EventKind::Resolved)).await;
+    let end = world.finish([router.into(), second.into(), notifier.into()]).await;
+    assert_eq!(reminders(&end), 8);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn intervals_that_passed_while_no_router_was_alive_are_found_each_by_itself_when_one_comes() {
+    let world = World::start(repeated("300ms", "900ms")).await;
+    let (router, notifier) = (world.router(), world.notifier_here().await);
+    let _desks = (world.desk("a", Manner::Silent).await, world.desk("b", Manner::Silent).await);
+    world.publish(&event("x", 1, EventKind::Initial)).await;
+    let begun = Timestamp::now();
+    world.entry("tocsin.dispatch.operator.x.1").await;
+    router.kill();
+    until("the last of them is over", async || {
+        let over = Timestamp::now().duration_since(begun) > SignedDuration::from_millis(900);
+        over.then_some(()).ok_or_else(|| "time runs".to_owned())
+    })
+    .await;
+    let router = world.router_here().await;
+    world.entry(&format!("tocsin.attempt.{PUBLISHER}.x.1.3.1.ended")).await;
+    world.publish(&event("x", 2, EventKind::Resolved)).await;
+    let end = world.finish([router.into(), notifier.into()]).await;
+    assert_eq!(reminders(&end), 3);
 }

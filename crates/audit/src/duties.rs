@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use tocsin_duty::serves;
+use tocsin_duty::{Course, serves};
 use tocsin_protocol::{
-    Dispatch, DispatchDuty, Event, EventNumber, PolicyDocument, RecipientId, RecontactFigures,
-    SignedDuration, Stage, Timestamp, Trigger,
+    Again, ClockStart, Dispatch, DispatchDuty, DutyStart, Event, EventKind, EventNumber, PolicyDocument,
+    RecipientId, RecontactFigures, SignedDuration, Stage, StepNumber, Timestamp, Trigger,
 };
 
 use crate::{
@@ -22,9 +22,9 @@ pub(crate) fn duties(facts: &Facts, as_of: Timestamp, only: Option<&RecipientId>
     for at in facts.dispatches.values() {
         let dispatch = &at.fact.dispatch;
         let is_told = only.is_none_or(|only| dispatch.recipients().contains_key(only));
-        for duty in dispatch.duties.iter().filter(|duty| is_told && (only.is_none() || duty.policy.is_none()))
-        {
-            let report = duty_report(facts, &at.fact, duty, as_of, only);
+        let told = |duty: &DispatchDuty| is_told && (only.is_none() || duty.policy.is_none());
+        for duty in owed(facts, dispatch).into_iter().filter(told) {
+            let report = duty_report(facts, &at.fact, &duty, as_of, only);
             // What a later event met was owed from an earlier one: that it was met stands with that.
             let known = all.iter_mut().find(|known| {
                 (&known.policy, &known.duty, known.target, known.due_at)
@@ -39,6 +39,80 @@ pub(crate) fn duties(facts: &Facts, as_of: Timestamp, only: Option<&RecipientId>
     }
     all.sort_by_key(|duty| (duty.due_at, duty.event));
     all
+}
+
+/// What an event's dispatch owes of its publisher, and each time that it was owed again, as the findings have it.
+pub(crate) fn owed(facts: &Facts, dispatch: &Dispatch) -> Vec<DispatchDuty> {
+    let next = |duty: &DispatchDuty| {
+        let step = duty.step?;
+        let again = facts.findings.get(&(dispatch.event, step))?.fact.duty.as_ref()?.again?;
+        // Only a stolen service key writes what leads back.
+        (again.step > step).then(|| duty.again(again))
+    };
+    let times = |first: &DispatchDuty| std::iter::successors(Some(first.clone()), next);
+    dispatch.duties.iter().flat_map(times).collect()
+}
+
+/// When a duty is owed next that nobody had met as its window closed; none where it is not repeated, or is over.
+pub(crate) fn again(
+    facts: &Facts,
+    Dispatched { dispatch, register }: &Dispatched,
+    (duty, step): (&DispatchDuty, StepNumber),
+    closed_at: Timestamp,
+) -> Option<Again> {
+    let directory = register.as_ref()?.directory.as_ref()?;
+    let policy = directory.policies().iter().find(|policy| Some(&policy.id) == duty.policy.as_ref())?;
+    let rule = policy.duties.iter().find(|rule| rule.id == duty.duty)?;
+    let by_then = facts.events.values().take_while(|said| said.time <= closed_at);
+    if !Course::of(by_then.map(|said| &said.fact.event)).is_open() {
+        return None;
+    }
+    let all = dispatch.steps.len() + dispatch.duties.iter().filter(|duty| duty.step.is_some()).count();
+    let (all, zone) = (u32::try_from(all).ok()?, directory.zone());
+    let times = (step.get() - 1) / all;
+    let own = |first: &&DispatchDuty| first.step.is_some_and(|own| own.get() == step.get() - times * all);
+    let first = dispatch.duties.iter().find(own)?.due_at.max(dispatch.published_at);
+    let due_at = rule.repeat?.times_after(times.checked_add(1)?, first, &zone);
+    let within = match rule.lasting {
+        Some(lasting) => due_at <= lasting.after(began(facts, policy, &rule.from, dispatch.event)?, &zone),
+        None => true,
+    };
+    let step = StepNumber::new(step.get().checked_add(all)?)?;
+    (within && due_at > duty.due_at).then_some(Again { step, due_at })
+}
+
+/// When a duty began to run, as the events up to and with one tell it.
+fn began(
+    facts: &Facts,
+    policy: &PolicyDocument,
+    from: &DutyStart,
+    through: EventNumber,
+) -> Option<Timestamp> {
+    let so_far = || facts.events.range(..=through).map(|(number, said)| (*number, said));
+    let first = || so_far().next().map(|(_, said)| said.time);
+    let told =
+        |of: fn(&Event) -> Option<Timestamp>| so_far().filter_map(|(_, said)| of(&said.fact.event)).last();
+    let clock = match from {
+        DutyStart::Duty(earlier) => {
+            let stage = policy.duties.iter().find(|duty| duty.id == *earlier)?.stage;
+            return so_far()
+                .find(|(at, said)| meets(*at, &said.fact.event, stage))
+                .map(|(_, said)| said.time);
+        }
+        DutyStart::Clock(clock) => *clock,
+    };
+    match clock {
+        ClockStart::Published => first(),
+        ClockStart::Occurred => told(|event| event.began_at).or_else(first),
+        ClockStart::Detected => told(|event| event.detected_at).or_else(first),
+        ClockStart::Aware => told(|event| event.aware_at).or_else(first),
+        ClockStart::Discovered => told(|event| event.discovered_at).or_else(first),
+        ClockStart::Classified => told(|event| event.classified_at).or_else(first),
+        ClockStart::Restored => told(|event| event.restored_at).or_else(|| {
+            let resolved = so_far().filter(|(_, said)| said.fact.event.kind == EventKind::Resolved);
+            resolved.last().map(|(_, said)| said.time)
+        }),
+    }
 }
 
 /// A duty that stands already is met by this event: its calls are asked for by the event that met it.

@@ -36,10 +36,18 @@ pub(crate) async fn append(ledger: &Ledger, part: &Part, judged: &mut Judged) ->
 }
 
 /// Writes the facts one by one. The record of a dispatch and its windows stay together and go first: a notice without
-/// them would promise a window that nobody closes.
+/// them would promise a window that nobody closes. So do a finding and the window that it makes due.
 async fn apart(ledger: &Ledger, facts: &[NewFact], judged: &mut Judged) -> Result<Vec<Outcome>, Error> {
     let leads = |fact: &&NewFact| matches!(fact.subject, Subject::Dispatch { .. } | Subject::Window { .. });
-    let (head, rest) = facts.split_at(facts.iter().take_while(leads).count());
+    let head = match facts {
+        [finding, again, ..]
+            if matches!(finding.subject, Subject::Finding { .. }) && again.schedule.is_some() =>
+        {
+            2
+        }
+        facts => facts.iter().take_while(leads).count(),
+    };
+    let (head, rest) = facts.split_at(head);
     let mut outcomes = Vec::with_capacity(facts.len());
     if !head.is_empty() {
         match append_all(ledger, head, judged).await {

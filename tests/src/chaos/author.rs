@@ -261,7 +261,9 @@ impl Authors {
             .arg(self.directory.join(format!("{publisher}.nk")))
             .arg("--spool")
             .arg(self.directory.join(format!("spool-{publisher}")));
-        let windows = [WIDE, NARROW, OWED].concat().into_iter().map(Duration::from_secs_f64);
+        // An update that nobody gives is owed a second time.
+        let again = 2.0 * OWED[1];
+        let windows = [WIDE, NARROW, OWED].concat().into_iter().chain([again]).map(Duration::from_secs_f64);
         let promised: Option<jiff::Timestamp> =
             event["next_update_by"].as_str().and_then(|by| by.parse().ok());
         let promised = promised.and_then(|by| by.duration_since(jiff::Timestamp::now()).try_into().ok());

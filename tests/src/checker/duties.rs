@@ -10,7 +10,7 @@ use tocsin_protocol::{
 use super::{
     owed,
     said::Heard,
-    written::{At, Log, MailKey},
+    written::{self, At, Log, MailKey},
 };
 
 /// How a recipient stood to an event.
@@ -56,7 +56,7 @@ pub(super) fn judge(log: &Log, heard: &Heard, faults: &mut Vec<String>) -> BTree
         for step in &at.fact.steps {
             allowed.extend(window(log, heard, &at.fact, step, faults));
         }
-        for duty in &at.fact.duties {
+        for duty in &written::owed(log, &at.fact) {
             let Some(step) = duty.step else { continue };
             let reminder = owed::window(log, heard, (&at.fact, duty, step), faults);
             allowed.extend(reminder);

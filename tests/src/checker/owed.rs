@@ -50,6 +50,11 @@ pub(super) fn window(
         faults
             .push(format!("{key:?} should have found {done:?} done, {not_called:?} not called: {finding:?}"));
     }
+    if found.again.is_some_and(|again| !found.repeated || done.is_some() || again.due_at <= duty.due_at) {
+        faults.push(format!(
+            "{key:?} makes its duty due again, and {done:?} did it, or it is not repeated: {finding:?}"
+        ));
+    }
     if !takes_its_place(log, dispatch, duty, found) {
         faults.push(format!("{key:?} was superseded by nothing: {finding:?}"));
     }

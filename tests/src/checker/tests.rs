@@ -154,6 +154,8 @@ impl Log {
                 met_at: None,
                 not_called: Vec::new(),
                 superseded_by: None,
+                repeated: false,
+                again: None,
             }),
             incident: incident.clone(),
             event,

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tocsin_protocol::{
-    AttemptBegun, AttemptEnded, AttemptPhase, ClockStart, DirectoryDocument, Dispatch, Due, Entry,
-    Escalation, EventKind, EventNumber, Finding, IncidentId, Notice, Proposal, RecipientId, Refusal,
+    AttemptBegun, AttemptEnded, AttemptPhase, ClockStart, DirectoryDocument, Dispatch, DispatchDuty, Due,
+    Entry, Escalation, EventKind, EventNumber, Finding, IncidentId, Notice, Proposal, RecipientId, Refusal,
     ReportSays, ReportSource, Requirement, Status, StepNumber, Subject, Timestamp, Where, from_body,
 };
 
@@ -193,7 +193,7 @@ pub(super) fn whole(log: &Log, heard: &Heard, faults: &mut Vec<String>) {
             faults.push(format!("a dispatch of no event that counts: {key:?}"));
         }
         notices(log, heard, at, faults);
-        for (step, due_at) in windows(&at.fact) {
+        for (step, due_at) in windows(log, &at.fact) {
             let key = (key.0.clone(), key.1, step);
             match log.dues.get(&key) {
                 None if log.windows.contains(&key) => {
@@ -213,16 +213,35 @@ pub(super) fn whole(log: &Log, heard: &Heard, faults: &mut Vec<String>) {
     }
     for key in log.dues.keys().chain(&log.windows) {
         let of = log.dispatches.get(&(key.0.clone(), key.1));
-        if !of.is_some_and(|at| windows(&at.fact).any(|(step, _)| step == key.2)) {
+        if !of.is_some_and(|at| windows(log, &at.fact).any(|(step, _)| step == key.2)) {
             faults.push(format!("a window of no dispatch: {key:?}"));
         }
     }
 }
 
-/// What the broker holds because of a dispatch: the windows on recipients, and those on the publisher.
-fn windows(dispatch: &Dispatch) -> impl Iterator<Item = (StepNumber, Timestamp)> {
-    let duties = dispatch.duties.iter().filter_map(|duty| Some((duty.step?, duty.due_at)));
+/// What the broker holds because of a dispatch: the windows on recipients, and those on the publisher, each time.
+fn windows(log: &Log, dispatch: &Dispatch) -> impl Iterator<Item = (StepNumber, Timestamp)> {
+    let duties = owed(log, dispatch).into_iter().filter_map(|duty| Some((duty.step?, duty.due_at)));
     dispatch.steps.iter().map(|step| (step.step, step.due_at)).chain(duties)
+}
+
+/// What the publisher owes because of a dispatch, each time: again where the finding of the last says so.
+pub(super) fn owed(log: &Log, dispatch: &Dispatch) -> Vec<DispatchDuty> {
+    let mut all = dispatch.duties.clone();
+    let mut at = 0;
+    while let Some(duty) = all.get(at) {
+        let key = duty.step.map(|step| (dispatch.incident.clone(), dispatch.event, step));
+        let found = key.and_then(|key| log.findings.get(&key));
+        let again = found.and_then(|found| found.fact.duty.as_ref()?.again);
+        let next = again.filter(|again| again.due_at > duty.due_at).map(|again| DispatchDuty {
+            step: Some(again.step),
+            due_at: again.due_at,
+            ..duty.clone()
+        });
+        all.extend(next);
+        at += 1;
+    }
+    all
 }
 
 fn notices(log: &Log, heard: &Heard, dispatch: &At<Dispatch>, faults: &mut Vec<String>) {

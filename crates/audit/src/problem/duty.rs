@@ -4,16 +4,16 @@ use tocsin_protocol::{Dispatch, DispatchDuty, DutyFinding, Finding, RecipientId,
 
 use super::{Case, Problem, ProblemCode, counted, record::unfound};
 use crate::{
-    duties::{found, publisher},
+    duties::{again, found, owed, publisher},
     facts::Dispatched,
 };
 
 pub(super) fn find(case: &Case) -> Vec<Problem> {
     let mut problems = Vec::new();
     for at in case.facts.dispatches.values() {
-        for duty in &at.fact.dispatch.duties {
+        for duty in owed(case.facts, &at.fact.dispatch) {
             if let Some(step) = duty.step {
-                problems.extend(window(case, &at.fact, duty, step));
+                problems.extend(window(case, &at.fact, &duty, step));
             }
         }
     }
@@ -35,7 +35,7 @@ fn window(case: &Case, dispatched: &Dispatched, duty: &DispatchDuty, step: StepN
         )];
     };
     let mut problems = Vec::new();
-    problems.extend(differing(case, dispatch, duty, (&finding.fact, said), &named));
+    problems.extend(differing(case, dispatched, (duty, step), (&finding.fact, said), &named));
     if said.reminds() && finding.fact.stopped_by.is_none() {
         problems.extend(not_told(case, dispatched, (duty, step), said, &named));
     }
@@ -45,16 +45,25 @@ fn window(case: &Case, dispatched: &Dispatched, duty: &DispatchDuty, step: StepN
 /// Holds a finding against what was said: by the moment at which the window closed, as the router had it.
 fn differing(
     case: &Case,
-    dispatch: &Dispatch,
-    duty: &DispatchDuty,
+    dispatched: &Dispatched,
+    (duty, step): (&DispatchDuty, StepNumber),
     (finding, said): (&Finding, &DutyFinding),
     named: &str,
 ) -> Option<Problem> {
+    let dispatch = &dispatched.dispatch;
     let found = found(case.facts, dispatch, duty, finding.closed_at);
     let met = found.met.filter(|(_, at)| *at <= finding.closed_at);
     let overdue = met.is_none_or(|(_, at)| at > duty.due_at) || !found.not_called.is_empty();
     let superseded = found.superseded_by.filter(|_| overdue);
+    // Where the record has not the directory, nothing tells.
+    let known = dispatched.register.as_ref().is_some_and(|register| register.directory.is_some());
+    let next = if known && said.repeated && met.is_none() && superseded.is_none() {
+        again(case.facts, dispatched, (duty, step), finding.closed_at)
+    } else {
+        said.again.filter(|_| !known)
+    };
     let agrees = said.overdue == overdue
+        && said.again == next
         && said.met_by == met.map(|(event, _)| event)
         && said.superseded_by == superseded
         && said.not_called == found.not_called;
@@ -63,8 +72,8 @@ fn differing(
             ProblemCode::DifferingFinding,
             dispatch,
             format!(
-                "{named}: the finding and what was said differ on whether it was done, by which event, or who was not \
-                 telephoned. This report goes by what was said."
+                "{named}: the finding and what was said differ on whether it was done, by which event, who was not \
+                 telephoned, or when it is owed again. This report goes by what was said."
             ),
         )
     })

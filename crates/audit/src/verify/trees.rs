@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tocsin_protocol::{
-    AuthorKey, Checkpoint, Dispatch, Stream, Subject, from_body, leaf,
+    AuthorKey, Checkpoint, Dispatch, Finding, Stream, Subject, from_body, leaf,
     tree::{Head, is_consistent, is_included},
 };
 
@@ -173,7 +173,8 @@ fn are(n: usize) -> &'static str {
 fn gaps(entries: &[&Proven], faults: &mut Faults) {
     for stream in [Stream::Said, Stream::Log] {
         let (mut next, mut told) = (1, 0);
-        // Behind a dispatch stand its windows, which the broker removes as they close.
+        // Behind a dispatch stand its windows, which the broker removes as they close, and behind a finding the one that
+        // it made due.
         let mut windows = 0;
         for proven in entries.iter().filter(|proven| proven.entry.stream == stream) {
             let sequence = proven.entry.sequence;
@@ -201,12 +202,17 @@ fn gaps(entries: &[&Proven], faults: &mut Faults) {
 }
 
 fn windows_of(proven: &Proven) -> u64 {
-    let is_dispatch = matches!(proven.entry.subject.parse(), Ok(Subject::Dispatch { .. }));
-    let dispatch = from_body::<Dispatch>("dispatch", &proven.entry.body).ok().filter(|_| is_dispatch);
-    dispatch.map_or(0, |dispatch| {
-        let on_the_publisher = dispatch.duties.iter().filter(|duty| duty.step.is_some()).count();
-        (dispatch.steps.len() + on_the_publisher) as u64
-    })
+    let body = &proven.entry.body;
+    match proven.entry.subject.parse() {
+        Ok(Subject::Dispatch { .. }) => from_body::<Dispatch>("dispatch", body).map_or(0, |dispatch| {
+            let on_the_publisher = dispatch.duties.iter().filter(|duty| duty.step.is_some()).count();
+            (dispatch.steps.len() + on_the_publisher) as u64
+        }),
+        Ok(Subject::Finding { .. }) => from_body::<Finding>("finding", body)
+            .is_ok_and(|finding| finding.duty.is_some_and(|duty| duty.again.is_some()))
+            .into(),
+        _ => 0,
+    }
 }
 
 /// Whether the trees of each stream, from checkpoint to checkpoint, are one history.

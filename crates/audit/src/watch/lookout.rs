@@ -211,6 +211,9 @@ impl Lookout {
                 self.windows.remove(&key);
                 self.unfound.remove(&key);
                 let Ok(finding) = from_body::<Finding>("finding", &entry.body) else { return };
+                if let Some(again) = finding.duty.and_then(|duty| duty.again) {
+                    self.windows.insert((incident.clone(), event, again.step), again.due_at);
+                }
                 if finding.stopped_by.is_none() {
                     let owed = finding.silent.into_iter().map(|who| (incident.clone(), who, event, step));
                     // An escalation may have come before its finding: the contact of the step before was unreachable.

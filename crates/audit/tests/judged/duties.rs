@@ -121,9 +121,65 @@ fn a_repeated_duty_is_told_each_time() {
         [
             (start() + minutes(30), DutyState::InTime),
             (start() + minutes(50), DutyState::InTime),
-            (start() + minutes(75), DutyState::Overdue)
+            (start() + minutes(75), DutyState::Overdue),
+            (start() + minutes(105), DutyState::Open)
         ]
     );
+}
+
+#[test]
+fn each_time_that_a_repeated_duty_is_missed_is_told_and_held_against_the_policy() {
+    let repeated = DutyDocument {
+        repeat: Some(term("30m")),
+        lasting: Some(term("2h")),
+        ..duty("again", Stage::Update, Some("30m"))
+    };
+    let mut world = owing(vec![repeated]);
+    world.say(EventKind::Initial, aware).at(minutes(1)).all_but(&[], 1);
+    world.at(minutes(45)).at(minutes(75)).say(EventKind::Update, aware).at(minutes(100)).at(minutes(200));
+    let report = world.report();
+    let told: Vec<_> = of(&report, "again")
+        .iter()
+        .map(|duty| (duty.event.get(), duty.due_at, duty.state, duty.reminder.is_some()))
+        .collect();
+    let at = |of: i64| start() + minutes(of);
+    assert_eq!(
+        told,
+        [
+            (1, at(30), DutyState::Late, true),
+            (1, at(60), DutyState::Late, true),
+            (1, at(90), DutyState::InTime, false),
+            (2, at(105), DutyState::Overdue, true),
+        ],
+        "of what runs from the second event no more lies within two hours"
+    );
+    assert_eq!((report.duty_totals.duties.owed, report.duty_totals.duties.late), (4, 2));
+    assert_eq!(codes(&report), []);
+}
+
+#[test]
+fn a_finding_that_makes_a_duty_due_again_otherwise_than_its_policy_is_found_out() {
+    let repeated = DutyDocument { repeat: Some(term("30m")), ..duty("again", Stage::Update, Some("30m")) };
+    for (duty, differs) in [
+        (r#""repeated": true, "again": {"step": 6, "due_at": "2023-06-25T06:26:00Z"}"#, false),
+        (r#""repeated": true, "again": {"step": 6, "due_at": "2023-06-25T06:27:00Z"}"#, true),
+        (r#""repeated": true, "again": {"step": 7, "due_at": "2023-06-25T06:26:00Z"}"#, true),
+        (r#""repeated": true"#, true),
+        (r#""repeated": false, "again": {"step": 6, "due_at": "2023-06-25T06:26:00Z"}"#, true),
+        // As the first releases wrote it.
+        (r#""target": false"#, false),
+    ] {
+        let mut world = owing(vec![repeated.clone()]);
+        world.withheld = |subject| matches!(subject, Subject::Finding { step, .. } if step.get() >= 3);
+        world.say(EventKind::Initial, aware).at(minutes(1)).all_but(&[], 1).at(minutes(31));
+        let body = format!(
+            r#"{{"incident":"bt-999-2023-06-25","event":1,"step":3,"policy":"uk-999","status":"actual",
+                "due_at":"2023-06-25T05:56:00Z","closed_at":"2023-06-25T05:56:00.001Z","required":0,"acknowledged":0,
+                "silent":[],"duty":{{"duty":"again","overdue":true,{duty}}}}}"#
+        );
+        world.log("tocsin.finding.bt-999-2023-06-25.1.3", body.leak().as_bytes());
+        assert_eq!(codes(&world.report()).contains(&ProblemCode::DifferingFinding), differs, "{duty}");
+    }
 }
 
 #[test]

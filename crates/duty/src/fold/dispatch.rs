@@ -175,24 +175,26 @@ pub(super) fn plan(
 /// The facts of a dispatch: the record, its windows, and every notice. The record and the windows come first, so that
 /// they are in the first atomic batch however many the notices are.
 pub(super) fn facts(dispatch: &Dispatch, directory: &Directory, open: &Open) -> Result<Vec<NewFact>, Error> {
-    let (incident, event) = (&dispatch.incident, dispatch.event);
     let mut facts =
         vec![NewFact { subject: dispatch.subject(), body: to_body("dispatch", dispatch)?, schedule: None }];
     let steps = dispatch.steps.iter().map(|step| (step.step, step.due_at));
     let duties = dispatch.duties.iter().filter_map(|duty| Some((duty.step?, duty.due_at)));
     for (step, due_at) in steps.chain(duties) {
-        let due = Due { incident: incident.clone(), event, step, due_at };
-        facts.push(NewFact {
-            subject: Subject::Window { incident: incident.clone(), event, step },
-            body: to_body("window", &due)?,
-            schedule: Some(Schedule {
-                at: due_at,
-                target: Subject::Due { incident: incident.clone(), event, step },
-            }),
-        });
+        facts.push(window(dispatch, step, due_at)?);
     }
     facts.extend(notices(dispatch, directory, open, |_| true)?);
     Ok(facts)
+}
+
+/// A window, to be held by the broker.
+pub(super) fn window(dispatch: &Dispatch, step: StepNumber, due_at: Timestamp) -> Result<NewFact, Error> {
+    let (incident, event) = (dispatch.incident.clone(), dispatch.event);
+    let due = Due { incident: incident.clone(), event, step, due_at };
+    Ok(NewFact {
+        body: to_body("window", &due)?,
+        subject: Subject::Window { incident: incident.clone(), event, step },
+        schedule: Some(Schedule { at: due_at, target: Subject::Due { incident, event, step } }),
+    })
 }
 
 /// The notices of a dispatch that are wanted: all of them at first, the missing ones after a crash.

@@ -1,12 +1,12 @@
 //! What the publisher owes: which report by when, as far as an event meets it or makes it due, and what became of it
 //! when its window closed. A recipient's silence is another matter, see [`super::finding`].
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use tocsin_protocol::{
-    BodyId, Channel, ClockStart, Contact, Dispatch, DispatchDuty, DutyDocument, DutyFinding, DutyId,
+    Again, BodyId, Channel, ClockStart, Contact, Dispatch, DispatchDuty, DutyDocument, DutyFinding, DutyId,
     DutyStart, Error, Escalation, EscalationReason, Event, EventKind, EventNumber, Finding, NewFact, Overdue,
     Owed, PolicyDocument, PolicyId, RecipientId, Requirement, Stage, Status, StepNumber, StoppedBy, Subject,
     Term, Timestamp, to_body,
@@ -14,7 +14,7 @@ use tocsin_protocol::{
 
 use super::{
     finding::contact,
-    incident::{EventState, Incident},
+    incident::{EventState, Incident, Repeated},
 };
 use crate::directory::Directory;
 
@@ -247,12 +247,12 @@ fn same(one: &DispatchDuty, other: &DispatchDuty) -> bool {
     (&one.policy, &one.duty, one.target) == (&other.policy, &other.duty, other.target)
 }
 
-/// What was found of a duty when its window closed. `later` are the dispatches of the events after its own.
+/// What was found of a duty when its window, this step, closed. `later` are the dispatches of the events after its own.
 pub(super) fn find(
+    directory: &Directory,
     incident: &Incident,
     dispatch: &Dispatch,
-    duty: &DispatchDuty,
-    step: StepNumber,
+    (duty, step): (&DispatchDuty, StepNumber),
     later: &[Arc<Dispatch>],
     closed_at: Timestamp,
 ) -> Finding {
@@ -281,6 +281,12 @@ pub(super) fn find(
     let stopped_by = after()
         .find(|(_, state)| state.kind.ends_incident() && state.published_at <= duty.due_at)
         .map(|(event, state)| StoppedBy { event, kind: state.kind, published_at: state.published_at });
+    let superseded_by = superseded_by.filter(|_| overdue);
+    let rule = Rule::of(directory, duty).filter(|rule| rule.duty.repeat.is_some());
+    let again = rule
+        .as_ref()
+        .filter(|_| met.is_none() && superseded_by.is_none())
+        .and_then(|rule| rule.again(directory, incident, dispatch, (duty, step), closed_at));
     Finding {
         incident: dispatch.incident.clone(),
         event: dispatch.event,
@@ -301,14 +307,75 @@ pub(super) fn find(
             met_by: met.map(|(number, _)| number),
             met_at: met.map(|(_, at)| at),
             not_called,
-            superseded_by: superseded_by.filter(|_| overdue),
+            superseded_by,
+            repeated: rule.is_some(),
+            again,
         }),
     }
 }
 
-/// The duty whose window a step is.
-pub(super) fn of_step(dispatch: &Dispatch, step: StepNumber) -> Option<&DispatchDuty> {
-    dispatch.duties.iter().find(|duty| duty.step == Some(step))
+/// The words of a policy that a duty stands on.
+struct Rule<'d> {
+    policy: &'d PolicyDocument,
+    duty: &'d DutyDocument,
+}
+
+impl<'d> Rule<'d> {
+    fn of(directory: &'d Directory, duty: &DispatchDuty) -> Option<Self> {
+        let policy = directory.policies().iter().find(|policy| Some(&policy.id) == duty.policy.as_ref())?;
+        let duty = policy.duties.iter().find(|known| known.id == duty.duty)?;
+        Some(Self { policy, duty })
+    }
+
+    /// When a duty that nobody has met is owed next: where its incident is not over as of the close of its window, and
+    /// its repetition does not end before.
+    ///
+    /// The times lie on a grid from the first, so that they do not drift; where that was over before the event was
+    /// published, from its publication. So no more is ever owed than time has passed since, whatever moments an event
+    /// tells, and that needs no other limit: each time arises from the finding of the one before, one window is held.
+    fn again(
+        &self,
+        directory: &Directory,
+        incident: &Incident,
+        dispatch: &Dispatch,
+        (duty, step): (&DispatchDuty, StepNumber),
+        closed_at: Timestamp,
+    ) -> Option<Again> {
+        let by_then = incident.numbered().take_while(|(_, state)| state.published_at <= closed_at);
+        if !by_then.last().is_some_and(|(newest, _)| incident.course(newest).is_open()) {
+            return None;
+        }
+        let (zone, repeat) = (directory.zone(), self.duty.repeat?);
+        let windows = u32::try_from(windows(dispatch)).ok()?;
+        let (times, place) = ((step.get() - 1) / windows, (step.get() - 1) % windows);
+        let first = dispatch.duties.iter().find(|first| first.step.is_some_and(|s| s.get() == place + 1))?;
+        let grid = first.due_at.max(dispatch.published_at);
+        let due_at = repeat.times_after(times.checked_add(1)?, grid, &zone);
+        let ends = match self.duty.lasting {
+            Some(lasting) => {
+                let (clock_at, _) = start(incident, self.policy, &self.duty.from, dispatch.event)?;
+                lasting.after(clock_at, &zone)
+            }
+            None => Timestamp::MAX,
+        };
+        let step = StepNumber::new(step.get().checked_add(windows)?)?;
+        (due_at > duty.due_at && due_at <= ends).then_some(Again { step, due_at })
+    }
+}
+
+/// How many windows a dispatch has of its own.
+fn windows(dispatch: &Dispatch) -> usize {
+    dispatch.steps.len() + dispatch.duties.iter().filter(|duty| duty.step.is_some()).count()
+}
+
+/// The duty whose window a step is: one of its dispatch, or the same, owed again.
+pub(super) fn of_step<'s>(state: &'s EventState, step: StepNumber) -> Option<Cow<'s, DispatchDuty>> {
+    let duties = &state.dispatch.as_ref()?.duties;
+    let own = |step| duties.iter().find(|duty| duty.step == Some(step));
+    own(step).map(Cow::Borrowed).or_else(|| {
+        let Repeated { of, due_at } = state.steps.get(&step)?.repeats?;
+        own(of).map(|first| Cow::Owned(first.again(Again { step, due_at })))
+    })
 }
 
 /// The publisher, as one who is written to.
@@ -330,11 +397,10 @@ fn reminded<'d>(dispatch: &Dispatch, directory: &'d Directory) -> Option<(&'d st
 /// `directory check` warns of).
 pub(super) fn reminder(
     dispatch: &Dispatch,
-    step: StepNumber,
+    duty: &DispatchDuty,
     directory: &Directory,
 ) -> Result<Option<NewFact>, Error> {
-    let (Some(duty), Some((name, word, to))) = (of_step(dispatch, step), reminded(dispatch, directory))
-    else {
+    let (Some(step), Some((name, word, to))) = (duty.step, reminded(dispatch, directory)) else {
         return Ok(None);
     };
     let escalation = Escalation {
@@ -375,10 +441,10 @@ pub(super) fn told<'d>(dispatch: &'d Dispatch, policy: Option<&PolicyId>) -> Vec
 /// That what an event promised did not come, for one recipient.
 pub(super) fn overdue(
     dispatch: &Dispatch,
-    step: StepNumber,
+    duty: &DispatchDuty,
     recipient: &RecipientId,
 ) -> Result<Option<NewFact>, Error> {
-    let Some(duty) = of_step(dispatch, step) else { return Ok(None) };
+    let Some(step) = duty.step else { return Ok(None) };
     let overdue = Overdue {
         incident: dispatch.incident.clone(),
         event: dispatch.event,

@@ -88,6 +88,16 @@ pub(super) struct StepState {
     pub(super) escalated: Bits,
     /// Those who have been told in the log that what was promised did not come.
     pub(super) told: Bits,
+    /// Where it is none of the dispatch's own.
+    pub(super) repeats: Option<Repeated>,
+}
+
+/// A window that the finding of one before made due.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Repeated {
+    /// The step of the dispatch whose duty is owed again.
+    pub(super) of: StepNumber,
+    pub(super) due_at: Timestamp,
 }
 
 /// What one recipient has said in an incident.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tocsin_protocol::{
-    AttemptEnded, AttemptPhase, Dispatch, DutyFinding, Entry, EscalationReason, EventNumber, Finding,
+    Again, AttemptEnded, AttemptPhase, Dispatch, DutyFinding, Entry, EscalationReason, EventNumber, Finding,
     IncidentId, Outcome, Proposal, RecipientId, StepNumber, Subject, Timestamp, from_body,
 };
 
@@ -140,7 +140,7 @@ impl Fold {
     ) -> Option<()> {
         let state = self.incidents.get(incident)?.event(event)?;
         let dispatch = state.dispatch.as_ref()?;
-        let of_duty = || duties::of_step(dispatch, step).map(|duty| duty.due_at);
+        let of_duty = || duties::of_step(state, step).map(|duty| duty.due_at);
         let due_at = dispatch.steps.iter().find(|s| s.step == step).map(|s| s.due_at).or_else(of_duty)?;
         // The broker is never early. Whoever wrote this was not the broker, and the true one is still to come.
         if at < due_at {
@@ -159,7 +159,12 @@ impl Fold {
             return;
         };
         if let Some(state) = incident.event_mut(event) {
-            state.steps.entry(step).or_default().found = true;
+            let found = state.steps.entry(step).or_default();
+            found.found = true;
+            let of = found.repeats.map_or(step, |repeated| repeated.of);
+            if let Some(Again { step, due_at }) = finding.duty.as_ref().and_then(|duty| duty.again) {
+                state.steps.entry(step).or_default().repeats = Some(incident::Repeated { of, due_at });
+            }
         }
         if finding.stopped_by.is_some() {
             return;
@@ -190,6 +195,7 @@ impl Fold {
         let Some(known) = self.incidents.get(&finding.incident) else { return };
         let Some(state) = known.event(event) else { return };
         let Some(dispatch) = &state.dispatch else { return };
+        let Some(owed) = duties::of_step(state, step) else { return };
         let Some(directory) = self.directory_version(dispatch.directory) else { return };
         let has = |bits: fn(&incident::StepState) -> &incident::Bits, recipient: &RecipientId| {
             known
@@ -198,7 +204,7 @@ impl Fold {
         };
         let recipient = duties::publisher(dispatch);
         if !has(|step| &step.escalated, &recipient)
-            && let Ok(Some(reminder)) = duties::reminder(dispatch, step, directory)
+            && let Ok(Some(reminder)) = duties::reminder(dispatch, &owed, directory)
         {
             self.owing.escalate(reminder.subject, EscalationReason::Overdue);
         }

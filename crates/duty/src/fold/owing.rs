@@ -114,10 +114,12 @@ impl Owing {
             .iter()
             .filter_map(|(subject, reason)| match subject {
                 Subject::Escalation { recipient, incident, event, step } => {
-                    let dispatch = fold.incidents.get(incident)?.event(*event)?.dispatch.as_ref()?;
+                    let state = fold.incidents.get(incident)?.event(*event)?;
+                    let dispatch = state.dispatch.as_ref()?;
                     let directory = fold.directory_version(dispatch.directory)?;
                     if *reason == EscalationReason::Overdue {
-                        return duties::reminder(dispatch, *step, directory).ok()?;
+                        let duty = duties::of_step(state, *step)?;
+                        return duties::reminder(dispatch, &duty, directory).ok()?;
                     }
                     finding::escalation(dispatch, *step, recipient, *reason, directory).ok()?
                 }
@@ -132,8 +134,9 @@ impl Owing {
             .iter()
             .filter_map(|subject| match subject {
                 Subject::Overdue { recipient, incident, event, step } => {
-                    let dispatch = fold.incidents.get(incident)?.event(*event)?.dispatch.as_ref()?;
-                    duties::overdue(dispatch, *step, recipient).ok()?
+                    let state = fold.incidents.get(incident)?.event(*event)?;
+                    let duty = duties::of_step(state, *step)?;
+                    duties::overdue(state.dispatch.as_ref()?, &duty, recipient).ok()?
                 }
                 _ => None,
             })
@@ -193,16 +196,20 @@ fn finding_facts(
     let state = known.event(event)?;
     let dispatch = state.dispatch.as_ref()?;
     let directory = fold.directory_version(dispatch.directory)?;
-    if let Some(duty) = duties::of_step(dispatch, step) {
+    if let Some(duty) = duties::of_step(state, step) {
         let mut later = dispatch::before(fold, known, known.next_number());
         later.retain(|other| other.event > event);
-        let finding = duties::find(known, dispatch, duty, step, &later, closed_at);
+        let finding = duties::find(directory, known, dispatch, (&duty, step), &later, closed_at);
         let mut facts = vec![finding::fact(&finding).ok()?];
+        // With its finding, in one append: so it is armed once, and never left out.
+        if let Some(again) = finding.duty.as_ref().and_then(|duty| duty.again) {
+            facts.push(dispatch::window(dispatch, again.step, again.due_at).ok()?);
+        }
         if let Some(found) = finding.duty.filter(|found| found.reminds() && finding.stopped_by.is_none()) {
-            facts.extend(duties::reminder(dispatch, step, directory).ok()?);
+            facts.extend(duties::reminder(dispatch, &duty, directory).ok()?);
             if found.met_by.is_none() {
                 for recipient in duties::told(dispatch, duty.policy.as_ref()) {
-                    facts.extend(duties::overdue(dispatch, step, recipient).ok()?);
+                    facts.extend(duties::overdue(dispatch, &duty, recipient).ok()?);
                 }
             }
         }

@@ -9,5 +9,6 @@ mod files;
 mod findings;
 mod presets;
 mod refusals;
+mod repeated;
 mod story;
 mod trails;

@@ -313,3 +313,22 @@ fn as_soon_as_practicable_is_a_target_and_never_a_breach() {
         [("customers-first-day".to_owned(), hours(6)), ("customers-later".to_owned(), hours(24))]
     );
 }
+
+#[test]
+fn the_rhythm_of_updates_to_customers_goes_on_where_none_comes_and_that_of_the_first_day_ends_with_it() {
+    let mut story = story("au-acma-cco", "Australia/Sydney", "2025-09-18T00:30:00Z");
+    story.event(0, &fields("au-acma-cco", ""));
+    let (first, hours) = (story.follow(0), SignedDuration::from_hours);
+    for (id, due) in [("customers-first-day", &[6, 12, 18, 24][..]), ("customers-later", &[48, 72, 96])] {
+        let mut duty = duty(&first, id);
+        for (place, hour) in due.iter().enumerate() {
+            assert_eq!(duty.due_at, story.at(hours(*hour).as_secs()), "{id}");
+            let found = found(&story.close(hours(*hour).as_secs(), 1, duty.step.unwrap().get()));
+            assert!(found.reminds() && found.repeated, "{id} at {hour}");
+            match found.again {
+                Some(again) => duty = duty.again(again),
+                None => assert_eq!((id, place), ("customers-first-day", 3)),
+            }
+        }
+    }
+}

@@ -130,7 +130,18 @@ impl Story {
 
     /// Puts another directory in force.
     pub(crate) fn apply(&mut self, second: i64, version: u64, directory: &str) -> Verdict {
-        let (document, faults) = check(&texts(directory, POLICY));
+        self.apply_under(second, version, directory, POLICY)
+    }
+
+    /// Puts another directory in force, under another policy.
+    pub(crate) fn apply_under(
+        &mut self,
+        second: i64,
+        version: u64,
+        directory: &str,
+        policy: &str,
+    ) -> Verdict {
+        let (document, faults) = check(&texts(directory, policy));
         let document = document.unwrap_or_else(|| panic!("{faults:?}"));
         self.log(second, &format!("tocsin.directory.{version}"), to_body("directory", &document).unwrap())
     }

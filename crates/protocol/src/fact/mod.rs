@@ -24,7 +24,7 @@ pub use doors::ConsoleDoors;
 pub use escalation::{AttemptBegun, AttemptEnded, Digest, Escalation, EscalationReason, Outcome, Via};
 pub use event::{ByRule, Event, EventContact, Impact, Recontact, RecontactFigures};
 pub use outcome::{
-    Dispatch, DispatchDuty, DispatchStep, Due, DutyFinding, Finding, Late, Notice, Overdue, Owed,
+    Again, Dispatch, DispatchDuty, DispatchStep, Due, DutyFinding, Finding, Late, Notice, Overdue, Owed,
     PolicyInForce, Refusal, RefusalCode, StoppedBy,
 };
 pub use policy::{DutyDocument, DutyStart, OwedRule, PolicyDocument, Reach, StepDocument, Where};

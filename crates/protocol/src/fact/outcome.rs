@@ -243,6 +243,12 @@ pub struct DispatchDuty {
 impl DispatchDuty {
     /// The duty of a publisher that said in an event by when it would say more.
     pub const NEXT_UPDATE: &'static str = "next-update";
+
+    /// The same, owed again.
+    #[must_use]
+    pub fn again(&self, again: Again) -> Self {
+        Self { due_at: again.due_at, step: Some(again.step), ..self.clone() }
+    }
 }
 
 /// The recipients that one policy owes a notice with one requirement.
@@ -368,6 +374,21 @@ pub struct DutyFinding {
     /// The event that told another start of its clock, so that another window takes the place of this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<EventNumber>,
+    /// True where it is owed again and again. The first releases left it out, and then nothing says when it was owed next.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repeated: bool,
+    /// When it is owed next, as nobody met it and it is not over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Again>,
+}
+
+/// The next time that a repeated duty is owed, after one at which nobody met it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Again {
+    /// The window that the broker holds for it: numbered on from the last one by as many as the dispatch has.
+    pub step: StepNumber,
+    /// The last moment that is in time.
+    pub due_at: Timestamp,
 }
 
 impl DutyFinding {

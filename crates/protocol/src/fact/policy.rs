@@ -131,7 +131,8 @@ pub struct DutyDocument {
     /// Within which time we want it ourselves: an internal target, which is never a breach.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Term>,
-    /// That it is owed again this long after each report, until the service is restored.
+    /// That it is owed again this long after each report, and after each time at which none came, until the incident is
+    /// over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat: Option<Term>,
     /// For how long it is repeated, from the same moment.

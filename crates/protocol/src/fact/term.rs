@@ -49,16 +49,24 @@ pub enum Term {
 impl Term {
     /// The moment that lies this long after another, in a zone. The last that there is where none lies so late.
     pub fn after(self, start: Timestamp, zone: &TimeZone) -> Timestamp {
-        let on_calendar = |span: Span| {
-            start
-                .to_zoned_datetime(zone.clone())
-                .checked_add(span)
-                .map_or(Timestamp::MAX, |end| end.timestamp())
+        self.times_after(1, start, zone)
+    }
+
+    /// The moment that lies so many times this long after another. On the calendar all are counted from that one, so that
+    /// twice a month from 31 January is the last day of March, and a time of day that one day lacks is that of the next.
+    pub fn times_after(self, times: u32, start: Timestamp, zone: &TimeZone) -> Timestamp {
+        let times = i64::from(times);
+        let on_calendar = |span: Result<Span, jiff::Error>| {
+            let end = span.and_then(|span| start.to_zoned_datetime(zone.clone()).checked_add(span));
+            end.map_or(Timestamp::MAX, |end| end.timestamp())
         };
         match self {
-            Self::Length(Window(length)) => start.checked_add(length).unwrap_or(Timestamp::MAX),
-            Self::Days(days) => on_calendar(i32::from(days).days()),
-            Self::Months(months) => on_calendar(i32::from(months).months()),
+            Self::Length(Window(length)) => {
+                let length = i32::try_from(times).ok().and_then(|times| length.checked_mul(times));
+                length.and_then(|length| start.checked_add(length).ok()).unwrap_or(Timestamp::MAX)
+            }
+            Self::Days(days) => on_calendar(Span::new().try_days(i64::from(days) * times)),
+            Self::Months(months) => on_calendar(Span::new().try_months(i64::from(months) * times)),
         }
     }
 }

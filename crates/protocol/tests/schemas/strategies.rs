@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use proptest::{collection, option, prelude::*, sample::select};
 use serde_json::value::RawValue;
 use tocsin_protocol::{
-    Area, AreaId, AreaScope, AttemptBegun, AttemptEnded, ByRule, Call, Category, Certainty, Channel,
+    Again, Area, AreaId, AreaScope, AttemptBegun, AttemptEnded, ByRule, Call, Category, Certainty, Channel,
     ClockStart, Confidence, ConsoleDoors, Contact, ControlRoom, ControlRoomId, Digest, DirectoryDocument,
     Dispatch, DispatchDuty, DispatchStep, Due, DutyDocument, DutyFinding, DutyId, DutyStart, Escalation,
     EscalationReason, Event, EventContact, EventKind, EventNumber, ExerciseDocument, ExerciseId,
@@ -379,8 +379,12 @@ prop_compose! {
         (met_by, met_at) in (option::of(event_number()), option::of(time())),
         not_called in set(recipient(), 0),
         superseded_by in option::of(event_number()),
+        (repeated, again) in (
+            any::<bool>(),
+            option::of((step_number(), time()).prop_map(|(step, due_at)| Again { step, due_at })),
+        ),
     ) -> DutyFinding {
-        DutyFinding { duty, overdue, target, met_by, met_at, not_called, superseded_by }
+        DutyFinding { duty, overdue, target, met_by, met_at, not_called, superseded_by, repeated, again }
     }
 }
 

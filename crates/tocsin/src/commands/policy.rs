@@ -137,7 +137,7 @@ fn duty(duty: &DutyDocument) -> String {
     words.extend(duty.repeat.map(|repeat| {
         let until =
             duty.lasting.map_or_else(|| "until restored".to_owned(), |lasting| format!("for {lasting}"));
-        format!("; again {repeat} after each, {until}")
+        format!("; again {repeat} after each, missed or not, {until}")
     }));
     if duty.channels.contains(&Channel::Telephone) {
         words.push("; by telephone too, logged by a person".to_owned());

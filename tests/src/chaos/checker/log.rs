@@ -176,7 +176,9 @@ pub(super) fn whole(log: &Log, said: &Said, all: &BTreeMap<EventKey, Owed>, chec
         let event = (key.0.clone(), key.1);
         let dispatch = log.dispatches.get(&event).map(|at| &at.fact);
         let lists = dispatch.into_iter().flat_map(|fact| [&fact["steps"], &fact["duties"]]);
-        if !lists.filter_map(Value::as_array).flatten().any(|step| step["step"] == key.2) {
+        let again =
+            all.get(&event).is_some_and(|owed| owed.again.iter().any(|duty| duty.step == Some(key.2)));
+        if !again && !lists.filter_map(Value::as_array).flatten().any(|step| step["step"] == key.2) {
             checked.broken(Promise::Whole, format!("a window of no dispatch: {key:?}"));
         }
     }
@@ -219,7 +221,8 @@ fn dispatched(dispatch: &Written, event: &Event, owed: &Owed, key: &EventKey, ch
     }
     let there: Option<Vec<Duty>> =
         fact["duties"].as_array().map_or(Some(Vec::new()), |all| all.iter().map(duty).collect());
-    if there.as_ref() != Some(&owed.duties) {
+    let due: Vec<_> = owed.duties.iter().map(|duty| Duty { rhythm: None, ..duty.clone() }).collect();
+    if there.as_ref() != Some(&due) {
         let what = format!("{key:?} has the duties {there:?} and should have {:?}", owed.duties);
         checked.broken(Promise::Overdue, what);
     }
@@ -237,6 +240,7 @@ fn duty(fact: &Value) -> Option<Duty> {
         telephone: list(&fact["telephone"]).into_iter().map(str::to_owned).collect(),
         met_at: time(&fact["met_at"]),
         step: fact["step"].as_u64(),
+        rhythm: None,
     })
 }
 
@@ -289,7 +293,7 @@ fn contains(all: &[u8], part: &[u8]) -> bool {
 
 fn windows(log: &Log, owed: &Owed, key: &EventKey, checked: &mut Checked) {
     let steps = owed.steps.iter().map(|step| (step.number, step.due_at));
-    let duties = owed.duties.iter().filter_map(|duty| Some((duty.step?, duty.due_at)));
+    let duties = owed.debts().filter_map(|duty| Some((duty.step?, duty.due_at)));
     for (number, due_at) in steps.chain(duties) {
         let key = (key.0.clone(), key.1, number);
         let armed = log.windows.contains(&key);

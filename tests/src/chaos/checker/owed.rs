@@ -38,6 +38,15 @@ pub(super) struct Duty {
     /// When it was done, where the event itself does it.
     pub(super) met_at: Option<Timestamp>,
     pub(super) step: Option<u64>,
+    /// Where it is owed again and again.
+    pub(super) rhythm: Option<Rhythm>,
+}
+
+/// How often something is owed, and until when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rhythm {
+    every: SignedDuration,
+    until: Option<Timestamp>,
 }
 
 impl Duty {
@@ -56,6 +65,26 @@ pub(super) struct Owed {
     pub(super) asks: bool,
     pub(super) steps: Vec<Step>,
     pub(super) duties: Vec<Duty>,
+    /// The same, each time that they are owed again because nobody did them.
+    pub(super) again: Vec<Duty>,
+}
+
+impl Owed {
+    /// How many windows it has from the first.
+    fn windows(&self) -> u64 {
+        (self.steps.len() + self.duties.iter().filter(|duty| duty.step.is_some()).count()) as u64
+    }
+
+    /// What the publisher owes because of it, each time.
+    pub(super) fn debts(&self) -> impl Iterator<Item = &Duty> {
+        self.duties.iter().chain(&self.again)
+    }
+
+    /// When what this window is of is owed next.
+    pub(super) fn next(&self, step: u64) -> Option<(u64, Timestamp)> {
+        let next = self.again.iter().find(|duty| duty.step == Some(step + self.windows()))?;
+        Some((next.step?, next.due_at))
+    }
 }
 
 /// What every event owes that was said when a directory was in force.
@@ -66,6 +95,37 @@ pub(super) fn all(log: &Log, said: &Said) -> BTreeMap<EventKey, Owed> {
         if let Some(owed) = one(log, said, key, event, &all) {
             all.insert(key.clone(), owed);
         }
+    }
+    for (key, owed) in &mut all {
+        let rhythms = owed.duties.iter().filter_map(|duty| Some((duty, duty.step?, duty.rhythm?)));
+        owed.again = rhythms
+            .flat_map(|(duty, step, rhythm)| again(log, said, key, owed, (duty, step, rhythm)))
+            .collect();
+    }
+    all
+}
+
+/// Each time that something is owed again: nobody had done it when the window before it closed, the incident was not over
+/// then, and its time is not later than the end.
+fn again(
+    log: &Log,
+    said: &Said,
+    key: &EventKey,
+    owed: &Owed,
+    (duty, first, Rhythm { every, until }): (&Duty, u64, Rhythm),
+) -> Vec<Duty> {
+    let mut all = Vec::new();
+    // What was over before the event was said is not made up for.
+    let mut due_at = duty.due_at.max(said.events[key].at);
+    let mut step = first;
+    while let Some(closed) = log.dues.get(&(key.0.clone(), key.1, step)) {
+        let done = said.first(&key.0, duty.stage, key.1 + 1, Some(closed.at)).is_some();
+        due_at += every;
+        step += owed.windows();
+        if done || said.over(&key.0, closed.at) || until.is_some_and(|until| due_at > until) {
+            break;
+        }
+        all.push(Duty { due_at, step: Some(step), ..duty.clone() });
     }
     all
 }
@@ -225,6 +285,7 @@ fn promise(event: &Event) -> Option<Duty> {
         telephone: BTreeSet::new(),
         met_at: None,
         step: None,
+        rhythm: None,
     })
 }
 
@@ -258,6 +319,7 @@ fn of_policy(
         telephone: BTreeSet::new(),
         met_at: None,
         step: None,
+        rhythm: None,
     };
     let told = || earlier.iter().flat_map(|owed| &owed.duties).filter(|old| old.is(&whole));
     if let Some(again) = length(&duty["repeat"]) {
@@ -267,8 +329,9 @@ fn of_policy(
             (false, None) => whole.clone(),
             (false, Some(_)) => return None,
         };
-        let lasts = length(&duty["for"]).is_none_or(|lasting| owed.due_at <= clock_at + lasting);
-        return lasts.then_some(owed);
+        let until = length(&duty["for"]).map(|lasting| clock_at + lasting);
+        let lasts = until.is_none_or(|until| owed.due_at <= until);
+        return lasts.then_some(Duty { rhythm: Some(Rhythm { every: again, until }), ..owed });
     }
     match said.first(&key.0, wanted, 1, None).filter(|(number, _)| *number <= key.1) {
         Some((number, at)) if number == key.1 => {

@@ -49,7 +49,7 @@ pub(super) fn judge(
     let mut allowed = Allowed::default();
     for (key, owed) in all.iter().filter(|(key, _)| log.dispatches.contains_key(*key)) {
         let event = &said.events[key];
-        for duty in &owed.duties {
+        for duty in owed.debts() {
             if let Some(step) = duty.step {
                 window(log, said, all, (key, event, duty, step), &mut allowed, checked);
             }
@@ -142,6 +142,7 @@ fn window(
     let became = Became::of(said, all, key, duty, Some(due.at));
     let late = became.is_late(duty);
     let superseded = became.superseded.filter(|_| late);
+    let next = all[key].next(step);
     match log.findings.get(&at) {
         None => checked.unfinished(Promise::Found, format!("nothing was found at {at:?}")),
         Some(Written { fact, .. }) => {
@@ -153,6 +154,8 @@ fn window(
                 && time(&found["met_at"]) == became.met.map(|(_, at)| at)
                 && list(&found["not_called"]).into_iter().eq(became.not_called.iter())
                 && found["superseded_by"].as_u64() == superseded
+                && found["repeated"].as_bool().unwrap_or_default() == duty.rhythm.is_some()
+                && found["again"]["step"].as_u64().zip(time(&found["again"]["due_at"])) == next
                 && fact["stopped_by"]["event"].as_u64() == became.withdrawn
                 && fact["policy"].as_str() == duty.policy.as_deref()
                 && fact["required"] == 0
@@ -163,7 +166,7 @@ fn window(
             if !same {
                 let what = format!(
                     "{at:?} ({}) should find it {}, done by {:?}, {:?} not called, superseded by {superseded:?}, withdrawn \
-                     by {:?}: {fact}",
+                     by {:?}, and owed again at {next:?}: {fact}",
                     duty.name,
                     if late { "overdue" } else { "in time" },
                     became.met,
@@ -237,7 +240,7 @@ fn reminded(
 fn debts(log: &Log, said: &Said, all: &BTreeMap<EventKey, Owed>, checked: &mut Checked) {
     let mut anew = 0;
     for (key, owed) in all.iter().filter(|(key, _)| log.dispatches.contains_key(*key)) {
-        for duty in &owed.duties {
+        for duty in owed.debts() {
             let became = Became::of(said, all, key, duty, None);
             let debts = checked.debts.entry(key.0.clone()).or_default();
             let known = debts.iter_mut().find(|known| {
@@ -269,6 +272,7 @@ fn debts(log: &Log, said: &Said, all: &BTreeMap<EventKey, Owed>, checked: &mut C
         }
     }
     checked.count("promises in the update that kept the one before", anew);
+    checked.count("duties owed again as nobody did them", all.values().map(|owed| owed.again.len()).sum());
     let states: Vec<_> =
         checked.debts.values().flatten().map(|debt| (debt.policy.is_some(), debt.state)).collect();
     for (duty, state) in states {

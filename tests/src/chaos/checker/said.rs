@@ -177,6 +177,13 @@ impl Said {
         })
     }
 
+    /// Whether an incident was over by a time: restored, or withdrawn.
+    pub(super) fn over(&self, incident: &str, by: Timestamp) -> bool {
+        let so_far: Vec<_> = self.of(incident).filter(|(_, event)| event.at <= by).collect();
+        let last = so_far.last().map(|(number, _)| (incident.to_owned(), *number));
+        so_far.iter().any(|(_, event)| event.withdraws()) || last.is_some_and(|last| self.restored(&last))
+    }
+
     /// The withdrawal of an incident that came after this event, had the broker it by then.
     pub(super) fn withdrawn(&self, (incident, number): &EventKey, by: Timestamp) -> Option<u64> {
         let mut later = self.of(incident).filter(|(of, event)| of > number && event.at <= by);

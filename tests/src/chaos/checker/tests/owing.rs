@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A good run of three incidents.
+/// A good run of four incidents.
 pub(super) fn owing() -> Run {
     let keys = ["op", "a", "b", "u"].map(|id| (id, KeyPair::new_user()));
     let mut run = Run { keys: keys.into(), evidence: Evidence::default() };
@@ -11,6 +11,7 @@ pub(super) fn owing() -> Run {
     corrected(&mut run);
     withdrawn(&mut run);
     handed_over(&mut run);
+    silent(&mut run);
     run
 }
 
@@ -44,7 +45,11 @@ fn directory(run: &Run) -> Value {
     let contacts = json!({"duty": {"role": "Duty", "email": "duty@op.example"}});
     let publisher =
         json!({"id": "op", "key": run.keys["op"].public_key(), "areas": "all", "contacts": contacts});
-    let policies = [forces, policy("others", &["ecall"], "utility"), handover];
+    let mut steady = policy("steady", &["text-relay"], "utility");
+    steady["duties"] = json!([
+        {"id": "steady", "stage": "update", "from": "published", "target": "10s", "repeat": "10s", "for": "25s"},
+    ]);
+    let policies = [forces, policy("others", &["ecall"], "utility"), handover, steady];
     json!({"areas": areas, "publishers": [publisher], "recipients": recipients, "policies": policies})
 }
 
@@ -90,7 +95,7 @@ fn met(by: u32, second: u32) -> Value {
 }
 
 fn aimed(by: u32, second: u32) -> Value {
-    json!({"overdue": false, "target": true, "met_by": by, "met_at": words(second)})
+    json!({"overdue": false, "target": true, "repeated": true, "met_by": by, "met_at": words(second)})
 }
 
 /// In `x` the publisher telephones one of two forces in time, promises more and says nothing; then it tells another start
@@ -158,6 +163,21 @@ fn handed_over(run: &mut Run) {
     let finding = json!({"incident": "z", "event": 2, "step": 1, "policy": "handover", "status": "actual",
         "due_at": words(7), "closed_at": words(7), "required": 1, "acknowledged": 1, "silent": []});
     run.log(7, "tocsin.finding.z.2.1", &finding);
+}
+
+/// Of `w` nothing more is said: each time that an update was wanted is found by itself.
+fn silent(run: &mut Run) {
+    let mut steady = duty("steady", "update", (1, 11), Some(1));
+    (steady["policy"], steady["target"]) = ("steady".into(), true.into());
+    let begun = json!({"kind": "initial", "services": ["text-relay"]});
+    run.event(1, "w", 1, &begun, &json!([part("steady", "informed", &["u"])]), &json!([steady]));
+    let mut missed = json!({"overdue": true, "target": true, "repeated": true});
+    missed["again"] = json!({"step": 2, "due_at": words(21)});
+    run.found(11, ("w", 1, 1), ("steady", Some("steady")), &missed, None);
+    run.remind_of("w", (11, 12), 1, Some(("steady", "steady")));
+    missed.as_object_mut().unwrap().remove("again");
+    run.found(21, ("w", 1, 2), ("steady", Some("steady")), &missed, None);
+    run.remind_of("w", (21, 22), 2, Some(("steady", "steady")));
 }
 
 impl Run {
@@ -246,17 +266,28 @@ impl Run {
 
     /// The mail that reminds the publisher of what the first event of `x` made due.
     fn remind(&mut self, second: u32, step: u32, duty: Option<&str>) {
+        self.remind_of("x", (11, second), step, duty.map(|duty| ("forces", duty)));
+    }
+
+    /// The mail that reminds it of what the first event of an incident made due.
+    fn remind_of(
+        &mut self,
+        incident: &str,
+        (due, second): (u32, u32),
+        step: u32,
+        duty: Option<(&str, &str)>,
+    ) {
         let mut fact = json!({
-            "incident": "x", "event": 1, "step": step, "recipient": "op", "status": "actual", "said": 1,
-            "due_at": words(11), "reason": "overdue", "contact": "duty", "to": {"role": "Duty", "email": "duty@op.example"},
+            "incident": incident, "event": 1, "step": step, "recipient": "op", "status": "actual", "said": 1,
+            "due_at": words(due), "reason": "overdue", "contact": "duty", "to": {"role": "Duty", "email": "duty@op.example"},
         });
-        if let Some(duty) = duty {
-            fact["policy"] = "forces".into();
+        if let Some((policy, duty)) = duty {
+            fact["policy"] = policy.into();
             fact["duty"] = duty.into();
         }
-        self.log(second, &format!("tocsin.escalation.op.x.1.{step}"), &fact);
-        let subject = format!("tocsin.attempt.op.x.1.{step}.1");
-        let id = format!("<op-{step}@m>");
+        self.log(second, &format!("tocsin.escalation.op.{incident}.1.{step}"), &fact);
+        let subject = format!("tocsin.attempt.op.{incident}.1.{step}.1");
+        let id = format!("<op-{incident}-{step}@m>");
         self.log(
             second,
             &format!("{subject}.begun"),
@@ -267,8 +298,8 @@ impl Run {
         self.evidence.mails.push(Mail {
             to: vec!["duty@op.example".to_owned()],
             message_id: id,
-            subject: "OVERDUE: x".to_owned(),
-            text: "It is x.".to_owned(),
+            subject: format!("OVERDUE: {incident}"),
+            text: format!("It is {incident}."),
         });
     }
 }
@@ -295,6 +326,8 @@ fn a_good_run_of_what_publishers_owe_breaks_no_promise() {
     let lifted =
         [(1, "first", "not-called", 0), (1, "notification", "lifted", 0), (1, "hourly", "in-time", 0)];
     assert_eq!(stood("y")[..3], lifted);
+    assert_eq!(stood("w"), [(1, "steady", "overdue", 0), (1, "steady", "overdue", 0)]);
+    assert_eq!(checked.counts["duties owed again as nobody did them"], 1);
 }
 
 #[test]

@@ -198,3 +198,93 @@ fn a_duty_or_a_correction_that_is_judged_wrongly_is_found() {
         ),
     ]);
 }
+
+#[test]
+fn a_duty_that_is_owed_again_otherwise_than_its_rhythm_says_is_found() {
+    are_found(&[
+        (
+            "nobody did it, and it is not owed again",
+            |r| r.change("tocsin.finding.w.1.1", |found| found["duty"]["again"] = Value::Null),
+            Promise::Overdue,
+            DONE,
+        ),
+        (
+            "it is owed again at another time",
+            |r| r.change("tocsin.finding.w.1.1", |found| found["duty"]["again"]["due_at"] = words(22).into()),
+            Promise::Overdue,
+            DONE,
+        ),
+        (
+            "it is owed again by another window",
+            |r| r.change("tocsin.finding.w.1.1", |found| found["duty"]["again"]["step"] = 3.into()),
+            Promise::Overdue,
+            DONE,
+        ),
+        (
+            "it is owed again after its end",
+            |r| {
+                r.change("tocsin.finding.w.1.2", |found| {
+                    found["duty"]["again"] = json!({"step": 3, "due_at": words(31)});
+                });
+            },
+            Promise::Overdue,
+            DONE,
+        ),
+        (
+            "somebody did it, and it is owed again from then",
+            |r| {
+                r.change("tocsin.finding.x.1.3", |found| {
+                    found["duty"]["again"] = json!({"step": 7, "due_at": words(40)});
+                });
+            },
+            Promise::Overdue,
+            DONE,
+        ),
+        (
+            "it is not said that it is owed again and again",
+            |r| r.change("tocsin.finding.w.1.2", |found| found["duty"]["repeated"] = false.into()),
+            Promise::Overdue,
+            DONE,
+        ),
+        (
+            "the next window is neither armed nor closed",
+            |r| {
+                r.drop_fact("tocsin.due.w.1.2");
+                r.drop_fact("tocsin.finding.w.1.2");
+            },
+            Promise::Whole,
+            UNFINISHED,
+        ),
+        (
+            "a window closes that nothing made due",
+            |r| {
+                let due = json!({"incident": "w", "event": 1, "step": 3, "due_at": words(31)});
+                r.log(31, "tocsin.due.w.1.3", &due);
+            },
+            Promise::Whole,
+            DONE,
+        ),
+        (
+            "nothing is found of the next time",
+            |r| r.drop_fact("tocsin.finding.w.1.2"),
+            Promise::Found,
+            UNFINISHED,
+        ),
+        (
+            "its publisher is reminded of the first time alone",
+            |r| r.drop_fact("tocsin.escalation.op.w.1.2"),
+            Promise::Overdue,
+            UNFINISHED,
+        ),
+        (
+            "it was over, and is owed again",
+            |r| {
+                let resolved = json!({"incident": "w", "sequence": 2, "kind": "resolved", "status": "actual",
+                    "publisher": "op", "services": ["text-relay"], "severity": "minor"});
+                r.say(10, "op", "tocsin.incident.op.w.2", &resolved);
+            },
+            Promise::Overdue,
+            DONE,
+        ),
+    ]);
+}
