@@ -369,7 +369,7 @@ fn windows(dispatch: &Dispatch) -> usize {
 }
 
 /// The duty whose window a step is: one of its dispatch, or the same, owed again.
-pub(super) fn of_step<'s>(state: &'s EventState, step: StepNumber) -> Option<Cow<'s, DispatchDuty>> {
+pub(super) fn of_step(state: &EventState, step: StepNumber) -> Option<Cow<'_, DispatchDuty>> {
     let duties = &state.dispatch.as_ref()?.duties;
     let own = |step| duties.iter().find(|duty| duty.step == Some(step));
     own(step).map(Cow::Borrowed).or_else(|| {
