@@ -59,7 +59,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             services = services_of(&directory);
         }
     }
-    publish::test_call(publish::TestCall { publisher, key, areas, services, spool, wait }).await
+    Box::pin(publish::test_call(publish::TestCall { publisher, key, areas, services, spool, wait })).await
 }
 
 /// All that the publisher may speak of. An area touches all within it, so the outermost are enough.
