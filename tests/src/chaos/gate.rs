@@ -25,7 +25,7 @@ pub(super) enum Gate {
         bus: Bus,
         at: PathBuf,
         /// The key of the suite itself, which alone may do everything there.
-        suite: SigningKey,
+        suite: Box<SigningKey>,
         /// Where the bodies' seeds are.
         seeds: PathBuf,
     },
@@ -38,7 +38,12 @@ impl Gate {
             return Self::Open;
         }
         let at = fs::canonicalize(directory).unwrap().join("bus");
-        Self::Guarded { bus: Bus::at(&at), at, suite: SigningKey::generate(), seeds: directory.to_owned() }
+        Self::Guarded {
+            bus: Bus::at(&at),
+            at,
+            suite: Box::new(SigningKey::generate()),
+            seeds: directory.to_owned(),
+        }
     }
 
     /// What a run on it is called in what is told.
