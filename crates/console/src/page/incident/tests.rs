@@ -86,6 +86,32 @@ fn an_update_after_the_end_does_not_open_an_incident_anew_and_a_relapse_does() {
 }
 
 #[test]
+fn what_became_of_what_the_publisher_owed_is_told_in_its_own_words() {
+    let told_after = |update: bool| {
+        let mut world = World::small();
+        world.say(EventKind::Initial, |event| {
+            event.next_update_by = Some("2023-06-25T05:40:00Z".parse().unwrap());
+        });
+        if update {
+            world.pass(minutes(3)).say(EventKind::Update, |_| {});
+        }
+        world.pass(minutes(120));
+        let all = pieces(&world, &Sees::Everything, 0);
+        let line = all.iter().find(|piece| piece.html.contains("The update that was promised"));
+        line.unwrap_or_else(|| panic!("nothing is told of it")).html.clone()
+    };
+    let never = told_after(false);
+    assert!(never.contains("The update that was promised by 06:40 did not come"), "{never}");
+    assert!(never.contains("class=\"bad\""), "{never}");
+    let in_time = told_after(true);
+    assert!(
+        in_time.contains("The update that was promised by 06:40 came in time, with event 2"),
+        "{in_time}"
+    );
+    assert!(!in_time.contains("class=\"bad\""), "{in_time}");
+}
+
+#[test]
 fn what_a_publisher_writes_is_text_and_never_markup() {
     let title = piece(&told(), &Sees::Everything, "title");
     assert!(!title.contains("<b>") && title.contains("999 &#60;b&#62;calls"), "{title}");

@@ -1,7 +1,9 @@
 //! What happened, in words.
 
+use std::fmt::Write as _;
+
 use askama::Template;
-use tocsin_protocol::{EscalationReason, Outcome};
+use tocsin_protocol::{DispatchDuty, DutyFinding, EscalationReason, Finding, Outcome};
 
 use super::{View, part};
 use crate::{
@@ -114,6 +116,9 @@ fn tell(view: &View<'_>, moment: &Moment) -> (&'static str, String) {
             let Some((_, finding)) = window.and_then(|window| window.finding.as_ref()) else {
                 return ("", format!("Window {step} of event {number} closed"));
             };
+            if let Some(duty) = &finding.duty {
+                return owed(view, finding, duty);
+            }
             let silent: Vec<_> = finding.silent.iter().map(|id| view.names.name(id)).collect();
             if silent.is_empty() {
                 let words = format!(
@@ -165,6 +170,35 @@ fn tell(view: &View<'_>, moment: &Moment) -> (&'static str, String) {
             ("bad", words)
         }
     }
+}
+
+/// What was found of what the publisher owes.
+fn owed(view: &View<'_>, finding: &Finding, duty: &DutyFinding) -> (&'static str, String) {
+    let by = view.zone.minute(finding.due_at, view.now);
+    let what = match duty.duty.as_str() {
+        DispatchDuty::NEXT_UPDATE => format!("The update that was promised by {by}"),
+        name => {
+            let target = if duty.target { ", a target of its own" } else { "" };
+            format!("What the publisher owed by {by} ({name}{target})")
+        }
+    };
+    let not_called: Vec<_> = duty.not_called.iter().map(|id| view.names.name(id)).collect();
+    let mut became = match (duty.met_by, duty.superseded_by, &finding.stopped_by) {
+        (Some(event), ..) if !duty.overdue => format!("came in time, with event {event}"),
+        (_, Some(event), _) => format!("is owed by another time, as event {event} tells"),
+        (_, _, Some(over)) => format!("was no longer owed: the incident ended with event {}", over.event),
+        (Some(event), ..) if not_called.is_empty() => format!("came late, with event {event}"),
+        (Some(event), ..) => {
+            format!("came with event {event}, but not by telephone to {}", some(&not_called))
+        }
+        (None, ..) => "did not come".to_owned(),
+    };
+    if let Some(again) = duty.again {
+        // Writing to a String cannot fail.
+        let _ = write!(became, "; it is owed again by {}", view.zone.minute(again.due_at, view.now));
+    }
+    let bad = duty.reminds() && !duty.target && finding.stopped_by.is_none();
+    (if bad { "bad" } else { "" }, format!("{what} {became}"))
 }
 
 /// Some of a list, and how many more.
