@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 
 use tocsin_protocol::{
     ClockStart, Contact, DirectoryDocument, DispatchDuty, DutyStart, PolicyDocument, Reach, Recipient,
-    RecipientId, Requirement, Trigger, Where,
+    RecipientId, Requirement, SignedDuration, Term, Trigger, Where, Window,
 };
 
 use super::fault::{Found, Place, Section};
 
 /// The most duties of a policy: every event is held against all of them.
 const DUTIES_MAX: usize = 16;
+
+/// What is owed again sooner than this is warned of.
+const REPEAT_MIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// The faults by which a duty would have no single meaning.
 pub(super) fn structure(policy: &PolicyDocument, place: &Place, found: &mut Vec<Found>) {
@@ -119,6 +122,17 @@ pub(super) fn fitness(document: &DirectoryDocument, found: &mut Vec<Found>) {
                     "policy {} owes to those to whom lost callers are handed over, and is about a failure: give it \
                      trigger = \"handover\", so that each handover is acknowledged",
                     policy.id
+                )));
+            }
+        }
+        for (number, duty) in policy.duties.iter().enumerate() {
+            if let Some(Term::Length(Window(repeat))) = duty.repeat
+                && repeat < REPEAT_MIN
+            {
+                found.push(place.clone().field("duties").nth(number).field("repeat").warning(format!(
+                    "policy {}, duty {} is owed again every {repeat:#}, and each time that nobody meets it is found and its \
+                     publisher reminded: write a minute or more",
+                    policy.id, duty.id
                 )));
             }
         }

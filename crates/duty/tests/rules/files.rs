@@ -172,6 +172,22 @@ fn a_link_key_alone_is_of_no_use() {
 }
 
 #[test]
+fn a_duty_that_is_owed_again_every_few_seconds_is_a_warning() {
+    let owes = |repeat: &str| {
+        let duty = format!(
+            "{POLICY}\n[[duties]]\nid = \"again\"\nwhat = \"An update\"\nstage = \"update\"\nfrom = \"published\"\nwithin = \"1h\"\nrepeat = {repeat:?}\n"
+        );
+        let faults = told(DIRECTORY, &duty);
+        faults.into_iter().filter(|fault| fault.contains("is owed again every")).collect::<Vec<_>>()
+    };
+    for plenty in ["1m", "1h", "1 day"] {
+        assert_eq!(owes(plenty), Vec::<String>::new());
+    }
+    let told = owes("5s");
+    assert!(told.len() == 1 && told[0].contains("duty again is owed again every 5s"), "{told:?}");
+}
+
+#[test]
 fn no_text_makes_it_panic() {
     for hostile in [
         "",
