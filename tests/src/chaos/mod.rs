@@ -3,7 +3,7 @@
 //! A run is a world of its own: three nats-servers with their own stores, which sync every write and keep each stream on
 //! all three; two routers, two notifiers, two relays, and over a hundred desks: the real program, or many in one process
 //! by the desk's own library. Every connection between them goes over a [`link`] that can be cut, stalled, slowed and
-//! half-closed. Every other world is [guarded](gate): its bus is as `tocsin provision` writes it for three servers. From a seed, incidents are published by the real program while faults are done: what publishers promise
+//! half-closed. Every other world is guarded: its bus is as `tocsin provision` writes it for three servers. From a seed, incidents are published by the real program while faults are done: what publishers promise
 //! and owe is in time or is not, they telephone or do not, they correct and withdraw. Then everything is mended, and when
 //! all duties have come to their end the checker holds both streams and the mails against the promises.
 //!
