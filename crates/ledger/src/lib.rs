@@ -33,6 +33,7 @@ mod signals;
 mod snapshot;
 mod sounding;
 mod streams;
+mod stretch;
 mod version;
 mod wire;
 mod work;

@@ -2,9 +2,14 @@
 //!
 //! Anybody who may say a fact may give it headers that the client library cannot read; it then ends its connection, and
 //! would do so again at each reading. So `TOCSIN_SAID` is read over a connection of its own, and after each break the
-//! next message is fetched by itself (`STREAM.MSG.GET` gives headers as bytes) before pulling goes on behind it.
+//! next message is fetched by itself (`STREAM.MSG.GET` gives headers as bytes) before pulling goes on behind it. So does
+//! who may make no consumer, and reads stretch by stretch.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tocsin_protocol::{Entry, Stream};
 
@@ -13,6 +18,7 @@ use crate::{
     pull::{Pull, Pulled},
     read::Wanted,
     shared::Shared,
+    stretch::{End, Stretch},
     wire::Stored,
 };
 
@@ -21,7 +27,7 @@ const BATCH: usize = 1000;
 const REFILL: usize = 500;
 /// How many messages are fetched one by one behind one that could not be pulled: they seldom come alone.
 const BY_HAND: usize = 32;
-/// Between two looks at the end of a stream of which every entry is fetched by itself.
+/// Between two looks at the end of a stream that is read without a consumer.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// One entry, and how many more the stream was known to hold when it was given.
@@ -52,8 +58,14 @@ pub(crate) struct Reader {
     at_end: AtEnd,
     next: u64,
     by_hand: usize,
-    /// Whether this user may make no consumer, so that every entry is fetched by itself.
+    /// Whether this user may make no consumer.
     hand_only: bool,
+    /// Whether there may be a stretch to read, where it may not.
+    stretches: bool,
+    /// Whether this user may not even do that.
+    denied: bool,
+    /// Read and not yet given.
+    ahead: VecDeque<Entry>,
     consumer: Option<Consumer>,
 }
 
@@ -77,6 +89,9 @@ impl Reader {
             next: 1,
             by_hand: 0,
             hand_only: false,
+            stretches: true,
+            denied: false,
+            ahead: VecDeque::new(),
             consumer: None,
         }
     }
@@ -99,6 +114,14 @@ impl Reader {
     /// When the stream cannot be read at all. Breaks of the connection are waited out.
     pub(crate) async fn next(&mut self) -> Result<Option<Placed>, Error> {
         loop {
+            if let Some(entry) = self.ahead.pop_front() {
+                self.next = entry.sequence + 1;
+                return Ok(Some(Placed { entry, pending: None }));
+            }
+            if self.hand_only && self.stretches && self.by_hand == 0 {
+                self.stretch().await?;
+                continue;
+            }
             if self.by_hand > 0 || self.hand_only {
                 match (self.fetch().await?, self.at_end) {
                     (Some(entry), _) => return Ok(Some(Placed { entry, pending: None })),
@@ -148,6 +171,30 @@ impl Reader {
         }
     }
 
+    /// Reads a stretch ahead. What is the end for one server need not be the stream's: the leader is asked for what comes
+    /// next where nothing came, and when there is something, the next stretch is tried.
+    async fn stretch(&mut self) -> Result<(), Error> {
+        let filter = match &self.filters[..] {
+            [] => ">",
+            [one] => one,
+            // Of several, no server looks for whichever comes first.
+            _ => {
+                self.stretches = false;
+                return Ok(());
+            }
+        };
+        let line = self.line.as_ref().unwrap_or(&self.shared);
+        let Stretch { entries, end } = line.stretch(self.stream, self.next, filter).await?;
+        match end {
+            End::Whole => self.stretches = !entries.is_empty(),
+            End::Broken => self.by_hand = BY_HAND,
+            End::Denied => self.stretches = false,
+        }
+        self.denied |= end == End::Denied;
+        self.ahead = entries.into();
+        Ok(())
+    }
+
     /// Fetches one entry by itself.
     async fn fetch(&mut self) -> Result<Option<Entry>, Error> {
         let mut patience = self.shared.patience();
@@ -160,6 +207,7 @@ impl Reader {
         }
         let Some(stored) = first else { return Ok(None) };
         self.by_hand = if stored.is_readable() { self.by_hand.saturating_sub(1) } else { BY_HAND };
+        self.stretches = !self.denied;
         let entry = stored.into_entry(self.stream);
         self.next = entry.sequence + 1;
         Ok(Some(entry))
@@ -171,13 +219,20 @@ impl Reader {
             None if self.stream == Stream::Said => Arc::new(self.shared.another("said").await?),
             None => Arc::clone(&self.shared),
         };
+        // An auditor may read everything and make nothing: a consumer could be told to deliver onto any subject.
+        if self.shared.no_consumers.load(Ordering::Relaxed) {
+            self.hand_only = true;
+            self.line = Some(line);
+            return Ok(());
+        }
         let inbox = line.client.new_inbox();
         let name = format!("read-{}", inbox.rsplit('.').next().unwrap_or("x"));
         let config = consumers::reading(&self.filters, self.next);
         match self.shared.make_consumer(self.stream, &name, &config).await {
-            // An auditor may read everything and make nothing: a consumer could be told to deliver onto any subject.
             Err(Error::Denied { .. }) => {
+                self.shared.no_consumers.store(true, Ordering::Relaxed);
                 self.hand_only = true;
+                self.line = Some(line);
                 return Ok(());
             }
             made => made?,

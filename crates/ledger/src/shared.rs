@@ -1,7 +1,10 @@
 //! The connection, and one request over it.
 
 use std::{
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize},
+    },
     time::{Duration, Instant},
 };
 
@@ -35,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) signals: Arc<Signals>,
     /// How many desks are at work over this connection.
     pub(crate) desks: AtomicUsize,
+    /// Whether this user was seen to be let make no consumer.
+    pub(crate) no_consumers: AtomicBool,
     inbox_prefix: String,
 }
 
@@ -62,7 +67,14 @@ impl Shared {
             }
         }
         let inbox_prefix = format!("{}.", connection.inbox_prefix.as_deref().unwrap_or("_INBOX"));
-        Ok(Self { client, connection: connection.clone(), signals, desks: AtomicUsize::new(0), inbox_prefix })
+        Ok(Self {
+            client,
+            connection: connection.clone(),
+            signals,
+            desks: AtomicUsize::new(0),
+            no_consumers: AtomicBool::new(false),
+            inbox_prefix,
+        })
     }
 
     /// Another connection like this one.

@@ -90,7 +90,7 @@ impl Imports {
         rights
     }
 
-    /// A service with an account of its own reads both streams, entry by entry. The console acknowledges besides; the
+    /// A service with an account of its own reads both streams whole. The console acknowledges besides; the
     /// notifier takes what is to be sent, begins with what the router has folded, and records its attempts. None may make a consumer, which could be told to
     /// deliver onto any subject.
     pub(crate) fn of_service(service: Service, bodies: &[Body]) -> Self {
@@ -120,12 +120,13 @@ impl Imports {
             ),
             _ => (Vec::new(), Vec::new()),
         };
-        let pulled = match service {
-            Service::Notifier => {
-                NOTIFIER_WORK.iter().map(|name| format!("$JS.API.CONSUMER.MSG.NEXT.{LOG}.{name}")).collect()
-            }
-            _ => Vec::new(),
+        let work = match service {
+            Service::Notifier => &NOTIFIER_WORK[..],
+            _ => &[],
         };
+        let pulled = work.iter().map(|name| format!("$JS.API.CONSUMER.MSG.NEXT.{LOG}.{name}"));
+        // Many entries by one request.
+        let pulled = pulled.chain([SAID, LOG].map(|stream| format!("$JS.API.DIRECT.GET.{stream}"))).collect();
         let asked = [SAID, LOG].into_iter().flat_map(|stream| {
             [
                 format!("$JS.API.STREAM.INFO.{stream}"),

@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use async_nats::HeaderMap;
+use futures_util::{FutureExt, StreamExt};
 use tocsin_ledger::Shape;
 use tocsin_protocol::{SigningKey, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Bus, fact, notice, signed, so_many, subject, subjects, to_the_end, within};
+use crate::support::{Bus, connect, fact, notice, signed, so_many, subject, subjects, to_the_end, within};
 
 async fn say(bus: &Bus, subject: &str) {
     let (subject, signature, body) = signed(&SigningKey::generate(), subject, "{}");
@@ -24,7 +25,7 @@ async fn empty_streams_are_at_their_end_at_once() {
 }
 
 #[tokio::test]
-async fn who_may_make_no_consumer_tries_once_for_each_stream_and_looks_without_from_then_on() {
+async fn who_may_make_no_consumer_tries_once_and_looks_without_from_then_on() {
     let key = SigningKey::generate();
     let users = format!(
         "authorization {{ users: [{{ nkey: {}, permissions: {{ publish: {{ deny: [\"$JS.API.CONSUMER.CREATE.>\"] }} }} }}] }}",
@@ -38,7 +39,7 @@ async fn who_may_make_no_consumer_tries_once_for_each_stream_and_looks_without_f
         assert_eq!(subjects(&so_many(&mut follow, 1).await), [format!("tocsin.notice.a.x.{event}")]);
     }
     let log = std::fs::read_to_string(bus.store.path().join("nats-server.log")).unwrap();
-    assert_eq!(log.matches("Publish Violation").count(), 2, "{log}");
+    assert!((1..=2).contains(&log.matches("Publish Violation").count()), "{log}");
 }
 
 #[tokio::test]
@@ -192,6 +193,57 @@ async fn headers_that_no_client_can_read_wedge_nobody() {
         let last = within("reading one by itself", bus.ledger.last(&subject)).await.unwrap();
         assert!(last.is_some_and(|entry| entry.body == "{}"), "{subject}");
     }
+}
+
+#[tokio::test]
+async fn who_may_make_no_consumer_reads_the_same_in_a_few_requests_whatever_stands_there() {
+    let key = SigningKey::generate();
+    let config = format!(
+        "no_auth_user: all\nauthorization {{ users: [{{ user: all, password: all }}, {{ nkey: {}, permissions: {{ publish: {{ \
+         deny: [\"$JS.API.CONSUMER.CREATE.>\"] }} }} }}] }}",
+        key.public()
+    );
+    let bus = Bus::guarded(config, key.seed().unwrap()).await;
+    bus.ledger.set_up(&Shape::default()).await.unwrap();
+    let facts: Vec<_> = (1..=1300).map(|event| notice("a", event)).collect();
+    for some in facts.chunks(100) {
+        bus.ledger.append_all(some, None).await.unwrap();
+    }
+    let jetstream = crate::support::raw(&bus.server).await;
+    let log = jetstream.get_stream("TOCSIN_LOG").await.unwrap();
+    for gone in [1, 2, 499, 500, 501, 777, 1300] {
+        log.purge().filter(format!("tocsin.notice.a.x.{gone}")).await.unwrap();
+    }
+    for (event, block) in [(3, &b"NATS/1.0\r\nno colon\r\n\r\n"[..]), (90, b"NATS/1.0 204 EOB\r\n\r\n")] {
+        for event in event..event + 60 {
+            say(&bus, &format!("tocsin.incident.bt.x.{event}")).await;
+        }
+        publish_raw(bus.server.port(), &format!("tocsin.incident.bt.h.{event}"), block, b"{}").await;
+    }
+    say(&bus, "tocsin.incident.bt.x.1").await;
+    let client = async_nats::connect(bus.server.url()).await.unwrap();
+    let mut asked = client.subscribe("$JS.API.STREAM.MSG.GET.TOCSIN_LOG").await.unwrap();
+    client.flush().await.unwrap();
+
+    let mut follow = bus.ledger.follow().await.unwrap();
+    let read = to_the_end(&mut follow).await;
+    assert_eq!(read.len(), 1293 + 123);
+    let mut requests = 0;
+    client.flush().await.unwrap();
+    while asked.next().now_or_never().flatten().is_some() {
+        requests += 1;
+    }
+    assert!(requests < 100, "{requests} requests for 1293 entries");
+    let all = connect(&bus.server).await;
+    assert_eq!(read, to_the_end(&mut all.follow().await.unwrap()).await);
+    for stream in [Stream::Said, Stream::Log] {
+        let filter = ["tocsin.>".to_owned()];
+        let entries = bus.ledger.entries(stream, &filter).await.unwrap();
+        assert_eq!(entries, all.entries(stream, &filter).await.unwrap());
+    }
+    // What comes afterwards comes too.
+    bus.ledger.append(&notice("b", 1), None).await.unwrap();
+    assert_eq!(subjects(&so_many(&mut follow, 1).await), ["tocsin.notice.b.x.1"]);
 }
 
 #[tokio::test]
