@@ -151,12 +151,13 @@ async fn notifier(table: &mut Table, who: &str, fort: &Fort, posing: &Attacker) 
         panic!("the notifier cannot write its own")
     };
     let target = "tocsin.dispatch.operator.q.3";
-    for request in [
-        own,
-        &format!("BUS.API.DIRECT.GET.TOCSIN_LOG.{own}"),
-        "BUS.API.CONSUMER.MSG.NEXT.TOCSIN_LOG.notifier",
+    for (request, body) in [
+        (own, ""),
+        (&format!("BUS.API.DIRECT.GET.TOCSIN_LOG.{own}"), ""),
+        ("BUS.API.DIRECT.GET.TOCSIN_LOG", r#"{"seq":1,"batch":9,"next_by_subj":"tocsin.attempt.>"}"#),
+        ("BUS.API.CONSUMER.MSG.NEXT.TOCSIN_LOG.notifier", ""),
     ] {
-        posing.shout(request, target, None, b"").await;
+        posing.shout(request, target, None, body.as_bytes()).await;
     }
     table.add(
         who,
