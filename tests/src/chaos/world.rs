@@ -264,8 +264,7 @@ impl World {
 
     /// Both streams, the mails, and what was acknowledged to whom.
     pub(super) async fn evidence(&self) -> Result<Evidence, String> {
-        let said = evidence::entries(&self.client, "TOCSIN_SAID").await?;
-        let log = evidence::entries(&self.client, "TOCSIN_LOG").await?;
+        // First, as what is acknowledged stands by then: the streams are read behind it.
         let mut told = self.authors.told();
         told.retain(|told| !told.subject.is_empty());
         let mut shown = BTreeSet::new();
@@ -274,6 +273,8 @@ impl World {
             told.extend(evidence::told_to_desks(&printed));
             shown.extend(evidence::shown_at_desks(&printed));
         }
+        let said = evidence::entries(&self.client, "TOCSIN_SAID").await?;
+        let log = evidence::entries(&self.client, "TOCSIN_LOG").await?;
         let mails = evidence::mails(&self.relays);
         Ok(Evidence { said, log, mails, told, shown, telling: self.hosted.clone() })
     }
