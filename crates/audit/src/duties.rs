@@ -67,8 +67,7 @@ pub(crate) fn again(
     if !Course::of(by_then.map(|said| &said.fact.event)).is_open() {
         return None;
     }
-    let all = dispatch.steps.len() + dispatch.duties.iter().filter(|duty| duty.step.is_some()).count();
-    let (all, zone) = (u32::try_from(all).ok()?, directory.zone());
+    let (all, zone) = (u32::try_from(dispatch.windows()).ok()?, directory.zone());
     let times = (step.get() - 1) / all;
     let own = |first: &&DispatchDuty| first.step.is_some_and(|own| own.get() == step.get() - times * all);
     let first = dispatch.duties.iter().find(own)?.due_at.max(dispatch.published_at);

@@ -219,27 +219,31 @@ impl Reader {
             None if self.stream == Stream::Said => Arc::new(self.shared.another("said").await?),
             None => Arc::clone(&self.shared),
         };
-        // An auditor may read everything and make nothing: a consumer could be told to deliver onto any subject.
-        if self.shared.no_consumers.load(Ordering::Relaxed) {
-            self.hand_only = true;
-            self.line = Some(line);
-            return Ok(());
-        }
         let inbox = line.client.new_inbox();
         let name = format!("read-{}", inbox.rsplit('.').next().unwrap_or("x"));
-        let config = consumers::reading(&self.filters, self.next);
-        match self.shared.make_consumer(self.stream, &name, &config).await {
-            Err(Error::Denied { .. }) => {
-                self.shared.no_consumers.store(true, Ordering::Relaxed);
-                self.hand_only = true;
-                self.line = Some(line);
-                return Ok(());
-            }
-            made => made?,
+        if self.make_consumer(&name).await? {
+            self.consumer =
+                Some(Consumer { pull: Pull::new(&line, self.stream, &name).await?, name, given: 0 });
         }
-        self.consumer = Some(Consumer { pull: Pull::new(&line, self.stream, &name).await?, name, given: 0 });
         self.line = Some(line);
         Ok(())
+    }
+
+    /// Makes a consumer; false where this user may make none: an auditor may read everything and make nothing, as a consumer
+    /// could be told to deliver onto any subject.
+    async fn make_consumer(&mut self, name: &str) -> Result<bool, Error> {
+        self.hand_only = self.shared.no_consumers.load(Ordering::Relaxed);
+        if !self.hand_only {
+            let config = consumers::reading(&self.filters, self.next);
+            match self.shared.make_consumer(self.stream, name, &config).await {
+                Err(Error::Denied { .. }) => {
+                    self.shared.no_consumers.store(true, Ordering::Relaxed);
+                    self.hand_only = true;
+                }
+                made => made?,
+            }
+        }
+        Ok(!self.hand_only)
     }
 
     /// Lets the consumer go.

@@ -1,7 +1,11 @@
 //! What the bus knows already: the directory in force, and the events of an incident.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::pin,
+};
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use tocsin_duty::{Directory, Fold, Verdict};
 use tocsin_ledger::{Error as LedgerError, Ledger};
 use tocsin_protocol::{
@@ -13,6 +17,9 @@ use crate::error::Error;
 
 /// The most events of an incident that are read one by one.
 const PROBED: u32 = 1000;
+
+/// How many versions of the directory are asked for at once: whoever publishes waits for all of them.
+const AT_ONCE: usize = 16;
 
 /// The directory in force; `None` when there is none yet.
 ///
@@ -34,10 +41,11 @@ pub(crate) async fn directory_in_force(ledger: &Ledger) -> Result<Option<(Timest
             in_force = Some((entry.time, Directory::clone(directory)));
         }
     };
-    // Each from the first, as each says who signs the next. One at a time: a publisher need not be let to search the log.
+    // Each from the first, as each says who signs the next. By their names: a publisher need not be let to search the log.
     // They are numbered without a gap, but for what somebody puts there who does not hold to that.
-    for version in 1.. {
-        let Some(entry) = ledger.last(&Subject::Directory { version }).await? else { break };
+    let versions = stream::iter(1..).map(async |version| ledger.last(&Subject::Directory { version }).await);
+    let mut versions = pin!(versions.buffered(AT_ONCE));
+    while let Some(Some(entry)) = versions.try_next().await? {
         take(&entry);
     }
     take(&newest);

@@ -204,10 +204,9 @@ fn gaps(entries: &[&Proven], faults: &mut Faults) {
 fn windows_of(proven: &Proven) -> u64 {
     let body = &proven.entry.body;
     match proven.entry.subject.parse() {
-        Ok(Subject::Dispatch { .. }) => from_body::<Dispatch>("dispatch", body).map_or(0, |dispatch| {
-            let on_the_publisher = dispatch.duties.iter().filter(|duty| duty.step.is_some()).count();
-            (dispatch.steps.len() + on_the_publisher) as u64
-        }),
+        Ok(Subject::Dispatch { .. }) => {
+            from_body::<Dispatch>("dispatch", body).map_or(0, |dispatch| dispatch.windows() as u64)
+        }
         Ok(Subject::Finding { .. }) => from_body::<Finding>("finding", body)
             .is_ok_and(|finding| finding.duty.is_some_and(|duty| duty.again.is_some()))
             .into(),

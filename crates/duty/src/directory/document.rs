@@ -15,7 +15,8 @@ use super::{
     structure::Unread,
 };
 
-/// The names of the keys that are the administrator's and our own services': no identifier has an underscore, so no body can have one.
+/// The names of the keys that are the administrator's and our own services': no identifier has an underscore, so no body
+/// can have one.
 pub(super) const DIRECTORY_KEY: &str = DirectoryDocument::DIRECTORY_KEY;
 pub(super) const CHECKPOINT_KEY: &str = "checkpoint_key";
 pub(super) const CONSOLE_KEY: &str = "console_key";

@@ -346,7 +346,7 @@ impl<'d> Rule<'d> {
             return None;
         }
         let (zone, repeat) = (directory.zone(), self.duty.repeat?);
-        let windows = u32::try_from(windows(dispatch)).ok()?;
+        let windows = u32::try_from(dispatch.windows()).ok()?;
         let (times, place) = ((step.get() - 1) / windows, (step.get() - 1) % windows);
         let first = dispatch.duties.iter().find(|first| first.step.is_some_and(|s| s.get() == place + 1))?;
         let grid = first.due_at.max(dispatch.published_at);
@@ -361,11 +361,6 @@ impl<'d> Rule<'d> {
         let step = StepNumber::new(step.get().checked_add(windows)?)?;
         (due_at > duty.due_at && due_at <= ends).then_some(Again { step, due_at })
     }
-}
-
-/// How many windows a dispatch has of its own.
-fn windows(dispatch: &Dispatch) -> usize {
-    dispatch.steps.len() + dispatch.duties.iter().filter(|duty| duty.step.is_some()).count()
 }
 
 /// The duty whose window a step is: one of its dispatch, or the same, owed again.

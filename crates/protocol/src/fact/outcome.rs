@@ -155,6 +155,11 @@ impl Dispatch {
         Subject::Dispatch { publisher, incident, event: self.event }
     }
 
+    /// How many windows the broker holds for it from the first: those of its steps and of what the publisher owes.
+    pub fn windows(&self) -> usize {
+        self.steps.len() + self.duties.iter().filter(|duty| duty.step.is_some()).count()
+    }
+
     /// Every recipient once, with the strictest requirement that any policy lays on it.
     pub fn recipients(&self) -> std::collections::BTreeMap<&RecipientId, Requirement> {
         let mut all = std::collections::BTreeMap::new();
