@@ -40,6 +40,7 @@ pub(super) async fn entries(client: &Client, stream: &str) -> Result<Vec<Entry>,
             at: Timestamp::from_nanosecond(at).map_err(|why| told(&why))?,
             subject: message.subject.to_string(),
             signed: message.headers.as_ref().and_then(signed),
+            upon: message.headers.as_ref().and_then(upon),
             body: Bytes::clone(&message.payload),
         });
         if sequence >= last || info.pending == 0 {
@@ -51,6 +52,10 @@ pub(super) async fn entries(client: &Client, stream: &str) -> Result<Vec<Entry>,
 fn signed(headers: &HeaderMap) -> Option<(String, String)> {
     let header = |name: &str| headers.get(name).map(ToString::to_string);
     Some((header("Tocsin-Key")?, header("Tocsin-Signature")?))
+}
+
+fn upon(headers: &HeaderMap) -> Option<u64> {
+    headers.get("Nats-Expected-Last-Subject-Sequence")?.as_str().parse().ok()
 }
 
 /// The mails that the relays accepted.

@@ -30,6 +30,26 @@ async fn what_stands_there_already_does_not_keep_a_fact_out() {
     assert_eq!(again.position(), said.position());
 }
 
+/// One who was not told that its word is stored says it again, and sees the last word there alone: to say it behind that
+/// one loses nothing, and the rules of the record count the first.
+#[tokio::test]
+async fn a_word_is_said_again_behind_another_s_each_upon_what_stood_there() {
+    let bus = Bus::start().await;
+    let (subject, signature, body) = signed(&SigningKey::generate(), EVENT, "{}");
+    let (_, others, words) = signed(&SigningKey::generate(), EVENT, r#"{"other":1}"#);
+    let first = bus.ledger.say(&subject, &signature, body.clone()).await.unwrap();
+    let beside = bus.ledger.say(&subject, &others, words).await.unwrap();
+    let again = bus.ledger.say(&subject, &signature, body).await.unwrap();
+    assert!(matches!((&first, &beside, &again), (Said::Stored(_), Said::Beside(_), Said::Beside(_))));
+    let places = [first, beside, again].map(|said| said.position().sequence);
+    let stream = raw(&bus.server).await.get_stream("TOCSIN_SAID").await.unwrap();
+    for (place, stood) in places.into_iter().zip([0, places[0], places[1]]) {
+        let stored = stream.get_raw_message(place).await.unwrap();
+        let upon = stored.headers.get("Nats-Expected-Last-Subject-Sequence").unwrap();
+        assert_eq!(upon.as_str(), stood.to_string());
+    }
+}
+
 #[tokio::test]
 async fn a_fact_too_large_or_of_the_other_stream_is_refused_with_what_to_do() {
     let bus = Bus::start().await;

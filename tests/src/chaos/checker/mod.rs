@@ -36,6 +36,8 @@ pub(super) struct Entry {
     pub(super) subject: String,
     /// The author's key and signature, where it carries them.
     pub(super) signed: Option<(String, String)>,
+    /// The last sequence on its subject, on condition of which it was to be stored.
+    pub(super) upon: Option<u64>,
     pub(super) body: Bytes,
 }
 

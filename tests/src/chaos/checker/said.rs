@@ -1,5 +1,8 @@
 //! What was said, and which of it counts: the first validly signed on its subject. All who speak here are honest, so
 //! anything else is a second word on a subject: it is refused, and no fact of it stands.
+//!
+//! Each is stored on condition of what stands last on its subject, which the servers must keep. Whoever was not told that
+//! its word is stored, and then finds another's there, says it again behind that one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,8 +65,8 @@ pub(super) struct Said {
 impl Said {
     pub(super) fn read(entries: &[Entry], log: &Log, checked: &mut Checked) -> Self {
         let mut said = Self::default();
-        let mut standing: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        let mut beside = 0;
+        let mut standing: BTreeMap<&str, Vec<(&str, u64)>> = BTreeMap::new();
+        let (mut beside, mut again) = (0, 0);
         for entry in entries {
             let name = format!("said {} {}", entry.sequence, entry.subject);
             let refused = log.refusals.get(&entry.sequence);
@@ -77,11 +80,25 @@ impl Said {
                 checked.broken(Promise::Judged, format!("{name} is refused in {body}'s name"));
             }
             let on_subject = standing.entry(&entry.subject).or_default();
-            if on_subject.contains(&signature) {
+            let stood = on_subject.last().map_or(0, |(_, sequence)| *sequence);
+            if entry.upon != Some(stood) {
+                checked
+                    .broken(Promise::Once, format!("{name}: stored upon {:?}, behind {stood}", entry.upon));
+            }
+            let repeats = on_subject.iter().position(|(word, _)| *word == signature);
+            let last = on_subject.len().checked_sub(1);
+            on_subject.push((signature, entry.sequence));
+            if repeats.is_some() && repeats == last {
                 checked.broken(Promise::Once, format!("{name} stands there already"));
                 continue;
             }
-            on_subject.push(signature);
+            if repeats == Some(0) {
+                again += 1;
+                if let Some((_, refusal)) = refused {
+                    checked.broken(Promise::Judged, format!("{name} counts, and is refused: {refusal}"));
+                }
+                continue;
+            }
             if on_subject.len() > 1 {
                 beside += 1;
                 if refused.is_none() {
@@ -99,6 +116,8 @@ impl Said {
             checked.broken(Promise::Judged, format!("a refusal of nothing: {of}"));
         }
         checked.count("second words on a subject, refused", beside);
+        checked.count("words said again behind another's, which changes nothing", again);
+        checked.held(Promise::Once, entries.len());
         checked.count("events", said.events.len());
         checked.count("telephone calls", said.calls.values().map(Vec::len).sum());
         checked.held(Promise::Judged, entries.len());

@@ -89,15 +89,18 @@ impl Run {
         let signature = BASE64URL_NOPAD.encode(&self.keys[author].sign(&bytes).unwrap());
         let signed = Some((self.keys[author].public_key(), signature));
         let sequence = self.evidence.said.len() as u64 + 1;
+        let stood = self.evidence.said.iter().rfind(|entry| entry.subject == subject);
+        let upon = Some(stood.map_or(0, |entry| entry.sequence));
         let entry =
-            Entry { sequence, at: at(second), subject: subject.to_owned(), signed, body: body.into() };
+            Entry { sequence, at: at(second), subject: subject.to_owned(), signed, upon, body: body.into() };
         self.evidence.said.push(entry);
     }
 
     fn log(&mut self, second: u32, subject: &str, body: &Value) {
         let sequence = self.evidence.log.last().map_or(0, |last| last.sequence) + 1;
         let body = body.to_string().into();
-        let entry = Entry { sequence, at: at(second), subject: subject.to_owned(), signed: None, body };
+        let entry =
+            Entry { sequence, at: at(second), subject: subject.to_owned(), signed: None, upon: None, body };
         self.evidence.log.push(entry);
     }
 
@@ -213,6 +216,18 @@ fn a_good_run_breaks_no_promise() {
     assert_eq!(stood, [("a", "in-time"), ("b", "silent"), ("c", "late"), ("u", "not-asked")]);
     assert_eq!(checked.counts["mails accepted again after an unknown"], 1);
     assert_eq!(checked.counts["second words on a subject, refused"], 1);
+}
+
+#[test]
+fn a_word_said_again_behind_another_s_is_counted_and_no_fault() {
+    let mut run = Run::good();
+    run.say(15, "c", "tocsin.receipt.c.x.1.acknowledged", &json!({"by": "one"}));
+    let checked = check(&run.evidence);
+    assert_eq!(checked.findings, []);
+    assert_eq!(checked.counts["words said again behind another's, which changes nothing"], 1);
+    let sequence = run.evidence.said.last().unwrap().sequence;
+    run.log(15, &format!("tocsin.refusal.c.{sequence}"), &json!({"said": sequence, "code": "already-said"}));
+    assert_eq!(run.broken(), [(Promise::Judged, false)], "what counts is not refused");
 }
 
 #[test]

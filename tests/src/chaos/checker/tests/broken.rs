@@ -41,11 +41,18 @@ fn what_was_said_and_is_lost_doubled_or_misjudged_is_found() {
             "the same was said twice",
             |r| {
                 let again = r.evidence.said[5].clone();
-                r.evidence.said.push(Entry { sequence: 99, ..again });
+                r.evidence.said.push(Entry { sequence: 99, upon: Some(again.sequence), ..again });
             },
             Promise::Once,
             DONE,
         ),
+        (
+            "a second word was stored on condition that nothing stood there",
+            |r| r.evidence.said[7].upon = Some(0),
+            Promise::Once,
+            DONE,
+        ),
+        ("a word was stored on no condition", |r| r.evidence.said[0].upon = None, Promise::Once, DONE),
         (
             "a fact stands in the log twice",
             |r| {
