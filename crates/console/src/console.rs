@@ -35,7 +35,7 @@ impl Console {
     /// served, and say that it is deaf, while the bus is away.
     ///
     /// # Errors
-    /// [`Error::Setting`] and [`Error::File`] for a configuration that cannot be used, [`Error::Listen`].
+    /// [`Error::Setting`] and [`Error::File`] for a configuration that cannot be used, [`Error::Write`], [`Error::Listen`].
     pub async fn bind(ledger: Ledger, config: Config, hands: Hands) -> Result<Self, Error> {
         let address = config.listen;
         let listen = |source| Error::Listen { address, source };

@@ -26,6 +26,16 @@ pub enum Error {
         /// What is wrong, and what to do.
         why: String,
     },
+    /// A file of its own cannot be written.
+    #[error("console configuration: {field} {path}: it cannot be written: {source}", path = path.display())]
+    Write {
+        /// Which value names it.
+        field: String,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// An account cannot be made or changed as asked.
     #[error("account {account:?}: {why}")]
     Account {

@@ -168,7 +168,10 @@ async fn until_connected(connection: &Connection, signals: &Arc<Signals>) -> Res
     let mut connected = signals.connected();
     let refused = |why: String| Error::Connect { url: connection.shown_url(), within: Duration::ZERO, why };
     // With retries on, this fails only for a URL that is none.
-    let client = open(connection, signals).await.map_err(|error| refused(error.to_string()))?;
+    let client = open(connection, signals).await.map_err(|error| Error::Setting {
+        setting: "url",
+        why: format!("{}: {error}; write it as tls://bus.example:4222", connection.shown_url()),
+    })?;
     while client.connection_state() != State::Connected {
         connected.changed().await.map_err(|_| refused("the client ended".to_owned()))?;
     }

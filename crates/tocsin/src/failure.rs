@@ -7,7 +7,8 @@ use std::{error::Error, process::ExitCode};
 pub(crate) enum Exit {
     /// It was tried and did not come about.
     Failed,
-    /// What was given cannot be used; nothing was tried.
+    /// What was given cannot be used; nothing was tried. The same again would end the same: the units that we ship have
+    /// systemd not start a service again that ended so.
     Input,
     /// The person or the system ended it.
     Interrupted,

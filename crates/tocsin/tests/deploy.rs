@@ -75,6 +75,19 @@ fn every_unit_calls_the_program_as_it_may_be_called() {
 }
 
 #[test]
+fn a_unit_that_is_started_again_is_not_when_what_it_is_given_cannot_be_used() {
+    let again: Vec<_> = of_units("Restart=").into_iter().map(|(unit, _)| unit).collect();
+    let prevented = of_units("RestartPreventExitStatus=");
+    // nats-server has no exit code of its own for that.
+    let ours: Vec<_> = again.iter().filter(|unit| *unit != "tocsin-nats.service").collect();
+    assert_eq!(ours.len(), 5, "{ours:?}");
+    assert_eq!(prevented.len(), 5, "{prevented:?}");
+    for unit in ours {
+        assert!(prevented.contains(&(unit.clone(), "2".to_owned())), "{unit}");
+    }
+}
+
+#[test]
 fn a_bus_provisioned_as_the_instructions_say_gives_each_unit_what_it_names_and_writes_where_its_unit_may() {
     use std::collections::BTreeMap;
 
@@ -253,6 +266,76 @@ async fn a_service_tells_systemd_that_it_is_ready_when_it_works_and_that_it_gets
         let log = fs::read_to_string(home.path().join(format!("{name}.log"))).unwrap();
         assert!(status.success(), "{name}: {log}");
     }
+    server.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_cannot_use_what_it_is_given_ends_with_2_and_one_that_may_come_up_later_does_not() {
+    use std::{net::TcpListener, time::Duration};
+
+    use tocsin_ledger::{
+        Connection, Ledger, Shape,
+        server::{Server, ServerOptions, find},
+    };
+
+    /// Far more than it takes to end.
+    const WITHIN: Duration = Duration::from_mins(1);
+    const MAIL: &str = "[notifier]\nfrom = 'tocsin@operator.example'\nmessage_id_domain = 'operator.example'\n\
+                              [[notifier.relays]]\nname = 'own'\nhost = '127.0.0.1'\nport = 25\ntls = 'none'\n";
+
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(&ServerOptions {
+        binary: find().unwrap(),
+        store_dir: home.path().join("nats"),
+        config: None,
+        port: None,
+    })
+    .await
+    .unwrap();
+    let ended = async |url: &str, call: &str, variable: (&str, &str), config: &str| {
+        fs::write(home.path().join("tocsin.toml"), config).unwrap();
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_tocsin"));
+        command.args(call.split(' ')).current_dir(home.path()).kill_on_drop(true);
+        command.env("NATS_URL", url).env("HOME", home.path()).env(variable.0, variable.1);
+        let told = tokio::time::timeout(WITHIN, command.output()).await;
+        let told = told.unwrap_or_else(|_| panic!("{call} goes on")).unwrap();
+        (told.status.code(), String::from_utf8_lossy(&told.stderr).into_owned())
+    };
+    let url = server.url();
+    let notifier = "notifier --config tocsin.toml";
+    let no_password = MAIL.replace("tls = 'none'", "tls = 'tls'\nusername = 'us'\npassword_file = 'gone'");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let console = |address: &str| format!("[console]\nlisten = '{address}'\naccounts = 'accounts.toml'\n");
+    let own = taken.local_addr().unwrap().to_string();
+
+    // As the streams are not there yet, and an administrator will make them.
+    let none = ("UNUSED", "");
+    let later = [("router", none, String::new()), (notifier, none, MAIL.to_owned())];
+    for (call, variable, config) in later {
+        let (code, told) = ended(&url, call, variable, &config).await;
+        assert!(code == Some(1) && told.contains("tocsin setup"), "{call}: {code:?}: {told}");
+    }
+    Ledger::connect(&Connection::to(&url)).await.unwrap().set_up(&Shape::default()).await.unwrap();
+
+    let never = [
+        (&*url, "router --key gone.nk", none, String::new(), "gone.nk"),
+        (&url, "router", ("NATS_NKEY", "gone.nk"), String::new(), "gone.nk"),
+        (&url, "router", ("NATS_CA", "gone.pem"), String::new(), "gone.pem"),
+        ("nats://[::", "router", none, String::new(), "url"),
+        (&url, "notifier --config gone.toml", none, String::new(), "gone.toml"),
+        (&url, notifier, none, MAIL.replace("from =", "form ="), "form"),
+        (&url, notifier, none, no_password, "password_file"),
+        (&url, "console", none, console("127.0.0.1:0"), "tocsin account add"),
+        (&url, "exercises run --as bt --key gone.nk", none, String::new(), "gone.nk"),
+        (&url, "watch --alarm-timeout long", none, String::new(), "--alarm-timeout"),
+    ];
+    for (url, call, variable, config, words) in &never {
+        let (code, told) = ended(url, call, *variable, config).await;
+        assert!(code == Some(2) && told.contains(words), "{call}: {code:?}: {told}");
+    }
+    // Another console may be ending there.
+    let (code, told) = ended(&url, "console", none, &console(&own)).await;
+    assert!(code == Some(1) && told.contains("another console"), "{code:?}: {told}");
     server.stop().await.unwrap();
 }
 

@@ -139,12 +139,12 @@ impl Accounts {
     /// there is made.
     ///
     /// # Errors
-    /// As [`Self::read`], whatever `change` says, and [`Error::File`] when it cannot be written.
+    /// As [`Self::read`], whatever `change` says, and [`Error::Write`] when it cannot be written.
     pub fn change<T>(file: &Path, change: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
-        let fault = |why: std::io::Error| Error::File {
+        let fault = |source: std::io::Error| Error::Write {
             field: "accounts".to_owned(),
             path: file.to_owned(),
-            why: format!("it cannot be written: {why}"),
+            source,
         };
         let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // The file itself is replaced, so the lock is on where it stands. It is freed when `place` is dropped.

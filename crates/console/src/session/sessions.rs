@@ -264,6 +264,10 @@ fn own_key(path: &Path) -> Result<Key, Error> {
     }
     let key = Key::generate();
     let text = format!("{}\n", HEXLOWER.encode(key.master()));
-    file::write(path, &text).map_err(|why| fault(format!("it cannot be written: {why}")))?;
+    file::write(path, &text).map_err(|source| Error::Write {
+        field: "cookie_key".to_owned(),
+        path: path.to_owned(),
+        source,
+    })?;
     Ok(key)
 }

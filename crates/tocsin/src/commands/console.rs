@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use tocsin_console::Console;
+use tocsin_console::{Console, Error};
 use tocsin_ledger::{Connection, Job, Ledger, Progress, Wait};
 
 use crate::{bus, config, failure::Failure, hands, out, press::OperatorPress, shutdown::Shutdown, systemd};
@@ -44,6 +44,15 @@ pub(crate) async fn serve(
     Served::bind(ledger, connection, config).await?.run(shutdown).await
 }
 
+/// A configuration that cannot be used stays so however often it is tried; an address that is taken, or a disk that is
+/// full, does not.
+fn unfit(error: Error) -> Failure {
+    match error {
+        Error::Setting { .. } | Error::File { .. } => Failure::input(&error),
+        error => error.into(),
+    }
+}
+
 /// A console that has its address, and what it publishes with.
 struct Served {
     console: Console,
@@ -59,7 +68,7 @@ impl Served {
         let told = config.public_url.clone();
         let press = OperatorPress::open(&config, connection)?;
         let hands = hands::hands(&ledger, press.clone());
-        let console = Console::bind(ledger, config, hands).await?;
+        let console = Console::bind(ledger, config, hands).await.map_err(unfit)?;
         let told = told.unwrap_or_else(|| format!("http://{}", console.address()));
         out::line(&format!("The console is at {told}"))?;
         Ok(Self { console, press })
