@@ -34,6 +34,8 @@ pub struct Exerciser {
     settled: BTreeSet<IncidentId>,
     /// Those that were told as put off.
     put_off: BTreeSet<IncidentId>,
+    /// What is being said, from before it is in the spool until it is known what came of it.
+    saying: Option<Subject>,
 }
 
 /// What came of an exercise that was due.
@@ -88,11 +90,12 @@ impl Exerciser {
         spool: Spool,
         grace: SignedDuration,
     ) -> Self {
-        Self { connection, publisher, key, spool, grace, settled: BTreeSet::new(), put_off: BTreeSet::new() }
+        let (settled, put_off) = (BTreeSet::new(), BTreeSet::new());
+        Self { connection, publisher, key, spool, grace, settled, put_off, saying: None }
     }
 
     /// Says what is due at this moment, and tells what came of it; each is told once. It connects anew for each look: what
-    /// is due a few times a week needs no standing connection.
+    /// is due a few times a week needs no standing connection. It may be dropped at any moment, for [`Self::leave`] then.
     ///
     /// # Errors
     /// [`Error::Ledger`] when the bus cannot be reached or read, [`Error::Disk`].
@@ -130,17 +133,33 @@ impl Exerciser {
         Ok(happened)
     }
 
-    async fn say(&self, event: &Event, now: Timestamp) -> Result<(), Error> {
+    /// Ends it, whatever a look that was dropped had begun. What that look was saying may be on the bus or not; the next one
+    /// that starts sees which.
+    ///
+    /// # Errors
+    /// [`Error::Disk`] when an exercise stays in the spool that was not sent.
+    pub fn leave(mut self) -> Result<(), Error> {
+        self.take_back()
+    }
+
+    async fn say(&mut self, event: &Event, now: Timestamp) -> Result<(), Error> {
         let prepared = prepare(event, &self.key, &self.publisher)?;
+        self.saying = Some(prepared.subject().clone());
         match publish(&self.connection, &self.spool, &prepared, now, SENDING).await {
-            Ok(_) => Ok(()),
-            Err(why) => {
-                // What was not sent must not be sent later by others: whether it still may be is judged anew.
-                match self.spool.withdraw(prepared.subject()) {
-                    Ok(_) | Err(Error::NotSpooled { .. }) => Err(why),
-                    Err(worse) => Err(worse),
-                }
+            Ok(_) => {
+                self.saying = None;
+                Ok(())
             }
+            Err(why) => self.take_back().and(Err(why)),
+        }
+    }
+
+    /// What was not sent must not be sent later by others: whether it still may be is judged anew.
+    fn take_back(&mut self) -> Result<(), Error> {
+        let Some(subject) = self.saying.take() else { return Ok(()) };
+        match self.spool.withdraw(&subject) {
+            Ok(_) | Err(Error::NotSpooled { .. }) => Ok(()),
+            Err(worse) => Err(worse),
         }
     }
 

@@ -326,3 +326,28 @@ async fn no_exercise_is_said_beside_an_actual_incident_and_none_that_waited_for_
     away.look(due + SignedDuration::from_hours(24)).await.unwrap_err();
     assert!(bus.waiting().is_empty());
 }
+
+#[tokio::test]
+async fn an_exercise_whose_saying_was_broken_off_is_left_to_nobody_and_said_by_the_next_that_starts() {
+    let bus = Bus::start().await;
+    let due = exercise(&bus).await;
+    // Somebody sends from this spool, so that the look waits with its event in it.
+    let sending = std::fs::File::open(bus.spool.dir().join(".lock-sending"));
+    let sending = sending.or_else(|_| std::fs::File::create(bus.spool.dir().join(".lock-sending"))).unwrap();
+    sending.lock().unwrap();
+    let mut broken_off = exerciser(&bus);
+    let is_spooled = async {
+        while bus.waiting().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        looked = broken_off.look(due) => panic!("{looked:?}"),
+        spooled = tokio::time::timeout(DEADLINE, is_spooled) => spooled.unwrap(),
+    }
+    broken_off.leave().unwrap();
+    assert!(bus.waiting().is_empty(), "whoever sends next would send it, at any time");
+    drop(sending);
+    assert_eq!(came(&mut exerciser(&bus), due).await, ["said"]);
+    assert_eq!(bus.said().await.len(), 1);
+}

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use tocsin_duty::Schedule;
 use tocsin_ledger::Wait;
 use tocsin_protocol::{DirectoryDocument, PublisherId};
-use tocsin_publisher::{Came, Exerciser, newest_directory};
+use tocsin_publisher::{Came, Exerciser, Happened, newest_directory};
 
 use crate::{
     bus,
@@ -159,10 +159,23 @@ async fn serve(args: Run) -> Result<(), Failure> {
     let mut exerciser = Exerciser::new(connection, args.publisher, key, spool, grace);
     let shutdown = Shutdown::listen()?;
     systemd::at_work();
-    let ends = shutdown.wait();
+    look_until(shutdown.wait(), async || exerciser.look(Timestamp::now()).await).await?;
+    Ok(exerciser.leave()?)
+}
+
+/// Looks again and again until `ends` is ready. A look under way is dropped then: with the bus away it takes as long as its
+/// patience.
+async fn look_until(
+    ends: impl Future<Output = ()>,
+    mut look: impl AsyncFnMut() -> Result<Vec<Happened>, tocsin_publisher::Error>,
+) -> Result<(), Failure> {
     tokio::pin!(ends);
     loop {
-        match exerciser.look(Timestamp::now()).await {
+        let looked = tokio::select! {
+            looked = look() => looked,
+            () = &mut ends => return Ok(()),
+        };
+        match looked {
             Ok(happened) => {
                 for one in happened {
                     match one.what {
@@ -180,5 +193,23 @@ async fn serve(args: Run) -> Result<(), Failure> {
             () = tokio::time::sleep(LOOK) => {}
             () = &mut ends => return Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_look_that_does_not_come_back_keeps_nobody_from_ending() {
+        let looks = Notify::new();
+        let look = async || {
+            looks.notify_one();
+            std::future::pending().await
+        };
+        let ended = look_until(looks.notified(), look);
+        tokio::time::timeout(Duration::from_mins(1), ended).await.unwrap().unwrap();
     }
 }
