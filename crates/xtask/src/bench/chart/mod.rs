@@ -95,4 +95,29 @@ mod tests {
             assert!(labels[n + 1..].iter().all(|other| !one.meets(other)), "{one:?} of {labels:?}");
         }
     }
+    #[test]
+    fn no_label_touches_a_curve_where_there_is_room_also_at_the_left_edge() {
+        // The first points lie on the edge, whose labels can stand to their right alone.
+        for (ours, raw) in [
+            (&[(10.0, 2.0), (250.0, 17.4), (10_000.0, 980.0)][..], &[(10.0, 1.0), (10_000.0, 420.0)][..]),
+            (&[(1.0, 900.0), (8.0, 70.0), (64.0, 60.0)], &[(1.0, 50.0), (64.0, 12.0)]),
+            (&[(10.0, 1.0), (12.0, 800.0), (1000.0, 900.0)], &[]),
+        ] {
+            let chart = chart(ours, raw);
+            for label in svg::labels_of(&chart) {
+                let crossed: Vec<_> =
+                    svg::parts_of(&chart).into_iter().filter(|part| label.is_crossed_by(*part)).collect();
+                assert!(crossed.is_empty(), "{label:?} by {crossed:?}");
+            }
+        }
+    }
+    #[test]
+    fn the_figures_of_two_curves_stand_in_the_order_of_the_curves() {
+        let above = [(10.0, 2.0), (50.0, 4.4), (250.0, 17.4), (1_000.0, 88.0), (10_000.0, 980.0)];
+        let below = [(10.0, 1.0), (50.0, 2.0), (250.0, 10.3), (1_000.0, 40.0), (10_000.0, 420.0)];
+        let labels = svg::labels_of(&chart(&above, &below));
+        for (n, label) in labels[..5].iter().enumerate() {
+            assert!(label.y < labels[n + 5].y, "{n}: {labels:?}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Axis, Chart, Scale};
+use super::{Axis, Chart, Curve, Scale};
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 560.0;
@@ -39,7 +39,7 @@ text { fill: #e6e6e6; } .note, .mark { fill: #aaa; } .paper { fill: #16181b; } .
 pub(super) struct Label {
     /// Its middle, its lower edge and its width.
     x: f64,
-    y: f64,
+    pub(super) y: f64,
     width: f64,
 }
 
@@ -51,6 +51,21 @@ impl Label {
     /// Whether it covers a point.
     fn covers(&self, (x, y): (f64, f64)) -> bool {
         (self.x - x).abs() < self.width / 2.0 + 5.0 && y > self.y - HIGH - 3.0 && y < self.y + 5.0
+    }
+
+    /// Whether a straight part of a curve goes through it, or all but touches it.
+    pub(super) fn is_crossed_by(&self, (one, other): ((f64, f64), (f64, f64))) -> bool {
+        const NEAR: f64 = 2.0;
+        let ((x1, y1), (x2, y2)) = if one.0 <= other.0 { (one, other) } else { (other, one) };
+        let half = self.width / 2.0 + NEAR;
+        let (from, to) = (x1.max(self.x - half), x2.min(self.x + half));
+        if from > to {
+            return false;
+        }
+        let y_at = |x: f64| if x2 > x1 { y1 + (y2 - y1) * (x - x1) / (x2 - x1) } else { y2 };
+        // One that goes straight up has no more than its ends.
+        let (a, b) = if x2 > x1 { (y_at(from), y_at(to)) } else { (y1, y2) };
+        a.max(b) > self.y - HIGH - NEAR && a.min(b) < self.y + NEAR
     }
 
     fn is_inside(&self) -> bool {
@@ -102,10 +117,21 @@ pub(super) fn draw(chart: &Chart, across: Scale, up: Scale) -> String {
     svg
 }
 
-/// The figures of all points, in the order of the curves, each where it covers nothing if there is such a place.
+/// The straight parts of all curves, where they are drawn.
+fn parts(chart: &Chart, across: Scale, up: Scale) -> Vec<((f64, f64), (f64, f64))> {
+    let place = |(x, y): &(f64, f64)| (x_of(across, *x), y_of(up, *y));
+    let of = |curve: &Curve| {
+        curve.points.windows(2).map(|two| (place(&two[0]), place(&two[1]))).collect::<Vec<_>>()
+    };
+    chart.curves.iter().flat_map(of).collect()
+}
+
+/// The figures of all points, in the order of the curves, each where it covers nothing if there is such a place: no curve
+/// either, where there is one.
 fn placed(chart: &Chart, across: Scale, up: Scale) -> Vec<Label> {
     let place = |(x, y): &(f64, f64)| (x_of(across, *x), y_of(up, *y));
     let points: Vec<_> = chart.curves.iter().flat_map(|curve| curve.points.iter().map(place)).collect();
+    let parts = parts(chart, across, up);
     let mut labels: Vec<Label> = Vec::new();
     for (n, curve) in chart.curves.iter().enumerate() {
         for point in &curve.points {
@@ -115,11 +141,15 @@ fn placed(chart: &Chart, across: Scale, up: Scale) -> Vec<Label> {
             // Ours stand above their points first, the others below.
             let sides: [f64; 2] = if n == 0 { [-1.0, 1.0] } else { [1.0, -1.0] };
             let beside = width / 2.0 + AWAY;
-            let ways = (0..12_u8).flat_map(|step| {
-                let away = AWAY + f64::from(step) * (HIGH + 1.0);
-                let above = move |side: f64| if side < 0.0 { y - away } else { y + away + HIGH };
+            // A little further away before on the other side, where it could pass for another curve's.
+            let near_and_far = [0..5_u8, 5..24];
+            let ways = near_and_far.into_iter().flat_map(|steps| {
                 sides.into_iter().flat_map(move |side| {
-                    [0.0, -beside, beside].map(|aside| Label { x: x + aside, y: above(side), width })
+                    steps.clone().flat_map(move |step| {
+                        let away = AWAY + f64::from(step) * (HIGH + 1.0) / 2.0;
+                        let above = if side < 0.0 { y - away } else { y + away + HIGH };
+                        [0.0, -beside, beside].map(|aside| Label { x: x + aside, y: above, width })
+                    })
                 })
             });
             let free = |label: &Label| {
@@ -128,7 +158,9 @@ fn placed(chart: &Chart, across: Scale, up: Scale) -> Vec<Label> {
                     && !points.iter().any(|point| label.covers(*point))
             };
             let first = Label { x, y: y - AWAY, width };
-            labels.push(ways.into_iter().find(free).unwrap_or(first));
+            let free: Vec<_> = ways.filter(free).collect();
+            let clear = free.iter().find(|label| !parts.iter().any(|part| label.is_crossed_by(*part)));
+            labels.push(clear.or(free.first()).copied().unwrap_or(first));
         }
     }
     labels
@@ -136,9 +168,20 @@ fn placed(chart: &Chart, across: Scale, up: Scale) -> Vec<Label> {
 
 #[cfg(test)]
 pub(super) fn labels_of(chart: &Chart) -> Vec<Label> {
+    let (across, up) = scales_of(chart);
+    placed(chart, across, up)
+}
+
+#[cfg(test)]
+pub(super) fn parts_of(chart: &Chart) -> Vec<((f64, f64), (f64, f64))> {
+    let (across, up) = scales_of(chart);
+    parts(chart, across, up)
+}
+
+#[cfg(test)]
+fn scales_of(chart: &Chart) -> (Scale, Scale) {
     let points = || chart.curves.iter().flat_map(|curve| &curve.points);
-    let across = Scale::over(points().map(|(x, _)| *x)).unwrap();
-    placed(chart, across, Scale::over(points().map(|(_, y)| *y)).unwrap())
+    (Scale::over(points().map(|(x, _)| *x)).unwrap(), Scale::over(points().map(|(_, y)| *y)).unwrap())
 }
 
 fn axes(svg: &mut String, chart: &Chart, across: Scale, up: Scale) {
