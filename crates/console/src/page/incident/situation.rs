@@ -35,6 +35,7 @@ struct Situation {
     instruction: Option<String>,
     advice: Option<String>,
     facts: Vec<Fact>,
+    by_area: Option<ByArea>,
 }
 
 impl Situation {
@@ -47,6 +48,12 @@ struct Fact {
     name: &'static str,
     words: String,
     time: Option<When>,
+    stated: Option<String>,
+}
+
+/// The calls lost in each area, the most first.
+struct ByArea {
+    calls: Vec<(String, u64)>,
     stated: Option<String>,
 }
 
@@ -96,11 +103,13 @@ pub(super) fn situation(view: &View<'_>) -> Option<Fragment> {
     let incident = view.incident;
     let newest = incident.newest()?;
     let text = |of: fn(&Event) -> Option<&String>| stated(incident, of).map(|Stated(text, _)| text.clone());
+    let (facts, by_area) = facts(view, &newest.event);
     let piece = Situation {
         description: text(|event| event.description.as_ref()),
         instruction: text(|event| event.instruction.as_ref()),
         advice: text(|event| event.public_advice.as_ref()),
-        facts: facts(view, &newest.event),
+        facts,
+        by_area,
     };
     Some(Fragment::new("situation", incident.shared_changed, &piece))
 }
@@ -109,6 +118,7 @@ struct Facts<'a> {
     view: &'a View<'a>,
     newest: EventNumber,
     said: Vec<Fact>,
+    by_area: Option<ByArea>,
 }
 
 impl Facts<'_> {
@@ -143,9 +153,9 @@ impl Facts<'_> {
     }
 }
 
-fn facts(view: &View<'_>, newest: &Event) -> Vec<Fact> {
+fn facts(view: &View<'_>, newest: &Event) -> (Vec<Fact>, Option<ByArea>) {
     let incident = view.incident;
-    let mut facts = Facts { view, newest: newest.sequence, said: Vec::new() };
+    let mut facts = Facts { view, newest: newest.sequence, said: Vec::new(), by_area: None };
     let said_at = incident.last_said();
     facts.said.push(Fact {
         name: "Newest word",
@@ -188,7 +198,7 @@ fn facts(view: &View<'_>, newest: &Event) -> Vec<Fact> {
     }
     facts.say_stated("Contact", stated(incident, |event| event.contact.as_ref().map(contact)));
     facts.say_stated("Marking", stated(incident, |event| event.marking.clone()));
-    facts.said
+    (facts.said, facts.by_area)
 }
 
 fn gravity(event: &Event) -> Option<String> {
@@ -237,12 +247,10 @@ fn figures(facts: &mut Facts<'_>) {
             facts.say_stated("Calls lost in all", Some(Stated(format!("{calls} unsuccessful{basis}"), by)));
         }
         if own.is_none() && !impact.by_area.is_empty() {
-            let areas: Vec<_> = impact
-                .by_area
-                .iter()
-                .map(|(area, calls)| format!("{} {calls}", view.names.area(area)))
-                .collect();
-            facts.say_stated("By area", Some(Stated(areas.join(", "), by)));
+            let named = impact.by_area.iter().map(|(area, calls)| (view.names.area(area), *calls));
+            let mut calls: Vec<_> = named.collect();
+            calls.sort_by(|(name, calls), (other, fewer)| fewer.cmp(calls).then_with(|| name.cmp(other)));
+            facts.by_area = Some(ByArea { calls, stated: facts.of(by) });
         }
     }
     if let Some(Stated(recontact, by)) = stated(incident, |event| event.recontact.as_ref()) {

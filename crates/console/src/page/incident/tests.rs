@@ -50,6 +50,13 @@ fn the_situation_is_told_in_the_words_of_the_field_and_what_is_late_is_said_to_b
 }
 
 #[test]
+fn who_sees_the_whole_is_told_the_calls_lost_in_each_area_the_most_first() {
+    let situation = piece(&told(), &Sees::Everything, "situation");
+    let (_, by_area) = situation.split_once("<h2>Calls lost by area").unwrap();
+    insta::assert_snapshot!(by_area);
+}
+
+#[test]
 fn an_agency_that_is_silent_sees_what_to_do_about_it() {
     insta::assert_snapshot!(piece(&told(), &Sees::Recipient(id("fire-kent")), "own"));
 }
