@@ -104,7 +104,7 @@ impl World {
             time_zone: "Europe/London".to_owned(),
             directory_key: None,
             checkpoint_key: None,
-            console_key: None,
+            console_key: Some(SigningKey::generate().public()),
             link_key: None,
             areas: vec![
                 area("uk", "United Kingdom", None),

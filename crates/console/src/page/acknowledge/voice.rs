@@ -70,7 +70,7 @@ const INSTEAD: &str = "Acknowledge at your own desk, or by telephone";
 
 /// Why a door is shut to the console by a recipient's entry in the directory, and what to do instead.
 pub(crate) fn shut(directory: &Directory, recipient: &RecipientId, door: ReceiptMethod) -> Option<String> {
-    let doors = directory.recipient(recipient).map_or(ConsoleDoors::Shut, |known| known.entry.console);
+    let doors = directory.console_doors(recipient);
     if doors.opens(door) {
         return None;
     }
