@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{AttemptPhase, ReceiptStage, Subject, decimal};
+use super::{AttemptPhase, ReceiptStage, Subject, number::decimal};
 use crate::error::{Error, shown};
 
 impl FromStr for Subject {
