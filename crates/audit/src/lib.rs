@@ -47,5 +47,5 @@ pub use problem::{Problem, ProblemCode};
 pub use read::{read, read_covered, read_entries};
 pub use report::*;
 pub use reporter::{Asked, Made, Reporter, Whose, Written};
-pub use verify::{Fault, FaultCode, Standing, Told, ToldFault, ToldIncident, Verdict, verify};
+pub use verify::{Fault, FaultCode, Standing, Told, ToldFault, ToldIncident, Verdict, verify, verify_under};
 pub use watch::{Alarm, AlarmCode, AlarmState, Bell, Limits, Lookout, Rung, Watcher};

@@ -13,7 +13,7 @@ use support::{
     owing::{aware, duty, owing},
     seconds, start, stated,
 };
-use tocsin_audit::{Bundle, Fault, FaultCode, Request, Standing, Told, Verdict, verify};
+use tocsin_audit::{Bundle, Fault, FaultCode, Request, Standing, Told, Verdict, verify, verify_under};
 use tocsin_protocol::{
     AuthorKey, Channel, DutyDocument, Entry, EventKind, IncidentId, Outcome, Signed, SigningKey, Stage,
     Stream,
@@ -349,6 +349,30 @@ fn a_verdict_is_as_its_schema_says() {
         assert_eq!(check(Kind::Verdict, text.as_bytes()), Ok(()), "{text}");
         assert_eq!(serde_json::from_str::<Told>(&text).unwrap(), told);
     }
+}
+
+#[test]
+fn a_record_is_proven_under_the_trusted_key_and_not_under_another() {
+    let (ours, other) = (SigningKey::generate(), SigningKey::generate());
+    let mut world = world();
+    world.sign_directory(2, &ours).checkpoint().acknowledged("ofcom", 2).at(minutes(61)).checkpoint();
+    for of in [None, Some(&incident())] {
+        let bundle = Bundle::of(&world.entries, of).unwrap();
+        let under = |key: &SigningKey| verify_under(&bundle, &keys(), &key.public().parse().unwrap());
+        let verdict = under(&ours);
+        assert_eq!(verdict.faults, []);
+        let told = verdict.proven.iter().find(|proven| proven.contains("stands under the trusted"));
+        assert!(told.is_some_and(|told| told.contains(&ours.public())), "{:?}", verdict.proven);
+        let verdict = under(&other);
+        assert_eq!(
+            (verdict.standing(), codes(&verdict)),
+            (Standing::NotProven, [FaultCode::Untrusted].into())
+        );
+        let told = serde_json::to_string(&Told::of(&bundle, &verdict)).unwrap();
+        assert_eq!(check(Kind::Verdict, told.as_bytes()), Ok(()), "{told}");
+    }
+    let verdict = verify_under(&all(), &keys(), &ours.public().parse().unwrap());
+    assert_eq!(codes(&verdict), [FaultCode::Untrusted].into(), "a directory that nobody signed");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tocsin_duty::{Held, NotUnder};
 use tocsin_ledger::Ledger;
 
 use crate::{by_rule::Rulings, page::acknowledge::Voice};
@@ -64,6 +65,16 @@ impl App {
     /// What is known.
     pub(crate) fn model(&self) -> &Model {
         &self.0.model
+    }
+
+    /// Why nothing may be shown or taken here: the directory in force does not stand under the trusted key. None where it
+    /// does, where there is none yet, and where no key was told.
+    pub(crate) fn untrusted(&self) -> Option<NotUnder> {
+        let pin = self.config().trusts.as_ref()?;
+        match self.model().read().fold.held_against(pin) {
+            Held::Not(why) => Some(why),
+            Held::None | Held::Under { .. } => None,
+        }
     }
 
     /// What other services do for it.

@@ -8,7 +8,7 @@ use std::{
 
 use jiff::SignedDuration;
 use serde::Deserialize;
-use tocsin_duty::EventRule;
+use tocsin_duty::{EventRule, Pin};
 use tocsin_protocol::{AreaId, PublisherId, Service, Status};
 
 /// How the console serves. Every field has a default but the accounts, without which nobody could sign in.
@@ -63,6 +63,10 @@ pub struct Config {
     /// Welsh are built in; a file of theirs takes the place of the words that it has.
     #[serde(default)]
     pub words: Option<PathBuf>,
+    /// The `directory_key` under which the directory in force must stand: the `[trust]` of the file, which stands beside its
+    /// `[console]`. Left out: any directory in force will do.
+    #[serde(skip)]
+    pub trusts: Option<Pin>,
 }
 
 impl Config {
@@ -83,6 +87,7 @@ impl Config {
             monitoring: Monitoring::default(),
             spool: spool(),
             words: None,
+            trusts: None,
         }
     }
 }

@@ -55,6 +55,12 @@ impl Progress {
         self.turned();
     }
 
+    /// Whether the service has taken in both streams up to these sequences.
+    pub fn has_read(&self, said: u64, log: u64) -> bool {
+        let marks = self.marks();
+        marks.said >= said && marks.log >= log
+    }
+
     /// The service does now what it is there for.
     pub fn ready(&self) {
         self.0.ready.send_replace(true);

@@ -27,6 +27,7 @@ mod relay;
 pub mod sink;
 mod standing;
 mod token;
+mod trusted;
 mod writer;
 
 pub use config::{Config, DomainLimit, Letterhead, LinkConfig, RelayConfig, Retry, Tls};

@@ -9,6 +9,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use tocsin_duty::Pin;
 use tocsin_ledger::{Item, Ledger, Progress, Work, WorkOptions};
 use tocsin_protocol::{Escalation, TraceId, from_body};
 use tokio::{
@@ -29,6 +30,7 @@ use crate::{
     relay::Relay,
     standing::Standing,
     token::Tokens,
+    trusted::Trusted,
     writer::Writer,
 };
 
@@ -50,6 +52,7 @@ pub struct Notifier {
     settings: Settings,
     relays: Vec<Relay>,
     progress: Progress,
+    pin: Option<Pin>,
 }
 
 impl Notifier {
@@ -63,13 +66,20 @@ impl Notifier {
             tracing::warn!("escalation shares fate: {warning}");
         }
         let relays = settings.relays.iter().cloned().map(Relay::new).collect::<Result<_, _>>()?;
-        Ok(Self { ledger, settings, relays, progress: Progress::default() })
+        Ok(Self { ledger, settings, relays, progress: Progress::default(), pin: None })
     }
 
     /// Tells here how far it has come. It is ready once it takes work, knowing who has acknowledged.
     #[must_use]
     pub fn telling(self, progress: Progress) -> Self {
         Self { progress, ..self }
+    }
+
+    /// Works only while the directory in force stands under this key: see [`tocsin_duty::Pin`]. Under another it says so, is
+    /// not ready, and takes no work. Without one, any directory in force will do.
+    #[must_use]
+    pub fn trusting(self, pin: Option<Pin>) -> Self {
+        Self { pin, ..self }
     }
 
     /// Works until `shutdown` is ready; then takes no more work, lets what is being sent come to its end, writes that
@@ -101,6 +111,7 @@ impl Notifier {
             digests: Semaphore::new(digests),
             again: Semaphore::new(digests),
             standing: Standing::follow(self.ledger.clone(), self.settings.digest),
+            trusted: Trusted::under(self.pin),
             tokens: Tokens::new(),
             put_off: PutOff::default(),
             told_of_no_links: AtomicBool::new(false),
@@ -130,6 +141,7 @@ impl Notifier {
             .unzip();
         let at_work = async {
             post.wait_for_what_is_known().await;
+            post.trusted.until_so(&post.standing, &self.progress).await;
             self.progress.ready();
             join_all(desks.iter_mut().zip(work).map(|(desk, work)| desk.take(work))).await
         };
@@ -195,6 +207,7 @@ impl Desk {
     async fn take(&mut self, mut work: Work) {
         loop {
             while self.tasks.try_join_next().is_some() {}
+            self.post.trusted.until_so(&self.post.standing, &self.progress).await;
             // The first slot is waited for; then as many as are free.
             let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
             let mut slots = vec![slot];
@@ -206,7 +219,10 @@ impl Desk {
                     self.progress.turned();
                     let mut slots = slots.into_iter();
                     for item in items {
-                        if lane(&item) != self.lane {
+                        if !self.post.trusted.is_so(&self.post.standing) {
+                            // It came while another directory did; not heard, it is given out again when its time is up.
+                            let _ = item.later(Duration::ZERO).await;
+                        } else if lane(&item) != self.lane {
                             // Not heard, it is passed over once more.
                             let _ = item.pass_over().await;
                         } else if let Some(slot) = slots.next() {

@@ -28,6 +28,7 @@ use crate::{
     relay::{Pass, Relay},
     standing::Standing,
     token::Tokens,
+    trusted::Trusted,
     writer::Writer,
 };
 
@@ -57,6 +58,7 @@ pub(crate) struct Post {
     pub(crate) digests: Semaphore,
     pub(crate) again: Semaphore,
     pub(crate) standing: Standing,
+    pub(crate) trusted: Trusted,
     pub(crate) tokens: Tokens,
     pub(crate) put_off: PutOff,
     pub(crate) told_of_no_links: AtomicBool,

@@ -13,13 +13,14 @@ use std::{
 
 use mail_parser::MessageParser;
 use support::*;
+use tocsin_ledger::Progress;
 use tocsin_notifier::{
     DomainLimit, Tls,
     sink::{Behaviour, Point, Secure, Sink, SinkOptions},
 };
 use tocsin_protocol::{
-    AttemptBegun, AttemptEnded, AttemptPhase, Escalation, NewFact, Outcome, Status, Subject, from_body,
-    to_body,
+    AttemptBegun, AttemptEnded, AttemptPhase, Escalation, NewFact, Outcome, SigningKey, Status, Subject,
+    from_body, to_body,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -771,4 +772,37 @@ async fn a_digest_that_is_refused_is_refused_for_each_and_nobody_who_acknowledge
     assert_eq!(bus.ended("r1", 1).await.outcome, Outcome::StoodDown);
     notifier.stop().await;
     assert_eq!(sink.counts().mails, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notifier_that_trusts_a_key_leaves_the_work_to_others_until_the_directory_is_under_it() {
+    let (bus, sink) = (Bus::start().await, sink().await);
+    let (ours, thiefs) = (SigningKey::generate(), SigningKey::generate());
+    // It vouches for itself; and that it names ours in the next makes it none of ours.
+    bus.proclaim(1, &thiefs, &thiefs).await;
+    bus.proclaim(2, &ours, &thiefs).await;
+    let said = bus.say_event().await;
+    let (trusting, progress) = (config(&[sink.address().port()]), Progress::default());
+    let told = (ours.public().parse().unwrap(), progress.clone());
+    let pinned =
+        Running::with(&bus, &trusting, |notifier| notifier.trusting(Some(told.0)).telling(told.1)).await;
+    bus.escalate(said, &["r0".to_owned()]).await;
+
+    // Another, which was told nothing, is not stopped by it.
+    let mut config = trusting.clone();
+    config.relays[0].name = "of another".to_owned();
+    let other = Running::start(&bus, &config).await;
+    assert_eq!(bus.ended("r0", 1).await.outcome, Outcome::Accepted);
+    assert_eq!(bus.begun("r0", 1).await.relay, "of another");
+    other.stop().await;
+
+    bus.escalate(said, &["r1".to_owned()]).await;
+    let ready = tokio::time::timeout(Duration::ZERO, progress.until_ready()).await;
+    assert!(ready.is_err(), "it does not do what it is there for");
+    let ours = bus.proclaim(3, &ours, &ours).await;
+    assert_eq!(bus.ended("r1", 1).await.outcome, Outcome::Accepted);
+    let begun = bus.attempt("r1", 1, AttemptPhase::Begun).await;
+    assert!(begun.sequence > ours, "nothing was begun under the thief's directory");
+    progress.until_ready().await;
+    pinned.stop().await;
 }

@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use tocsin_duty::NotUnder;
 use tocsin_protocol::{EventNumber, IncidentId, PublisherId, Subject, schema::Problem};
 
 /// A failure on the operator's side.
@@ -119,6 +120,16 @@ pub enum Error {
         kept: usize,
         /// What went wrong.
         why: Box<tocsin_ledger::Error>,
+    },
+    /// The directory in force is not to be trusted, so the bus was given nothing.
+    #[error("NOBODY HAS BEEN TOLD, as the record on the bus is not the one that is trusted here. {kept} safe on disk in {dir}. When that is mended, `tocsin spool send --spool {dir}` or the same command again sends it; until then, telephone.\n  Why: {why}", kept = counted(*kept), dir = dir.display())]
+    NotTrusted {
+        /// The spool's directory.
+        dir: PathBuf,
+        /// How many events wait there.
+        kept: usize,
+        /// What was found in place of the trusted key.
+        why: Box<NotUnder>,
     },
     /// The bus was reached and will not take the event as it is.
     #[error("the bus refuses {subject}: it is kept in {dir}; mend what stands against it and run `tocsin spool send`, or take it out with `tocsin spool withdraw`; {why}", dir = dir.display())]

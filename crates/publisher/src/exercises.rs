@@ -14,7 +14,13 @@ use tocsin_protocol::{
     SignedDuration, SigningKey, Status, Stream, Subject, Timestamp, from_body,
 };
 
-use crate::{error::Error, known::directory_in_force, prepare::prepare, send::publish, spool::Spool};
+use crate::{
+    error::Error,
+    known::directory_in_force,
+    prepare::prepare,
+    send::{not_trusted, publish},
+    spool::Spool,
+};
 
 /// How far back what was due and not said is looked for.
 const BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -98,9 +104,13 @@ impl Exerciser {
     /// is due a few times a week needs no standing connection. It may be dropped at any moment, for [`Self::leave`] then.
     ///
     /// # Errors
-    /// [`Error::Ledger`] when the bus cannot be reached or read, [`Error::Disk`].
+    /// [`Error::Ledger`] when the bus cannot be reached or read, [`Error::NotTrusted`] when its directory is not to be
+    /// trusted, [`Error::Disk`].
     pub async fn look(&mut self, now: Timestamp) -> Result<Vec<Happened>, Error> {
         let ledger = Ledger::connect(&self.connection).await?;
+        if let Some(why) = not_trusted(&ledger, &self.spool, SENDING).await? {
+            return Err(why);
+        }
         let Some((since, directory)) = directory_in_force(&ledger).await? else { return Ok(Vec::new()) };
         let mut happened = Vec::new();
         // What was due before there was this directory was another's to say.

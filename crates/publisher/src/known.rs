@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use tocsin_duty::{Directory, Fold, Verdict};
+use tocsin_duty::{Directory, Fold, Held, Pin, Verdict};
 use tocsin_ledger::{Error as LedgerError, Ledger};
 use tocsin_protocol::{
     AuthorKey, DirectoryDocument, Dispatch, Entry, Event, EventNumber, IncidentId, PublisherId, Stream,
@@ -30,10 +30,25 @@ pub async fn newest_directory(ledger: &Ledger) -> Result<Option<Directory>, Erro
     Ok(Box::pin(directory_in_force(ledger)).await?.map(|(_, directory)| directory))
 }
 
-/// The same, and since when by the broker's clock.
+/// How the directory in force stands to a `directory_key` that is trusted.
+///
+/// # Errors
+/// As [`newest_directory`].
+pub async fn held_against(ledger: &Ledger, pin: &Pin) -> Result<Held, Error> {
+    Ok(Box::pin(directories(ledger)).await?.0.held_against(pin))
+}
+
+/// The directory in force, and since when by the broker's clock.
 pub(crate) async fn directory_in_force(ledger: &Ledger) -> Result<Option<(Timestamp, Directory)>, Error> {
-    let Some(newest) = ledger.newest(Stream::Log, "tocsin.directory.*").await? else { return Ok(None) };
+    Ok(directories(ledger).await?.1)
+}
+
+/// Every version of the directory, folded; the one in force, and since when.
+async fn directories(ledger: &Ledger) -> Result<(Fold, Option<(Timestamp, Directory)>), Error> {
     let (mut fold, mut in_force) = (Fold::new(), None);
+    let Some(newest) = ledger.newest(Stream::Log, "tocsin.directory.*").await? else {
+        return Ok((fold, None));
+    };
     let mut take = |entry: &Entry| {
         if let Verdict::Recorded(_) = fold.apply(entry)
             && let Some(directory) = fold.directory()
@@ -49,7 +64,7 @@ pub(crate) async fn directory_in_force(ledger: &Ledger) -> Result<Option<(Timest
         take(&entry);
     }
     take(&newest);
-    Ok(in_force)
+    Ok((fold, in_force))
 }
 
 /// One version of the directory, that of a dispatch; `None` when it is not there or may not be read: it only adds names to

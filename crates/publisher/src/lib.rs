@@ -27,7 +27,7 @@ pub use answer::{Answer, Dispatched, await_answer};
 pub use draft::{Changes, Details, FirstMinute, FollowUp, first_minute, follow_up};
 pub use error::Error;
 pub use exercises::{Came, Exerciser, Happened};
-pub use known::{events_of, newest_directory};
+pub use known::{events_of, held_against, newest_directory};
 pub use notified::{Notified, NotifiedRecipient};
 pub use past::{Past, begin};
 pub use prepare::{Prepared, prepare, prepare_bytes};

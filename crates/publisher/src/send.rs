@@ -6,11 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tocsin_duty::Held;
 use tocsin_ledger::{Connection, Error as LedgerError, Ledger};
 use tocsin_protocol::{IncidentId, Subject, Timestamp};
 
 use crate::{
     error::Error,
+    known::held_against,
     objections::objections_on_the_bus,
     prepare::Prepared,
     spool::{Sent, SetAside, Spool, Spooled},
@@ -69,8 +71,17 @@ impl fmt::Display for Sending {
 ///
 /// # Errors
 /// [`Error::Busy`] when another process sends from this spool all the time allowed, [`Error::Disk`]. That the bus is
-/// away is told in [`Sending::stopped`], beside what was sent before.
+/// away, or its directory not to be trusted, is told in [`Sending::stopped`], beside what was sent before.
 pub async fn send(ledger: &Ledger, spool: &Spool, within: Duration) -> Result<Sending, Error> {
+    let until = Instant::now() + within;
+    if let Some(why) = not_trusted(ledger, spool, within).await? {
+        return Ok(Sending { stopped: Some(why), ..Sending::default() });
+    }
+    send_trusting(ledger, spool, until.saturating_duration_since(Instant::now())).await
+}
+
+/// The same, where the directory has been looked at.
+async fn send_trusting(ledger: &Ledger, spool: &Spool, within: Duration) -> Result<Sending, Error> {
     let until = Instant::now() + within;
     let _lock = spool.lock_sending(within).await?;
     let mut sending = Sending::default();
@@ -110,6 +121,31 @@ pub async fn send(ledger: &Ledger, spool: &Spool, within: Duration) -> Result<Se
             return Ok(sending);
         }
     }
+}
+
+/// Why the bus is given nothing: the directory in force does not stand under the key that is trusted, or it is not known
+/// whether it does. Before there is one nobody would be told, so that it makes no difference.
+pub(crate) async fn not_trusted(
+    ledger: &Ledger,
+    spool: &Spool,
+    within: Duration,
+) -> Result<Option<Error>, Error> {
+    let Some(pin) = spool.pin() else { return Ok(None) };
+    let looked = tokio::time::timeout(within, held_against(ledger, pin)).await;
+    let kept = spool.pending()?.events.len();
+    Ok(match looked {
+        Ok(Ok(Held::Under { .. } | Held::None)) => None,
+        Ok(Ok(Held::Not(why))) => {
+            Some(Error::NotTrusted { dir: spool.dir().to_owned(), kept, why: Box::new(why) })
+        }
+        Ok(Err(Error::Ledger(why))) => Some(kept_for_later(spool, kept, why)),
+        Ok(Err(other)) => return Err(other),
+        Err(_) => {
+            let attempted = "reading the directory, which is to be held against the trusted key".to_owned();
+            let why = "the time allowed has passed".to_owned();
+            Some(kept_for_later(spool, kept, LedgerError::Unknown { attempted, within, why }))
+        }
+    })
 }
 
 async fn say(ledger: &Ledger, spooled: &Spooled, until: Instant) -> Result<tocsin_ledger::Said, LedgerError> {
@@ -167,7 +203,7 @@ pub struct Published {
 ///
 /// # Errors
 /// Before the event is on disk, whatever [`Spool::put`] says; [`Error::WouldBeRefused`]. Else the event is kept:
-/// [`Error::BusAway`], [`Error::BusUnfit`], [`Error::RefusedAtTheDoor`], [`Error::HeldBack`], [`Error::Busy`],
+/// [`Error::BusAway`], [`Error::BusUnfit`], [`Error::NotTrusted`], [`Error::RefusedAtTheDoor`], [`Error::HeldBack`], [`Error::Busy`],
 /// [`Error::Disk`].
 pub async fn publish(
     connection: &Connection,
@@ -193,6 +229,10 @@ pub async fn publish(
     };
     // That nothing stands against it is worth less than that it is said: most of the time is left for that.
     let left = until.saturating_duration_since(Instant::now());
+    if let Some(why) = not_trusted(&ledger, spool, left / 3).await? {
+        return Err(why);
+    }
+    let left = until.saturating_duration_since(Instant::now());
     let problems = tokio::time::timeout(left / 3, objections_on_the_bus(&ledger, prepared)).await;
     let problems = problems.unwrap_or_else(|_| {
         tracing::debug!("what is on the bus could not be read in time before sending");
@@ -205,7 +245,7 @@ pub async fn publish(
             Err(why) => Err(why),
         };
     }
-    let sending = match send(&ledger, spool, until.saturating_duration_since(Instant::now())).await {
+    let sending = match send_trusting(&ledger, spool, until.saturating_duration_since(Instant::now())).await {
         // The other process may have sent this one before it was stuck on another.
         Err(Error::Busy { .. }) if sent_already(spool, prepared)?.is_some() => Sending::default(),
         other => other?,

@@ -351,3 +351,43 @@ async fn an_exercise_whose_saying_was_broken_off_is_left_to_nobody_and_said_by_t
     assert_eq!(came(&mut exerciser(&bus), due).await, ["said"]);
     assert_eq!(bus.said().await.len(), 1);
 }
+
+#[tokio::test]
+async fn what_trusts_a_key_gives_nothing_to_a_record_that_another_has_begun_and_keeps_it() {
+    let bus = Bus::start().await;
+    let ours = SigningKey::generate();
+    let spool = bus.spool.clone().trusting(Some(ours.public().parse().unwrap()));
+    let refused = publish(&bus.connection, &spool, &bus.event("a", 1), Timestamp::now(), DEADLINE).await;
+    let why = match refused.unwrap_err() {
+        why @ Error::NotTrusted { .. } => why.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert!(why.contains("NOBODY HAS BEEN TOLD") && why.contains(&ours.public()), "{why}");
+    let ledger = bus.ledger().await;
+    let sending = send(&ledger, &spool, DEADLINE).await.unwrap();
+    assert!(matches!(sending.stopped, Some(Error::NotTrusted { kept: 1, .. })), "{sending:?}");
+    let publisher = PublisherId::new("bt").unwrap();
+    let mut exerciser = Exerciser::new(
+        bus.connection.clone(),
+        publisher,
+        again(&bus),
+        spool.clone(),
+        SignedDuration::from_mins(10),
+    );
+    let looked = exerciser.look(Timestamp::now()).await;
+    assert!(matches!(looked, Err(Error::NotTrusted { .. })), "{looked:?}");
+    assert_eq!((bus.waiting(), bus.said_subjects().await), (vec!["a.1".to_owned()], Vec::new()));
+
+    let body = serde_json::json!({
+        "name": "test", "time_zone": "Europe/London", "directory_key": ours.public(),
+        "areas": [{"id": "uk", "name": "UK"}],
+        "publishers": [{"id": "bt", "name": "BT", "key": bus.key.public(), "areas": "all"}],
+    });
+    let body = serde_json::to_vec(&body).unwrap().into();
+    let fact = NewFact { subject: Subject::Directory { version: 2 }, body, schedule: None };
+    let signed = ours.sign(&fact.subject.to_string(), &fact.body).unwrap();
+    ledger.append_signed(&fact, &signed).await.unwrap();
+    let sending = send(&ledger, &spool, DEADLINE).await.unwrap();
+    assert!(sending.stopped.is_none(), "{sending:?}");
+    assert_eq!((bus.waiting(), bus.said_subjects().await), (Vec::new(), vec!["a.1".to_owned()]));
+}

@@ -29,6 +29,10 @@
 //! reads up to an end that was asked for once. Dispatches do not wait for it: they rest on the event and the directory
 //! in force at its time.
 //!
+//! # Whose directory it works under
+//!
+//! Any that is in force; or, where it was told a `directory_key`, one under that key alone: see `gate`.
+//!
 //! # Why a replay need not check signatures again
 //!
 //! See `trust`.
@@ -52,6 +56,7 @@ mod aside;
 mod checkpoints;
 mod desks;
 mod error;
+mod gate;
 mod plan;
 mod router;
 mod snapshots;

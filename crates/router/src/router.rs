@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use tocsin_duty::Pin;
 use tocsin_ledger::{Ledger, Progress};
 use tocsin_protocol::SigningKey;
 use tokio::sync::watch;
@@ -10,6 +11,7 @@ use crate::{
     checkpoints::Checkpoints,
     desks::Desks,
     error::Error,
+    gate::{Gate, Leave},
     snapshots::{EVERY, Snapshots},
     turn::Turn,
 };
@@ -23,12 +25,19 @@ pub struct Router {
     checkpoints: Checkpoints,
     progress: Progress,
     every: u64,
+    pin: Option<Pin>,
 }
 
 impl Router {
     /// A router on this ledger, which should wait for ever ([`tocsin_ledger::Wait::UntilConnected`]).
     pub fn new(ledger: Ledger) -> Self {
-        Self { ledger, checkpoints: Checkpoints::default(), progress: Progress::default(), every: EVERY }
+        Self {
+            ledger,
+            checkpoints: Checkpoints::default(),
+            progress: Progress::default(),
+            every: EVERY,
+            pin: None,
+        }
     }
 
     /// Signs checkpoints with this key, as long as it is the directory's. Without one it signs none.
@@ -38,6 +47,13 @@ impl Router {
     pub fn signing(self, key: Option<SigningKey>) -> Result<Self, Error> {
         let checkpoints = Checkpoints::signing(key).map_err(|source| Error::Key { source })?;
         Ok(Self { checkpoints, ..self })
+    }
+
+    /// Writes only while the directory in force stands under this key: see [`tocsin_duty::Pin`]. Under another it says so,
+    /// is not ready, and goes on reading. Without one, any directory in force will do.
+    #[must_use]
+    pub fn trusting(self, pin: Option<Pin>) -> Self {
+        Self { pin, ..self }
     }
 
     /// Keeps a snapshot of its fold after so many entries, and not after 50,000.
@@ -78,7 +94,9 @@ pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
 }
 
 async fn work(router: Router, mut stopping: watch::Receiver<bool>) -> Result<(), Error> {
-    let Router { ledger, mut checkpoints, progress, every } = router;
+    let Router { ledger, mut checkpoints, progress, every, pin } = router;
+    let mut gate = Gate::trusting(pin);
+    let mut leave = Leave::Wait;
     let mut snapshots = Snapshots::new(every);
     let mut started = stopping.clone();
     let start = async {
@@ -101,11 +119,11 @@ async fn work(router: Router, mut stopping: watch::Receiver<bool>) -> Result<(),
     while !*stopping.borrow() {
         let read = tokio::select! {
             read = follow.next() => read.map_err(|source| Error::Follow { source })?,
-            () = turn.again(&fold, at_end) => {
-                turn.take(&mut fold, at_end).await?;
+            () = turn.again(&fold, at_end), if leave == Leave::Write => {
+                turn.take(&mut fold, &mut gate, at_end).await?;
                 continue;
             }
-            () = checkpoints.quiet(live && at_end, snapshots.is_due(&fold)) => {
+            () = checkpoints.quiet(live && at_end, snapshots.is_due(&fold)), if leave == Leave::Write => {
                 checkpoints.write(&ledger, &fold, &mut stopping).await?;
                 if turn.is_settled(&fold) {
                     snapshots.keep(&ledger, &fold, &checkpoints).await;
@@ -130,15 +148,20 @@ async fn work(router: Router, mut stopping: watch::Receiver<bool>) -> Result<(),
         // A replay owes and settles all that ever happened: nothing is written before it has come to its end.
         if !live && at_end {
             live = true;
-            progress.ready();
             crate::tell::live(&fold);
         }
         if live {
+            leave = gate.look(&fold);
+            if leave != Leave::Refused {
+                progress.ready();
+            }
+        }
+        if live && leave == Leave::Write {
             if let Some(directory) = fold.directory() {
                 desks.want(directory);
             }
             if turn.is_due(&fold, at_end) {
-                turn.take(&mut fold, at_end).await?;
+                turn.take(&mut fold, &mut gate, at_end).await?;
             }
             if at_end {
                 checkpoints.write(&ledger, &fold, &mut stopping).await?;

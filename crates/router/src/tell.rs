@@ -66,7 +66,7 @@ pub(crate) fn live(fold: &Fold) {
         tracing::warn!(
             said,
             log,
-            "the router is live, but no directory is in force, so everything said is refused: `tocsin directory apply FILE`"
+            "the router is live, but no directory is in force, so nothing that is said counts: `tocsin directory apply FILE`"
         );
     }
 }

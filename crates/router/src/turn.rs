@@ -10,6 +10,7 @@ use crate::{
     append::{self, Outcome},
     aside::Aside,
     error::Error,
+    gate::Gate,
     plan::{self, Judged, Kind},
     router::stopped,
     tell,
@@ -72,10 +73,11 @@ impl Turn {
     }
 
     /// Appends what is owed; findings only `at_end`, as they tell who had said nothing.
-    pub(crate) async fn take(&mut self, fold: &mut Fold, at_end: bool) -> Result<(), Error> {
+    pub(crate) async fn take(&mut self, fold: &mut Fold, gate: &mut Gate, at_end: bool) -> Result<(), Error> {
         self.folded = 0;
         let mut parts = plan::parts(fold.follows());
         let mut judged = Judged::new(fold.said_through(), &parts);
+        gate.sift(&mut parts);
         self.aside.sift(&mut parts, Instant::now());
         self.withheld = !at_end && parts.iter().any(|part| part.kind == Kind::Finding);
         parts.retain(|part| at_end || part.kind != Kind::Finding);

@@ -236,3 +236,66 @@ async fn a_router_without_streams_says_who_makes_them() {
     let error = tocsin_router::Router::new(ledger).run(std::future::pending()).await.unwrap_err();
     assert!(error.to_string().contains("tocsin setup"), "{error}");
 }
+
+/// Waits until a router has read the log so far, whatever it does about it.
+async fn has_read(bus: &Bus, progress: &tocsin_ledger::Progress) {
+    let (said, log) = (bus.fold().await.said_through(), bus.fold().await.log_through());
+    let until = Instant::now() + SOON;
+    while !progress.has_read(said, log) {
+        assert!(Instant::now() < until, "the router does not read on");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_router_that_trusts_a_key_writes_under_it_and_nothing_on_a_record_that_another_has_begun() {
+    let (ours, thiefs) = (SigningKey::generate(), SigningKey::generate());
+    let naming = |bus: &Bus, key: &SigningKey| {
+        let directory_key = Some(key.public());
+        tocsin_protocol::DirectoryDocument { directory_key, ..bus.directory() }
+    };
+    let written = async |bus: &Bus| -> Vec<String> {
+        let log = bus.log(">").await;
+        log.into_iter().map(|entry| entry.subject).filter(|on| !on.starts_with("tocsin.directory.")).collect()
+    };
+    let mut bus = Bus::start(2, 60_000).await;
+    bus.begin_record().await;
+
+    // It waits for a first directory, and writes nothing before one is in force under its key: not even a refusal.
+    let (router, progress) = bus.router_trusting(&ours).await;
+    progress.until_ready().await;
+    let early = bus.publish(&event("early", 1, "here")).await;
+    has_read(&bus, &progress).await;
+    // The thief's names its own key, and so vouches for itself.
+    bus.proclaim(1, &naming(&bus, &thiefs), Some(&thiefs)).await;
+    bus.publish(&event("theirs", 1, "here")).await;
+    // That the thief names ours makes it none of ours.
+    bus.proclaim(2, &naming(&bus, &ours), Some(&thiefs)).await;
+    bus.publish(&event("theirs", 2, "here")).await;
+    has_read(&bus, &progress).await;
+    router.stop().await;
+    assert_eq!(written(&bus).await, [""; 0], "without a directory, and on the thief's record");
+
+    // Started anew there it is not ready, and writes no more.
+    let (router, progress) = bus.router_trusting(&ours).await;
+    has_read(&bus, &progress).await;
+    let ready = tokio::time::timeout(std::time::Duration::ZERO, progress.until_ready()).await;
+    assert!(ready.is_err(), "it does not do what it is there for");
+    router.stop().await;
+    assert_eq!(written(&bus).await, [""; 0], "on the thief's record");
+
+    // It stops no other, which was told nothing of the key; and works as soon as ours is in force, for what is said since.
+    let (router, progress) = bus.router_trusting(&ours).await;
+    has_read(&bus, &progress).await;
+    let other = bus.router().await;
+    bus.fact("tocsin.dispatch.operator.theirs.2").await;
+    assert_eq!(bus.refusal(early).await.code, RefusalCode::NoDirectory);
+    other.stop().await;
+    bus.publish(&event("before", 1, "here")).await;
+    bus.proclaim(3, &naming(&bus, &ours), Some(&ours)).await;
+    bus.publish(&event("since", 1, "here")).await;
+    bus.fact("tocsin.dispatch.operator.since.1").await;
+    progress.until_ready().await;
+    router.stop().await;
+    assert!(bus.log("tocsin.dispatch.operator.before.*").await.is_empty(), "the thief's word at that time");
+}

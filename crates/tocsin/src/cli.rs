@@ -26,6 +26,9 @@ open is looked for, by its name, among the credentials that systemd hands a serv
 `LoadCredential=bt-cha.nk:/etc/tocsin/bt-cha.nk` in its unit. The same holds for --key, and for password_file and key in
 a configuration.
 
+With TOCSIN_TRUST (or --trust, or [trust] of a configuration) the directory's directory_key is known from elsewhere: a
+service does nothing under a directory that does not stand under it.
+
 Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted."
 )]
 pub(crate) struct Cli {

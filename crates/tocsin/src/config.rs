@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, trust};
 
 /// The whole file.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
@@ -19,6 +19,9 @@ pub(crate) struct Config {
     /// The bus that `tocsin up` starts.
     #[serde(default)]
     pub(crate) bus: Bus,
+    /// Whose directory is worked under.
+    #[serde(default)]
+    pub(crate) trust: trust::Section,
     /// How the router signs.
     #[serde(default)]
     pub(crate) router: Router,
@@ -65,15 +68,17 @@ impl Config {
     }
 }
 
-/// Reads the `[console]` of a file, whatever else it has or lacks: a machine that only serves pages sends no mail.
-pub(crate) fn read_console(file: &Path) -> Result<tocsin_console::Config, Failure> {
+/// Reads the `[console]` and the `[trust]` of a file, whatever else it has or lacks: a machine that only serves pages sends no mail.
+pub(crate) fn read_console(file: &Path) -> Result<(tocsin_console::Config, trust::Section), Failure> {
     let part: ConsolePart = parse(&text(file)?).map_err(|why| unusable(file, &why))?;
-    Ok(part.console)
+    Ok((part.console, part.trust))
 }
 
 #[derive(Deserialize)]
 struct ConsolePart {
     console: tocsin_console::Config,
+    #[serde(default)]
+    trust: trust::Section,
 }
 
 /// What is wrong is told without the line's own words, which may be a password in the wrong place.
@@ -114,6 +119,21 @@ mod tests {
     fn a_field_that_is_none_is_told_by_its_line() {
         let why = Config::parse("[bus]\nstore = \"x\"\nprot = 4222\n").unwrap_err();
         assert_eq!(why, "line 3: unknown field `prot`, expected `store` or `port`");
+    }
+
+    #[test]
+    fn a_key_to_trust_that_is_none_is_told_with_what_was_expected() {
+        let text = include_str!("../../../deploy/tocsin.toml");
+        let trusting = |key: &str| format!("{text}\n[trust]\ndirectory_key = \"{key}\"\n");
+        let key = tocsin_protocol::SigningKey::generate().public();
+        let config = Config::parse(&trusting(&key)).unwrap();
+        assert_eq!(config.trust.directory_key.unwrap().as_str(), key);
+        for wrong in ["", "keys/directory_key.nk", &key[..55]] {
+            let why = Config::parse(&trusting(wrong)).unwrap_err();
+            assert!(why.starts_with("line ") && why.contains("56 characters from U"), "{why}");
+        }
+        let why = Config::parse("[trust]\ndirectory = \"x\"\n").unwrap_err();
+        assert!(why.contains("expected `directory_key`"), "{why}");
     }
 
     #[test]

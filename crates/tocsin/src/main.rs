@@ -3,7 +3,7 @@
 //!
 //! Each command is a module of [`commands`]: its arguments and `run`. What they share has a module each: how to reach
 //! the bus ([`bus`]), what systemd is told ([`systemd`]) and a container's engine sees ([`alive`]), seed files ([`seed`], [`keys`]), signals ([`shutdown`]), the configuration ([`config`]), the bus of `tocsin up` ([`own_server`]), a
-//! directory's files ([`directory_file`]), the log ([`logging`]), output ([`out`]), and
+//! directory's files ([`directory_file`]), the key that it must stand under ([`trust`]), the log ([`logging`]), output ([`out`]), and
 //! what a failure looks like to a person and to a script ([`failure`]).
 
 mod alive;
@@ -26,6 +26,7 @@ mod seed;
 mod shutdown;
 mod systemd;
 mod terminal;
+mod trust;
 
 use std::process::ExitCode;
 

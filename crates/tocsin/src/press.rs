@@ -55,7 +55,7 @@ impl OperatorPress {
         let desk = |(publisher, file): (&PublisherId, &std::path::PathBuf)| {
             let key = seed::read(file)?;
             // One each, as one publisher's login may not say another's events.
-            let spool = Spool::open(&config.spool.join(publisher.as_str()))?;
+            let spool = Spool::open(&config.spool.join(publisher.as_str()))?.trusting(config.trusts.clone());
             let connection = as_publisher(connection, publisher, file);
             let desk = Desk { publisher: publisher.clone(), key, connection, spool };
             Ok::<_, Failure>((publisher.clone(), desk))
@@ -276,6 +276,7 @@ fn kept_why(error: &Error) -> String {
         Error::BusAway { why, .. } | Error::BusUnfit { why, .. } | Error::RefusedAtTheDoor { why, .. } => {
             why.to_string()
         }
+        Error::NotTrusted { why, .. } => why.to_string(),
         Error::HeldBack { behind, .. } => format!("{behind}, which comes before it, could not be sent"),
         other => other.to_string(),
     }

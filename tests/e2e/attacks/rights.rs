@@ -285,10 +285,11 @@ fn logins(table: &mut Table) {
         right(
             "the administrator's login, where the directory names a `directory_key`",
             "by the detour below what the router can, and no directory beside the one in force. It may change the streams, and so \
-             erase the record and begin another with a first directory of its own"
+             erase the record and begin another with a first directory of its own, on which no service works that was told to \
+             trust the `directory_key`"
                 .to_owned(),
-            "what it writes as a directory stands on the record and is not in force: routers, `tocsin directory show` and \
-             `tocsin audit verify` say so. That entries were erased, the checkpoints that agencies' receipts repeat say"
+            "what it writes as a directory stands on the record and is not in force: routers, `tocsin watch`, `tocsin directory \
+             show` and `tocsin audit verify` say so. That entries were erased, the checkpoints that agencies' receipts repeat say"
                 .to_owned(),
             "`tocsin keys rotate administrator`",
         ),
@@ -311,7 +312,7 @@ fn logins(table: &mut Table) {
         right(
             "the broker's machine",
             "no event and no receipt under another's key, and no directory where one names a `directory_key`. It has all that there is in clear, may withhold, erase or alter it (and so begin a record anew, \
-             with a first directory of its own), sets the clock by which all is judged, and closes windows"
+             with a first directory of its own, on which no service works that was told to trust the `directory_key`), sets the clock by which all is judged, and closes windows"
                 .to_owned(),
             "by `tocsin audit verify`, once an agency's receipt has repeated a checkpoint: altered, erased and inserted entries \
              before it are named. A clock that is wrong from the start is told by no signature, but by the times that senders \

@@ -49,6 +49,8 @@ signed with it is refused, and who logged in with it is put out. The commands ta
 something with each of the bodies' keys, the console's and a link, finds it in the auditor's report as it stands here, and
 sees it refused under a directory without the key; that a service writes what is its own it tries too. What is altered on the
 broker's machine is altered in `tests/e2e/tampered.rs`.
+What a service that trusts a `directory_key` does on a record that another has begun is tried in `crates/router/tests/router.rs`,
+`crates/notifier/tests/work.rs` and `crates/publisher/tests/bus.rs`.
 
 | key | what whoever steals it can make the record say | how it is told afterwards | what ends it |
 |---|---|---|---|

@@ -30,6 +30,8 @@ pub enum FaultCode {
     Rewritten,
     /// A recipient signed for a checkpoint that the log no longer has: its end was erased, or it was rewritten.
     Erased,
+    /// The directory in force does not stand under the key that is trusted.
+    Untrusted,
     /// The record contradicts what was said, or the rules.
     Record,
     /// There are more faults than are told.

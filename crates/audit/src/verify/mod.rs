@@ -21,6 +21,7 @@ mod witnesses;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use tocsin_duty::Pin;
 use tocsin_protocol::{AuthorKey, Entry, Stream};
 
 pub use fault::{Fault, FaultCode};
@@ -89,9 +90,19 @@ impl Verdict {
     }
 }
 
+/// Verifies a bundle as [`verify`] does, and whether the newest directory of it that is in force stands under the
+/// `directory_key` that the reader knows from elsewhere.
+pub fn verify_under(bundle: &Bundle, keys: &[AuthorKey], pin: &Pin) -> Verdict {
+    judge(bundle, keys, Some(pin))
+}
+
 /// Verifies a bundle. `keys` are those with which checkpoints may be signed, as the reader knows them from elsewhere;
 /// without any, those that the bundle's own directories name are taken.
 pub fn verify(bundle: &Bundle, keys: &[AuthorKey]) -> Verdict {
+    judge(bundle, keys, None)
+}
+
+fn judge(bundle: &Bundle, keys: &[AuthorKey], pin: Option<&Pin>) -> Verdict {
     let mut faults = Faults::default();
     let (mut proven, mut limits) = (Vec::new(), Vec::new());
     for (line, why) in &bundle.unreadable {
@@ -117,7 +128,8 @@ pub fn verify(bundle: &Bundle, keys: &[AuthorKey]) -> Verdict {
     let evidence = gather(entries.iter().copied(), bundle.incident.as_ref());
     let reports: Vec<Report> =
         evidence.incidents().filter_map(|of| evidence.report(of, Request::default()).ok()).collect();
-    record::judge(&entries, evidence.directories_told(), &reports, &mut faults, &mut proven, &mut limits);
+    let directories = (evidence.directories_told(), pin);
+    record::judge(&entries, directories, &reports, &mut faults, &mut proven, &mut limits);
     if bundle.newest.is_some() {
         limits.push(
             "When the newest checkpoint itself was written nothing vouches for yet; what it states is signed."

@@ -1,6 +1,6 @@
 //! What was said against its authors' keys, and what the router wrote against the rules.
 
-use tocsin_duty::{Fold, Verdict};
+use tocsin_duty::{Fold, Held, Pin, Verdict};
 use tocsin_protocol::{Entry, Receipt, Signer};
 
 use super::{
@@ -15,7 +15,7 @@ use crate::{
 
 pub(super) fn judge(
     entries: &[&Entry],
-    directories: Vec<DirectoryRead>,
+    (directories, pin): (Vec<DirectoryRead>, Option<&Pin>),
     reports: &[Report],
     faults: &mut Faults,
     proven: &mut Vec<String>,
@@ -70,6 +70,19 @@ pub(super) fn judge(
     for read in directories {
         let words = format!("{}, written at {}: {}.", read.subject, utc(read.at), read.words());
         if read.signed_by.is_some() { proven.push(words) } else { limits.push(words) }
+    }
+    match pin.map(|pin| (pin, fold.held_against(pin))) {
+        None => {}
+        Some((pin, Held::Under { version, from })) => proven.push(format!(
+            "Version {version} of the directory, the newest in force, stands under the trusted directory_key {pin}, as does each since version {from}."
+        )),
+        Some((_, Held::Not(why))) => {
+            faults.add(FaultCode::Untrusted, format!("Of the newest directory in force: {why}."));
+        }
+        Some((pin, Held::None)) => faults.add(
+            FaultCode::Untrusted,
+            format!("No directory is in force, so none stands under the trusted directory_key {pin}."),
+        ),
     }
     for report in reports {
         for problem in report.problems.iter().filter(|problem| contradicts(problem.code)) {

@@ -15,6 +15,10 @@ pub enum AlarmCode {
     BusBehind,
     /// No directory is in force: nobody can be told.
     NoDirectory,
+    /// The newest directory on the log is not in force, as the `directory_key` has not signed it.
+    DirectoryUnsigned,
+    /// The directory in force does not stand under the key that is trusted.
+    DirectoryUntrusted,
     /// Something follows from the record that no router has written.
     RouterBehind,
     /// The broker has not closed a window that was due.
@@ -38,6 +42,8 @@ impl AlarmCode {
             Self::BusUnreachable => "bus-unreachable",
             Self::BusBehind => "bus-behind",
             Self::NoDirectory => "no-directory",
+            Self::DirectoryUnsigned => "directory-unsigned",
+            Self::DirectoryUntrusted => "directory-untrusted",
             Self::RouterBehind => "router-behind",
             Self::WindowNotClosed => "window-not-closed",
             Self::NotifierBehind => "notifier-behind",
@@ -56,6 +62,14 @@ impl AlarmCode {
             }
             Self::BusBehind => "See nats-server's log and its disk; use the telephone meanwhile.",
             Self::NoDirectory => "Put one in force: tocsin directory apply.",
+            Self::DirectoryUnsigned => {
+                "Was it the administrator: tocsin directory apply with --directory-key. Else somebody has that login, or is on \
+                 the broker's machine: change the administrator's and the routers' keys."
+            }
+            Self::DirectoryUntrusted => {
+                "Either the key that the watcher was told is wrong, or somebody has begun the record anew: see \
+                 deploy/RUNBOOK.md, and use the telephone."
+            }
             Self::RouterBehind => {
                 "See that `tocsin router` runs and can write; tell by telephone who is owed it."
             }

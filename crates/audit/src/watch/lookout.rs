@@ -5,7 +5,7 @@ use std::{
     ops::RangeInclusive,
 };
 
-use tocsin_duty::{Fold, Verdict};
+use tocsin_duty::{Fold, Held, Pin, Verdict};
 use tocsin_protocol::{
     AttemptEnded, AttemptPhase, Dispatch, Entry, Event, EventNumber, Finding, IncidentId, Outcome,
     PublisherId, ReceiptStage, RecipientId, SignedDuration, Status, StepNumber, Stream, Subject, Timestamp,
@@ -82,6 +82,11 @@ pub struct Lookout {
     /// Which update each publisher has promised.
     promised: BTreeMap<IncidentId, Promise>,
     statuses: HashMap<IncidentId, Status>,
+    /// The newest directory on the log where the `directory_key` has not signed it: since when, and what is wrong with it.
+    idle: Option<(Timestamp, String)>,
+    /// Under which key the directory in force must stand, and since when it is the one.
+    pin: Option<Pin>,
+    in_force_since: Option<Timestamp>,
 }
 
 /// An e-mail that is owed.
@@ -100,6 +105,11 @@ struct Promise {
 }
 
 impl Lookout {
+    /// One that raises an alarm, too, when the directory in force does not stand under this key: see [`Pin`].
+    pub fn trusting(pin: Option<Pin>) -> Self {
+        Self { pin, ..Self::default() }
+    }
+
     /// Takes in the next entry.
     pub fn take(&mut self, entry: &Entry) {
         self.last_at = self.last_at.max(Some(entry.time));
@@ -120,7 +130,16 @@ impl Lookout {
             Verdict::Refused(refusal) => {
                 self.unrefused.insert(refusal.said, entry.time);
             }
+            Verdict::Recorded(Subject::Directory { .. }) => {
+                self.idle = None;
+                self.in_force_since = Some(entry.time);
+            }
             Verdict::Recorded(subject) => self.recorded(subject, entry),
+            Verdict::NotInForce { version, why } if why.lacks_the_key() => {
+                let text =
+                    format!("Version {version} of the directory was written and is not in force: {why}.");
+                self.idle = Some((entry.time, text));
+            }
             Verdict::Call(_)
             | Verdict::Report(_)
             | Verdict::Link(_)
@@ -275,6 +294,7 @@ impl Lookout {
                 "No directory is in force: nobody can be told of anything.".to_owned(),
             ));
         }
+        alarms.extend(self.directory());
         alarms.extend(self.router(now, limits));
         alarms.extend(self.windows(now, limits));
         alarms.extend(self.notifier(now, limits));
@@ -283,6 +303,20 @@ impl Lookout {
         alarms.extend(self.quiet(now, limits));
         alarms.extend(self.overdue(now, limits));
         alarms
+    }
+
+    /// What is wrong with whose directory it is.
+    fn directory(&self) -> Vec<Alarm> {
+        let unsigned = self.idle.as_ref();
+        let unsigned =
+            unsigned.map(|(since, text)| alarm(AlarmCode::DirectoryUnsigned, *since, text.clone()));
+        let untrusted = match self.pin.as_ref().map(|pin| self.fold.held_against(pin)) {
+            Some(Held::Not(why)) => self.in_force_since.map(|since| {
+                alarm(AlarmCode::DirectoryUntrusted, since, format!("The record is not ours: {why}."))
+            }),
+            None | Some(Held::None | Held::Under { .. }) => None,
+        };
+        unsigned.into_iter().chain(untrusted).collect()
     }
 
     fn router(&self, now: Timestamp, limits: &Limits) -> Option<Alarm> {

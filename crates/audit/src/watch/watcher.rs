@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tocsin_duty::Pin;
 use tocsin_ledger::{Connection, Follow, Ledger, Touch, Wait};
 use tocsin_protocol::{SignedDuration, Stream, Timestamp};
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
@@ -25,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 pub struct Watcher {
     connection: Connection,
     limits: Limits,
+    pin: Option<Pin>,
     session: Option<Session>,
     /// Since when the bus has not answered, by this machine's clock, and why.
     away: Option<(Instant, Timestamp, String)>,
@@ -76,12 +78,19 @@ impl Watcher {
         Self {
             connection,
             limits,
+            pin: None,
             session: None,
             away: None,
             found: Vec::new(),
             bell: Bell::default(),
             rung: VecDeque::new(),
         }
+    }
+
+    /// Raises an alarm, too, when the directory in force does not stand under this key: see [`Pin`].
+    #[must_use]
+    pub fn trusting(self, pin: Option<Pin>) -> Self {
+        Self { pin, ..self }
     }
 
     /// The next alarm that comes or goes, or nothing when a second has passed without one: whoever calls it knows by its
@@ -152,7 +161,14 @@ impl Watcher {
         let (ledger, follow) = timeout(PATIENCE, connected).await.map_err(silent)??;
         let (tell, heard) = watch::channel(Heard::default());
         let asking = tokio::spawn(ask(ledger, tell));
-        Ok(Session { follow, lookout: Lookout::default(), caught_up: false, behind: None, heard, asking })
+        Ok(Session {
+            follow,
+            lookout: Lookout::trusting(self.pin.clone()),
+            caught_up: false,
+            behind: None,
+            heard,
+            asking,
+        })
     }
 
     fn lost(&mut self, why: &Error) {

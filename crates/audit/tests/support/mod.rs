@@ -267,12 +267,28 @@ impl World {
         version: u64,
         change: impl FnOnce(&mut DirectoryDocument),
     ) -> &mut Self {
+        self.directory(version, None, change)
+    }
+
+    /// The same, signed by this key, which is the `directory_key` from then on.
+    pub(crate) fn sign_directory(&mut self, version: u64, key: &SigningKey) -> &mut Self {
+        self.directory(version, Some(key), |document| document.directory_key = Some(key.public()))
+    }
+
+    fn directory(
+        &mut self,
+        version: u64,
+        key: Option<&SigningKey>,
+        change: impl FnOnce(&mut DirectoryDocument),
+    ) -> &mut Self {
         let of = |entry: &&Entry| entry.subject.starts_with("tocsin.directory.");
         let newest = self.entries.iter().rfind(of).unwrap();
         let mut document: DirectoryDocument = serde_json::from_slice(&newest.body).unwrap();
         change(&mut document);
-        let body = to_body("directory", &document).unwrap();
-        self.write(Stream::Log, Subject::Directory { version }.to_string(), None, body);
+        let (subject, body) =
+            (Subject::Directory { version }.to_string(), to_body("directory", &document).unwrap());
+        let signed = key.map(|key| key.sign(&subject, &body).unwrap());
+        self.write(Stream::Log, subject, signed, body);
         self
     }
 

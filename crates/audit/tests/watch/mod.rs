@@ -2,7 +2,7 @@
 
 use tocsin_audit::{Alarm, AlarmCode, AlarmState, Bell, Limits, Lookout, Rung};
 use tocsin_protocol::{
-    EventKind, Outcome, SignedDuration, Status, Subject, Timestamp,
+    EventKind, Outcome, SignedDuration, SigningKey, Status, Subject, Timestamp,
     schema::{Kind, check},
 };
 
@@ -133,6 +133,34 @@ fn a_promised_update_is_overdue_until_more_is_said_or_it_is_over() {
         world.at(minutes(9)).say(kind, |event| event.next_update_by = None).at(minutes(9)).checkpoint();
         assert_eq!(codes(&world, minutes(11)), [], "{kind}");
     }
+}
+
+#[test]
+fn a_directory_without_its_key_is_heard_of_until_one_with_it_comes_and_so_is_one_under_another_key() {
+    let (ours, other) = (SigningKey::generate(), SigningKey::generate());
+    let mut world = signed();
+    world.at(minutes(2)).sign_directory(2, &ours).checkpoint();
+    assert_eq!(codes(&world, minutes(3)), []);
+    world.at(minutes(4)).change_directory(3, |document| document.recipients.clear()).checkpoint();
+    let heard = alarms(&world, minutes(5));
+    assert_eq!(heard.len(), 1, "{heard:?}");
+    assert_eq!((heard[0].code, heard[0].since), (AlarmCode::DirectoryUnsigned, start() + minutes(4)));
+    let text = &heard[0].text;
+    assert!(text.contains("Version 3") && text.contains(&ours.public()), "{text}");
+    world.at(minutes(6)).sign_directory(4, &ours).checkpoint();
+    assert_eq!(codes(&world, minutes(7)), []);
+
+    let trusting = |key: &SigningKey| {
+        let mut lookout = Lookout::trusting(Some(key.public().parse().unwrap()));
+        world.entries.iter().for_each(|entry| lookout.take(entry));
+        lookout.alarms(start() + minutes(7), &Limits::default())
+    };
+    assert_eq!(trusting(&ours), []);
+    let heard = trusting(&other);
+    assert_eq!(heard.len(), 1, "{heard:?}");
+    assert_eq!((heard[0].code, heard[0].since), (AlarmCode::DirectoryUntrusted, start() + minutes(6)));
+    let text = &heard[0].text;
+    assert!(text.contains(&ours.public()) && text.contains(&other.public()), "{text}");
 }
 
 #[test]

@@ -53,7 +53,10 @@ pub(crate) async fn run(app: App) {
     let mut acting = Acting::default();
     loop {
         // What has not all been read is not judged: an event that stands would be said again, and one over the number.
-        if app.model().ear().hearing.is_well() && acting.act(&app, press.as_ref()).await {
+        if app.model().ear().hearing.is_well()
+            && app.untrusted().is_none()
+            && acting.act(&app, press.as_ref()).await
+        {
             continue;
         }
         tokio::select! {

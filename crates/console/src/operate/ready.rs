@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tocsin_duty::Held;
 use tocsin_ledger::{NOTIFIER_WORK, desk_name};
 use tocsin_protocol::{Outcome, SignedDuration, Timestamp};
 use tokio::sync::Mutex;
@@ -79,6 +80,11 @@ async fn find(app: &App) -> Found {
         parts.push(consumers(app).await);
     }
     let state = app.model().read();
+    if let Some(pin) = &app.config().trusts
+        && let Held::Not(why) = state.fold.held_against(pin)
+    {
+        parts.push(Part { name: "directory", well: false, words: why.to_string() });
+    }
     if state.fold.directory().is_none() {
         parts.push(Part {
             name: "directory",

@@ -7,16 +7,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{body::Body, http::Request};
+use axum::{
+    body::Body,
+    http::{Request, StatusCode},
+};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tocsin_duty::Fold;
 use tocsin_ledger::{Connection, Ledger, NOTIFIER_WORK, Wait, WorkOptions};
 use tocsin_protocol::{NewFact, SigningKey, Stream, Subject, Timestamp};
 
-use crate::session::{
-    Sees,
-    fixture::{Answer, Site},
+use crate::{
+    hands::Hands,
+    session::{
+        Sees,
+        fixture::{Answer, PASSWORD, Site},
+    },
 };
 
 /// Every wait ends here at the latest, as a failure.
@@ -316,4 +322,35 @@ async fn operators_and_regulators_see_whose_desk_is_at_work_and_an_agency_does_n
     // Nothing of it is a fact.
     let present = world.ledger().entries(Stream::Log, &["tocsin.present.>".to_owned()]).await.unwrap();
     assert!(present.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_console_that_trusts_a_key_shows_and_takes_nothing_until_the_directory_is_under_it() {
+    let key = SigningKey::generate();
+    let site =
+        Site::with(Hands::default(), |config| config.trusts = Some(key.public().parse().unwrap())).await;
+    let world = World { site, operator: SigningKey::generate(), a: SigningKey::generate() };
+    let is_kept_back = |answer: &Answer| answer.status == StatusCode::SERVICE_UNAVAILABLE;
+    world.until("/", |answer| answer.status == StatusCode::SEE_OTHER).await;
+    world.directory().await;
+    let answer = world.until("/", is_kept_back).await;
+    assert!(answer.text.contains(&key.public()) && answer.text.contains("version 1"), "{}", answer.text);
+    let answer = world.get("/api/v1/incidents").await;
+    assert!(is_kept_back(&answer) && answer.header("content-type").contains("problem+json"), "{answer:?}");
+    world.site.account("somebody", Sees::Everything);
+    let posted = world.site.sign_in("somebody", PASSWORD).await;
+    assert!(is_kept_back(&posted), "{posted:?}");
+    assert_eq!(world.get("/livez").await.status, StatusCode::OK);
+    world.until("/readyz", has("FAIL directory: version 1")).await;
+
+    let of: Subject = "tocsin.directory.1".parse().unwrap();
+    let mut body: Value =
+        serde_json::from_slice(&world.ledger().last(&of).await.unwrap().unwrap().body).unwrap();
+    body["directory_key"] = key.public().into();
+    let (subject, body) =
+        (Subject::Directory { version: 2 }, Bytes::from(serde_json::to_vec(&body).unwrap()));
+    let signed = key.sign(&subject.to_string(), &body).unwrap();
+    world.ledger().append_signed(&NewFact { subject, body, schedule: None }, &signed).await.unwrap();
+    world.until("/", |answer| answer.status == StatusCode::SEE_OTHER).await;
+    world.site.visitor(Sees::Everything).await;
 }

@@ -8,19 +8,34 @@ use axum::{
             CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
             X_CONTENT_TYPE_OPTIONS,
         },
+        request::Parts,
     },
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
+use tocsin_duty::NotUnder;
 
 use super::{place::From, refusal::Refusal, sessions::bearer};
-use crate::app::App;
+use crate::{app::App, model::Hearing};
 
 /// Nothing is loaded, framed or posted but from and to the console itself; no script or style stands in a page.
 const POLICY: &str =
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// Refuses what another site makes a browser send, and adds to every answer what keeps a page to itself. Where a handler
+/// Why this may not be served. While the record is first read, what was in force before the key was taken on passes by: no
+/// page says then that it is not to be trusted, but nothing is taken either.
+fn untrusted(app: &App, parts: &Parts) -> Option<NotUnder> {
+    let why = app.untrusted().filter(|_| !is_of_the_process(parts.uri.path()))?;
+    let is_read = !matches!(app.model().ear().hearing, Hearing::Reading(_));
+    (is_read || !parts.method.is_safe()).then_some(why)
+}
+
+/// What tells of this process, or is a part of it, and nothing that the record holds.
+fn is_of_the_process(path: &str) -> bool {
+    matches!(path, "/livez" | "/readyz" | "/metrics" | "/favicon.ico") || path.starts_with("/assets/")
+}
+
+/// Refuses what another site makes a browser send, and everything while the directory in force is not to be trusted; adds to every answer what keeps a page to itself. Where a handler
 /// has set one of these headers, its own stays: a report as a file has its style in it, and the page behind a mail's link
 /// must send no referrer at all.
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -31,6 +46,8 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let mut response =
         if !parts.method.is_safe() && !by_token && place.from(&parts.headers) == From::Elsewhere {
             Refusal::elsewhere(&parts).into_response()
+        } else if let Some(why) = untrusted(&app, &parts) {
+            Refusal::untrusted(&parts, &why).into_response()
         } else {
             next.run(Request::from_parts(parts, body)).await
         };

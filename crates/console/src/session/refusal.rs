@@ -12,6 +12,7 @@ use axum::{
     },
     response::{Html, IntoResponse, Redirect, Response},
 };
+use tocsin_duty::NotUnder;
 
 use super::next;
 
@@ -41,6 +42,7 @@ enum Why {
     TooMany { wait: Duration },
     TooLarge,
     NoForm { words: String },
+    Untrusted { words: String },
 }
 
 #[derive(Template)]
@@ -98,6 +100,10 @@ impl Refusal {
         Self::new(parts, Why::NoForm { words })
     }
 
+    pub(super) fn untrusted(parts: &Parts, why: &NotUnder) -> Self {
+        Self::new(parts, Why::Untrusted { words: why.to_string() })
+    }
+
     /// They are known and may not do this: `words` says what, and who may.
     pub fn forbidden(uri: &Uri, words: impl Into<String>) -> Self {
         let asked = Asked { uri: uri.clone(), shown: true };
@@ -145,6 +151,11 @@ impl IntoResponse for Refusal {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "That was too much at once",
                 "Nothing was done. Write less, and send it again.".to_owned(),
+            ),
+            Why::Untrusted { words } => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "This console does not trust the directory",
+                format!("Nothing is shown or taken here. Use the telephone, and tell whoever runs Tocsin: {words}."),
             ),
             Why::NoForm { words } => (
                 StatusCode::UNPROCESSABLE_ENTITY,

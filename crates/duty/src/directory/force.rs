@@ -97,7 +97,10 @@ mod tests {
     use tocsin_protocol::{AuthorKey, Signed, SigningKey, Stream, Subject, Timestamp, to_body};
 
     use super::*;
-    use crate::fold::{Fold, Verdict};
+    use crate::{
+        directory::{Held, Pin},
+        fold::{Fold, Verdict},
+    };
 
     static KEYS: LazyLock<[SigningKey; 3]> = LazyLock::new(|| [(); 3].map(|()| SigningKey::generate()));
 
@@ -216,6 +219,102 @@ mod tests {
         }
     }
 
+    fn pin(key: usize) -> Pin {
+        KEYS[key].public().parse().unwrap()
+    }
+
+    #[test]
+    fn the_directory_in_force_stands_under_a_key_that_signed_it_or_one_before_it_in_an_unbroken_chain() {
+        // What is written, and under which of the three keys the one in force then stands.
+        type Step = (Written, [bool; 3]);
+        let (none, ours, other, third) = (None, Some(0), Some(1), Some(2));
+        let stories: &[(&str, &[Step])] = &[
+            ("without a key under none", &[(Written(1, none, ours, Itself), [false; 3])]),
+            (
+                "under the one that signed it, whatever is written beside it",
+                &[
+                    (Written(1, ours, ours, Itself), [true, false, false]),
+                    (Written(2, other, other, Itself), [true, false, false]),
+                    (Written(3, none, none, Itself), [true, false, false]),
+                    (Written(4, ours, ours, Itself), [true, false, false]),
+                ],
+            ),
+            (
+                "under the old one and, once it has signed, the new one",
+                &[
+                    (Written(1, ours, ours, Itself), [true, false, false]),
+                    (Written(2, other, ours, Itself), [true, false, false]),
+                    (Written(3, third, other, Itself), [true, true, false]),
+                    (Written(4, third, third, Itself), [true; 3]),
+                ],
+            ),
+            (
+                "to be named by somebody else is not enough",
+                &[
+                    (Written(1, other, other, Itself), [false, true, false]),
+                    (Written(2, ours, other, Itself), [false, true, false]),
+                ],
+            ),
+            (
+                "a key that is taken on later counts from there",
+                &[
+                    (Written(1, none, none, Itself), [false; 3]),
+                    (Written(2, ours, ours, Itself), [true, false, false]),
+                ],
+            ),
+            (
+                "what the key let go of is under it, and nothing after it",
+                &[
+                    (Written(1, ours, ours, Itself), [true, false, false]),
+                    (Written(2, none, ours, Itself), [true, false, false]),
+                    (Written(3, none, none, Itself), [false; 3]),
+                    (Written(4, other, other, Itself), [false, true, false]),
+                ],
+            ),
+        ];
+        for (what, story) in stories {
+            let mut fold = Fold::new();
+            assert_eq!(fold.held_against(&pin(0)), Held::None, "{what}");
+            let mut first = [None; 3];
+            for (sequence, (written, wanted)) in (1..).zip(*story) {
+                fold.apply(&entry(sequence, *written));
+                for (key, wanted) in wanted.iter().enumerate() {
+                    first[key] = wanted.then(|| first[key].unwrap_or(written.0));
+                    let held = fold.held_against(&pin(key));
+                    assert_eq!(held.is_under(), *wanted, "{what}: {written:?}, key {key}");
+                    match held {
+                        Held::Under { version, from } => {
+                            assert_eq!(version, in_force(&fold), "{what}");
+                            assert_eq!(Some(from), first[key], "{what}: {written:?}, key {key}");
+                        }
+                        Held::Not(not) => assert_eq!(not.version, in_force(&fold), "{what}"),
+                        Held::None => panic!("{what}: {written:?}"),
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_found_in_place_of_the_trusted_key_is_told() {
+        let mut fold = Fold::new();
+        let mut why = |sequence, written| {
+            fold.apply(&entry(sequence, written));
+            match fold.held_against(&pin(0)) {
+                Held::Not(why) => {
+                    why.to_string().replace(&KEYS[0].public(), "U0").replace(&KEYS[1].public(), "U1")
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        let unsigned = why(1, Written(1, None, None, Itself));
+        assert!(unsigned.starts_with(
+            "version 1 of the directory is in force, which no key had to sign, and does not stand under the directory_key U0"
+        ), "{unsigned}");
+        let signed = why(2, Written(2, Some(1), Some(1), Itself));
+        assert!(signed.starts_with("version 2 of the directory is in force, signed by U1, and"), "{signed}");
+    }
+
     #[test]
     fn why_it_is_not_in_force_is_told() {
         let mut fold = Fold::new();
@@ -284,14 +383,25 @@ mod tests {
         #[test]
         fn whatever_is_written_only_the_key_named_before_puts_it_in_force(story in vec(written(), 0..24)) {
             let (mut fold, mut stands, mut key) = (Fold::new(), 0, None);
+            // Which of the keys have signed it, or one before it since each has been signed by the one before.
+            let mut under = [false; 3];
             for (sequence, written) in (1..).zip(story) {
                 let Written(version, names, signed, over) = written;
                 let asked = key.or(names);
                 if version > stands && (asked.is_none() || signed == asked && over == Itself) {
+                    if key.is_none() {
+                        under = [false; 3];
+                    }
+                    if let Some(asked) = asked {
+                        under[asked] = true;
+                    }
                     (stands, key) = (version, names);
                 }
                 fold.apply(&entry(sequence, written));
                 prop_assert_eq!(in_force(&fold), stands);
+                for (key, under) in under.into_iter().enumerate() {
+                    prop_assert_eq!(fold.held_against(&pin(key)).is_under(), under);
+                }
             }
         }
     }

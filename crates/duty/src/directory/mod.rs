@@ -9,6 +9,7 @@ mod fitness;
 mod force;
 mod owed;
 mod owing;
+mod pin;
 mod reader;
 mod reporter;
 mod source;
@@ -43,6 +44,8 @@ pub use check::{Texts, check, policy_files};
 pub use fault::{Fault, Gravity};
 pub use force::NotInForce;
 pub(crate) use force::follows;
+pub(crate) use pin::held;
+pub use pin::{Held, NotUnder, Pin};
 pub use reporter::Reporter;
 pub use source::{TEXT_MAX, Text};
 

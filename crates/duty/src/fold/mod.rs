@@ -37,7 +37,7 @@ use trails::{Standing, Trails};
 
 use crate::{
     answers::Answers,
-    directory::{Directory, NotInForce},
+    directory::{self, Directory, Held, NotInForce, Pin},
     worsening::worsening,
 };
 
@@ -181,6 +181,11 @@ impl Fold {
         let before = at.checked_sub(1).and_then(|before| self.directories.get(before));
         let asked = before.and_then(|(_, directory)| directory.directory_key());
         asked.or_else(|| self.directories.get(at)?.1.directory_key())
+    }
+
+    /// How the directory in force stands to the key that a service was told to trust.
+    pub fn held_against(&self, pin: &Pin) -> Held {
+        directory::held(self.directories.iter().rev().map(|(_, directory)| directory.as_ref()), pin)
     }
 
     /// The last sequence of `TOCSIN_SAID` folded.

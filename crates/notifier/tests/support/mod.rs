@@ -95,6 +95,22 @@ impl Bus {
         self.ledger.append(&NewFact { subject, body, schedule: None }, None).await.unwrap();
     }
 
+    /// Puts a directory on the log that names this `directory_key` and is signed with that one, and says where it stands.
+    pub(crate) async fn proclaim(&self, version: u64, names: &SigningKey, by: &SigningKey) -> u64 {
+        let mut directory: DirectoryDocument =
+            toml::from_str(include_str!("../data/directory.toml")).unwrap();
+        directory.publishers[0].key = Some(self.publisher.public());
+        directory.directory_key = Some(names.public());
+        let subject = Subject::Directory { version };
+        let body = to_body("directory", &directory).unwrap();
+        let signed = by.sign(&subject.to_string(), &body).unwrap();
+        let fact = NewFact { subject, body, schedule: None };
+        match self.ledger.append_signed(&fact, &signed).await.unwrap() {
+            Appended::Written(sequence) => sequence,
+            Appended::Already(other) => panic!("{other:?} stands there"),
+        }
+    }
+
     /// Acknowledges the event, as a recipient's desk does.
     pub(crate) async fn acknowledge(&self, recipient: &str) {
         let receipt = Receipt::acknowledged(
@@ -309,7 +325,11 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start(bus: &Bus, config: &Config) -> Self {
-        let notifier = Notifier::new(bus.connect().await, config).unwrap();
+        Self::with(bus, config, |notifier| notifier).await
+    }
+
+    pub(crate) async fn with(bus: &Bus, config: &Config, with: impl FnOnce(Notifier) -> Notifier) -> Self {
+        let notifier = with(Notifier::new(bus.connect().await, config).unwrap());
         let (stop, stopped) = oneshot::channel();
         let shutdown = async { drop(stopped.await) };
         let task = tokio::spawn(async move { notifier.run(shutdown).await.unwrap() });

@@ -25,6 +25,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use tocsin_duty::Pin;
 use tocsin_ledger::Said;
 use tocsin_protocol::{Event, EventNumber, IncidentId, Signed, Subject, Timestamp};
 
@@ -144,6 +145,7 @@ pub struct Pending {
 #[derive(Debug, Clone)]
 pub struct Spool {
     dir: PathBuf,
+    pin: Option<Pin>,
 }
 
 /// Held while sending; another process waits.
@@ -165,7 +167,18 @@ impl Spool {
         if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             disk::sync_directory(parent)?;
         }
-        Ok(Self { dir: dir.to_owned() })
+        Ok(Self { dir: dir.to_owned(), pin: None })
+    }
+
+    /// Nothing is sent from here, opened so, unless the directory in force stands under this key: see [`Pin`].
+    #[must_use]
+    pub fn trusting(self, pin: Option<Pin>) -> Self {
+        Self { pin, ..self }
+    }
+
+    /// The key that is trusted.
+    pub(crate) fn pin(&self) -> Option<&Pin> {
+        self.pin.as_ref()
     }
 
     /// The spool's directory.

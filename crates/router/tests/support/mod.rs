@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 use bytes::Bytes;
 use tocsin_duty::Fold;
 use tocsin_ledger::{
-    Connection, Ledger, Shape, Wait,
+    Connection, Ledger, Progress, Shape, Wait,
     server::{self, Server, ServerOptions},
 };
 use tocsin_protocol::{
@@ -46,14 +46,24 @@ impl Bus {
         let (operator, local) = (SigningKey::generate(), SigningKey::generate());
         let checkpoints = SigningKey::generate();
         let bus = Self { server, ledger, operator, local, checkpoints, keys, store, window };
-        let document = bus.directory();
-        let directory = NewFact {
-            subject: Subject::Directory { version: 1 },
-            body: to_body("directory", &document).unwrap(),
-            schedule: None,
-        };
-        bus.ledger.append(&directory, None).await.unwrap();
+        bus.proclaim(1, &bus.directory(), None).await;
         bus
+    }
+
+    /// Puts a directory on the log, signed by this key.
+    pub(crate) async fn proclaim(&self, version: u64, document: &DirectoryDocument, by: Option<&SigningKey>) {
+        let body = to_body("directory", document).unwrap();
+        let fact = NewFact { subject: Subject::Directory { version }, body, schedule: None };
+        match by.map(|key| key.sign(&fact.subject.to_string(), &fact.body).unwrap()) {
+            Some(signed) => self.ledger.append_signed(&fact, &signed).await.unwrap(),
+            None => self.ledger.append(&fact, None).await.unwrap(),
+        };
+    }
+
+    /// Streams with nothing in them, on an empty store: a record begun anew.
+    pub(crate) async fn begin_record(&mut self) {
+        self.begin_anew().await;
+        self.ledger.set_up(&Shape::default()).await.unwrap();
     }
 
     /// The same store under a server that takes no message larger than this.
@@ -76,22 +86,27 @@ impl Bus {
     }
 
     pub(crate) async fn router_signing(&self, key: Option<&SigningKey>) -> Running {
-        self.running(key, None).await
+        self.running(key, |router| router).await
     }
 
     /// A router that keeps a snapshot of its fold after so many entries.
     pub(crate) async fn router_keeping(&self, every: u64) -> Running {
-        self.running(Some(&self.checkpoints), Some(every)).await
+        self.running(Some(&self.checkpoints), |router| router.keeping_every(every)).await
     }
 
-    async fn running(&self, key: Option<&SigningKey>, every: Option<u64>) -> Running {
+    /// A router that was told to trust this directory_key, and how far it has come.
+    pub(crate) async fn router_trusting(&self, key: &SigningKey) -> (Running, Progress) {
+        let progress = Progress::default();
+        let trusting =
+            |router: Router| router.trusting(Some(key.public().parse().unwrap())).telling(progress.clone());
+        (self.running(Some(&self.checkpoints), trusting).await, progress)
+    }
+
+    async fn running(&self, key: Option<&SigningKey>, with: impl FnOnce(Router) -> Router) -> Running {
         let key = key.map(|key| SigningKey::from_seed(&key.seed().unwrap()).unwrap());
         let connection = Connection { wait: Wait::UntilConnected, ..Connection::to(&self.server.url()) };
         let router = Router::new(Ledger::connect(&connection).await.unwrap()).signing(key).unwrap();
-        let router = match every {
-            Some(every) => router.keeping_every(every),
-            None => router,
-        };
+        let router = with(router);
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(router.run(async {
             let _ = stopped.await;

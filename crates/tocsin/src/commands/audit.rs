@@ -18,6 +18,7 @@ use crate::{
     bus,
     failure::{Exit, Failure},
     keys, out,
+    trust::Trust,
 };
 
 /// How long a checkpoint is waited for that covers what stands. Routers write one when it has been quiet for a second.
@@ -47,7 +48,7 @@ you guard them. Its lines follow schemas/bundle-line.schema.json.")]
     #[command(after_help = "Examples:
   tocsin audit verify everything.bundle
   tocsin audit verify incident.bundle --report --key UDEXAMPLE...
-
+  tocsin audit verify everything.bundle --trust UDEXAMPLE...
   tocsin audit verify everything.bundle --format json | jq .standing
 
 Exit codes: 0 all is proven; 1 it is not, or no recipient's receipt vouches for it, so that it proves nothing by itself;
@@ -84,6 +85,8 @@ struct Verify {
     /// the bundle's own directories are believed
     #[arg(long, value_name = "PUBLIC")]
     key: Vec<String>,
+    #[command(flatten)]
+    trust: Trust,
     /// Print the report of each incident too
     #[arg(long, conflicts_with = "format")]
     report: bool,
@@ -139,7 +142,10 @@ async fn write(Export { incident_or_file, file, all }: Export) -> Result<(), Fai
 fn verify(args: &Verify) -> Result<(), Failure> {
     let keys = keys::public(&args.key)?;
     let bundle = read(&args.file)?;
-    let verdict = tocsin_audit::verify(&bundle, &keys);
+    let verdict = match args.trust.pin()? {
+        Some(pin) => tocsin_audit::verify_under(&bundle, &keys, &pin),
+        None => tocsin_audit::verify(&bundle, &keys),
+    };
     let told = Told::of(&bundle, &verdict);
     if args.format == Format::Json {
         out::line(&verdict_json(&told)?)?;

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use tocsin_console::{Console, Error};
 use tocsin_ledger::{Connection, Job, Ledger, Progress, Wait};
 
-use crate::{bus, config, failure::Failure, hands, out, press::OperatorPress, shutdown::Shutdown, systemd};
+use crate::{
+    bus, config, failure::Failure, hands, out, press::OperatorPress, shutdown::Shutdown, systemd,
+    trust::Trust,
+};
 
 /// Serve the web console: the board, acknowledgement, publication and audit as pages
 ///
@@ -17,13 +20,16 @@ use crate::{bus, config, failure::Failure, hands, out, press::OperatorPress, shu
 
 It waits for a bus that is away. Once it serves, it serves on without one, and every page says that it is deaf.")]
 pub(crate) struct Args {
-    /// The configuration: the `[console]` of the file that `tocsin up` takes
+    /// The configuration: the `[console]` and `[trust]` of the file that `tocsin up` takes
     #[arg(long, value_name = "FILE", env = "TOCSIN_CONFIG", default_value = "tocsin.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    trust: Trust,
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let config = config::read_console(&args.config)?;
+    let (mut config, trust) = config::read_console(&args.config)?;
+    config.trusts = args.trust.beside(trust)?;
     let shutdown = Shutdown::listen()?;
     let Some(ledger) = bus::service("console", &shutdown).await? else { return Ok(()) };
     ledger.verify().await?;

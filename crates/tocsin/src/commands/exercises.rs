@@ -170,6 +170,7 @@ async fn look_until(
     mut look: impl AsyncFnMut() -> Result<Vec<Happened>, tocsin_publisher::Error>,
 ) -> Result<(), Failure> {
     tokio::pin!(ends);
+    let mut told = String::new();
     loop {
         let looked = tokio::select! {
             looked = look() => looked,
@@ -177,6 +178,7 @@ async fn look_until(
         };
         match looked {
             Ok(happened) => {
+                told.clear();
                 for one in happened {
                     match one.what {
                         Came::Said { .. } => tracing::info!("{one}"),
@@ -186,7 +188,14 @@ async fn look_until(
                     out::line(&one.to_string())?;
                 }
             }
-            Err(why) => tracing::warn!("what is due cannot be looked for: {why}"),
+            Err(why) => {
+                // It is tried again every few seconds, and told once.
+                let why = why.to_string();
+                if why != told {
+                    tracing::warn!("what is due cannot be looked for, which is tried again: {why}");
+                    told = why;
+                }
+            }
         }
         systemd::still_there();
         tokio::select! {

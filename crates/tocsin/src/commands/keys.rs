@@ -267,7 +267,7 @@ fn left_to_do(id: &str, has_another: bool) -> Option<String> {
             "Name this seed as key under [console] and start every console anew: it acknowledges nothing until then."
         }
         DirectoryDocument::DIRECTORY_KEY => {
-            "Give this seed with --directory-key from now on, whenever a directory is put in force anew; and keep it on no machine of the bus."
+            "Give this seed with --directory-key from now on, whenever a directory is put in force anew; and keep it on no machine of the bus. Services that trust the old one (TOCSIN_TRUST, [trust]) go on under it; to have them trust this one, apply the directory once with it, then tell them."
         }
         "link_key" => {
             "Name this seed as key under [notifier.link] and start every notifier anew: its mails go out without a link until then."

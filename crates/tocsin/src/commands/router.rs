@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use tocsin_ledger::{Job, Progress};
 use tocsin_router::Router;
 
-use crate::{bus, failure::Failure, seed, shutdown::Shutdown, systemd};
+use crate::{bus, failure::Failure, seed, shutdown::Shutdown, systemd, trust::Trust};
 
 /// Run a router: it dispatches what is said on the bus, and finds who was silent
 ///
@@ -21,13 +21,17 @@ pub(crate) struct Args {
     /// router. Without one it signs none
     #[arg(long, value_name = "FILE", env = "TOCSIN_KEY", hide_env_values = true)]
     key: Option<PathBuf>,
+    #[command(flatten)]
+    trust: Trust,
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let key = args.key.as_deref().map(seed::read).transpose()?;
+    let pin = args.trust.pin()?;
     let shutdown = Shutdown::listen()?;
     let Some(ledger) = bus::service("router", &shutdown).await? else { return Ok(()) };
     let progress = Progress::default();
     systemd::tell_of(&ledger, &progress, Job::Reading, None, &shutdown);
-    Ok(Router::new(ledger).signing(key)?.telling(progress).run(shutdown.wait()).await?)
+    let router = Router::new(ledger).signing(key)?.trusting(pin).telling(progress);
+    Ok(router.run(shutdown.wait()).await?)
 }

@@ -16,6 +16,7 @@ use crate::{
     commands::publish::{failed_already, told},
     failure::Failure,
     moment, out, terminal,
+    trust::Trust,
 };
 
 /// Where events are kept on disk before they are sent.
@@ -25,12 +26,16 @@ pub(crate) struct SpoolDir {
     /// ~/.local/state]
     #[arg(long, value_name = "DIR", env = "TOCSIN_SPOOL")]
     spool: Option<PathBuf>,
+    #[command(flatten)]
+    trust: Trust,
 }
 
 impl SpoolDir {
-    /// Opens the spool, and makes it where it is not there yet.
+    /// Opens the spool, and makes it where it is not there yet. Nothing is sent from it under a directory that is not to be
+    /// trusted.
     pub(crate) fn open(&self) -> Result<Spool, Failure> {
-        Ok(Spool::open(&self.dir()?)?)
+        let pin = self.trust.pin()?;
+        Ok(Spool::open(&self.dir()?)?.trusting(pin))
     }
 
     fn dir(&self) -> Result<PathBuf, Failure> {

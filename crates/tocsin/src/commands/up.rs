@@ -7,7 +7,9 @@ use tocsin_notifier::Notifier;
 use tocsin_router::Router;
 
 use super::{console, directory};
-use crate::{bus, config::Config, failure::Failure, keys, out, own_server::OwnServer, shutdown::Shutdown};
+use crate::{
+    bus, config::Config, failure::Failure, keys, out, own_server::OwnServer, shutdown::Shutdown, trust::Trust,
+};
 
 /// Run bus, router, notifier and web console on this machine, from one configuration file
 #[derive(Debug, clap::Args)]
@@ -25,6 +27,8 @@ pub(crate) struct Args {
     /// On how many servers each stream is kept, where the bus is not our own: 1, 3 or 5
     #[arg(long, value_name = "N", default_value_t = Shape::default().replicas, value_parser = super::setup::replicas)]
     replicas: usize,
+    #[command(flatten)]
+    trust: Trust,
 }
 
 /// Between two looks whether our own nats-server still runs.
@@ -33,7 +37,11 @@ const LOOK: Duration = Duration::from_millis(500);
 const AGAIN: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let config = Config::read(&args.config)?;
+    let mut config = Config::read(&args.config)?;
+    let pin = args.trust.beside(config.trust)?;
+    if let Some(console) = &mut config.console {
+        console.trusts.clone_from(&pin);
+    }
     let key = config.router.key.as_deref().map(keys::own).transpose()?;
     let link = config.notifier.link.as_ref().map(|link| &link.key);
     for file in link.into_iter().chain(config.console.as_ref().and_then(|console| console.key.as_ref())) {
@@ -66,9 +74,10 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         () = shutdown.wait() => return stop(own).await,
     };
     let notifier = Notifier::new(notifier, &config.notifier).map_err(|error| Failure::input(&error))?;
+    let notifier = notifier.trusting(pin.clone());
     tell(&router, own.as_ref()).await?;
 
-    let mut router = tokio::spawn(Router::new(router).signing(key)?.run(shutdown.wait()));
+    let mut router = tokio::spawn(Router::new(router).signing(key)?.trusting(pin).run(shutdown.wait()));
     let mut notifier = tokio::spawn(notifier.run(shutdown.wait()));
     let pages = console.zip(config.console);
     let pages = pages.map(|(ledger, config)| {

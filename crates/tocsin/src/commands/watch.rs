@@ -20,6 +20,7 @@ use crate::{
     moment, out,
     shutdown::Shutdown,
     systemd,
+    trust::Trust,
 };
 
 /// Watch the bus from another place, and raise an alarm when router, notifier, relays, the log or the bus itself stand
@@ -71,6 +72,8 @@ pub(crate) struct Args {
     /// How long the program may take
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = moment::length)]
     alarm_timeout: Duration,
+    #[command(flatten)]
+    trust: Trust,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -107,7 +110,8 @@ impl Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let mut watcher = Watcher::new(bus::connection("watch", Wait::UntilConnected)?, args.limits());
+    let connection = bus::connection("watch", Wait::UntilConnected)?;
+    let mut watcher = Watcher::new(connection, args.limits()).trusting(args.trust.pin()?);
     let mut program = Program::of(&args);
     if args.once {
         let alarms = watcher.once().await;

@@ -194,24 +194,38 @@ async fn a_directory_that_names_a_key_is_signed_with_it_or_not_written_at_all() 
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(told.contains("version 2,") && noted.contains("version 3, written at"), "{told}{noted}");
     assert!(bus.fails("auditor", &["directory", "show", "3"]).contains("is not in force, and never was"));
+    // With the key the same is said once more, which is the end of the alarm; without it, or twice, there is no use.
+    assert!(bus.run("administrator", &apply).starts_with("Nothing changed: version 2"));
+    let told = bus.run("administrator", &with("safe/directory_key.nk"));
+    assert!(told.contains(&format!("Version 4 is in force, signed by {ours}")), "{told}");
+    assert!(
+        bus.run("administrator", &with("safe/directory_key.nk")).starts_with("Nothing changed: version 4")
+    );
+    // It stands under the key that signed it, and under no other.
+    let told = bus.run("auditor", &["directory", "show", "--trust", &ours]);
+    assert!(told.contains("It stands under the trusted key"), "{told}");
+    let why = bus.fails("auditor", &["directory", "show", "--trust", &other]);
+    assert!(why.contains("version 4 of the directory is in force") && why.contains(&other), "{why}");
+    let why = bus.fails("auditor", &["directory", "show", "--trust", "safe/directory_key.nk"]);
+    assert!(why.contains("56 characters from U"), "{why}");
     let rotate = ["keys", "rotate", "police-north", "--bus", "bus"];
     assert!(bus.fails("administrator", &rotate).contains("--directory-key"));
     assert!(!dir.join("keys/police-north.2.nk").exists(), "no key is made for nothing");
     let told =
         bus.run("administrator", &[&rotate[..], &["--directory-key", "safe/directory_key.nk"]].concat());
-    assert!(told.contains("Directory version 4 is in force"), "{told}");
+    assert!(told.contains("Directory version 5 is in force"), "{told}");
 
     // The key itself is rotated, and signs no more.
     let rotate =
         ["keys", "rotate", "directory_key", "--bus", "bus", "--directory-key", "safe/directory_key.nk"];
     let told = bus.run("administrator", &rotate);
-    assert!(told.contains("Directory version 5 is in force"), "{told}");
+    assert!(told.contains("Directory version 6 is in force"), "{told}");
     assert!(shown().contains(&format!("signed by {ours}; ")), "{}", shown());
     let revoke =
         |seed: &'static str| ["keys", "revoke", "police-north", "--bus", "bus", "--directory-key", seed];
     assert!(bus.fails("administrator", &revoke("safe/directory_key.nk")).contains("nothing was written"));
     let told = bus.run("administrator", &revoke("keys/directory_key.nk"));
-    assert!(told.contains("Directory version 6 is in force"), "{told}");
+    assert!(told.contains("Directory version 7 is in force"), "{told}");
 }
 
 /// The certificate that the server shows.

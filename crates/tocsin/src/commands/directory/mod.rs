@@ -6,6 +6,7 @@ mod table;
 use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::Subcommand;
+use tocsin_duty::Held;
 use tocsin_ledger::{Appended, Ledger};
 use tocsin_protocol::{AreaScope, DirectoryDocument, NewFact, Recipient, SigningKey, Subject, to_body};
 
@@ -16,6 +17,7 @@ use crate::{
     directory_file::{Checked, Files},
     failure::{Exit, Failure},
     out,
+    trust::Trust,
 };
 
 /// Check, apply and show the directory: who may tell, who is told, and under which policies
@@ -44,7 +46,8 @@ Exit code 2 when there are faults; warnings alone are none.")]
     ///
     /// What was said before stays under the directory that was in force then. Nothing is written when nothing changed. Where
     /// the directory in force, or else the new one, names a directory_key, it is signed with that; without it nothing is
-    /// written.
+    /// written. With that key the same directory is written once more where the key has yet to sign it, after it took another's
+    /// place, or where somebody wrote one without it.
     #[command(after_help = "Examples:
   NATS_NKEY=admin.nk tocsin directory apply deploy/directory/uk.toml --keys keys/public.toml
   NATS_NKEY=admin.nk tocsin directory apply uk.toml --keys keys/public.toml --directory-key safe/directory_key.nk")]
@@ -78,7 +81,10 @@ faults, or the file would have ones that it has not now; nothing is written then
     /// Show the directory in force, or an earlier version
     #[command(after_help = "Examples:
   tocsin directory show
-  tocsin directory show 3 --json")]
+  tocsin directory show 3 --json
+  tocsin directory show --trust UDEXAMPLE...
+
+With --trust: exit code 1 where it does not stand under that key.")]
     Show {
         /// Which version; the one in force if none is given
         #[arg(value_parser = clap::value_parser!(u64).range(1..))]
@@ -86,6 +92,8 @@ faults, or the file would have ones that it has not now; nothing is written then
         /// Print it as it stands on the bus
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        trust: Trust,
     },
 }
 
@@ -95,7 +103,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         What::Apply { files, key } => apply(&files, &key).await,
         What::Csv { file } => table::write(&file),
         What::FromCsv(args) => table::read(&args),
-        What::Show { version, json } => show(version, json).await,
+        What::Show { version, json, trust } => show(version, json, &trust).await,
     }
 }
 
@@ -164,6 +172,7 @@ async fn apply(files: &Files, key: &sign::DirectoryKey) -> Result<(), Failure> {
     let standing = Standing::read(&ledger).await?;
     if let Some(InForce { version, document: there, .. }) = &standing.in_force
         && there == document
+        && !standing.may_be_said_again(key)
     {
         return out::line(&format!(
             "Nothing changed: version {version} is in force, as it stands in {}.",
@@ -240,12 +249,14 @@ fn none() -> Failure {
     Failure::failed("no directory is in force: put one in force with `tocsin directory apply FILE`")
 }
 
-async fn show(version: Option<u64>, json: bool) -> Result<(), Failure> {
+async fn show(version: Option<u64>, json: bool, trust: &Trust) -> Result<(), Failure> {
+    let pin = trust.pin()?;
     let ledger = bus::command("directory").await?;
     let standing = Standing::through(&ledger, version).await?;
     for idle in &standing.idle {
         out::note(&idle.told());
     }
+    let held = pin.map(|pin| standing.held_against(&pin));
     let directory = match version {
         None => standing.in_force.ok_or_else(none)?,
         Some(version) => standing.in_force.filter(|known| known.version == version).ok_or_else(|| {
@@ -257,9 +268,15 @@ async fn show(version: Option<u64>, json: bool) -> Result<(), Failure> {
         })?,
     };
     if json {
-        return out::line(&serde_json::to_string_pretty(&directory.document)?);
+        out::line(&serde_json::to_string_pretty(&directory.document)?)?;
+    } else {
+        out::text(&shown(&directory))?;
     }
-    out::text(&shown(&directory))
+    match held {
+        Some(Held::Not(why)) => Err(Failure::failed(why.to_string())),
+        Some(Held::Under { .. }) if !json => out::line("\nIt stands under the trusted key."),
+        _ => Ok(()),
+    }
 }
 
 fn shown(InForce { version, since, document, signed_by }: &InForce) -> String {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use tocsin_desk::clean;
-use tocsin_duty::{Fold, NotInForce, Verdict};
+use tocsin_duty::{Fold, Held, NotInForce, Pin, Verdict};
 use tocsin_ledger::Ledger;
 use tocsin_protocol::{DirectoryDocument, SigningKey, Stream, Subject, Timestamp};
 
@@ -39,6 +39,9 @@ pub(crate) struct Standing {
     pub(crate) in_force: Option<InForce>,
     pub(super) idle: Vec<Idle>,
     pub(super) taken: BTreeSet<u64>,
+    /// Whether one without the key stands after the one in force.
+    passed: bool,
+    fold: Fold,
 }
 
 impl Standing {
@@ -50,14 +53,16 @@ impl Standing {
     /// Reads them up to a version, as they stood when that was written.
     pub(super) async fn through(ledger: &Ledger, last: Option<u64>) -> Result<Self, Failure> {
         let (mut fold, mut in_force) = (Fold::new(), None);
-        let (mut idle, mut taken) = (Vec::new(), BTreeSet::new());
+        let (mut idle, mut taken, mut passed) = (Vec::new(), BTreeSet::new(), false);
         for entry in ledger.entries(Stream::Log, &["tocsin.directory.*".to_owned()]).await? {
             let verdict = fold.apply(&entry);
             let Ok(Subject::Directory { version }) = entry.subject.parse() else { continue };
             taken.insert(version);
-            match verdict {
-                Verdict::NotInForce { version, why } => idle.push(Idle { version, at: entry.time, why }),
-                _ => in_force = Some((entry.time, version)),
+            if let Verdict::NotInForce { version, why } = verdict {
+                passed |= why.lacks_the_key();
+                idle.push(Idle { version, at: entry.time, why });
+            } else {
+                (in_force, passed) = (Some((entry.time, version)), false);
             }
             if last == Some(version) {
                 break;
@@ -68,7 +73,7 @@ impl Standing {
             let signed_by = fold.directory_signer(version).map(|key| key.as_str().to_owned());
             Some(InForce { version, since, document, signed_by })
         });
-        Ok(Self { in_force, idle, taken })
+        Ok(Self { in_force, idle, taken, passed, fold })
     }
 
     /// The next version: the first after the one in force under which nothing stands. What stands there and is not in force
@@ -76,6 +81,21 @@ impl Standing {
     pub(super) fn next(&self) -> u64 {
         let after = self.in_force.as_ref().map_or(0, |known| known.version);
         (after.saturating_add(1)..=u64::MAX).find(|version| !self.taken.contains(version)).unwrap_or(u64::MAX)
+    }
+
+    /// How the one in force stands to a key that is trusted.
+    pub(super) fn held_against(&self, pin: &Pin) -> Held {
+        self.fold.held_against(pin)
+    }
+
+    /// Whether whoever has the key may say the directory in force once more, though nothing in it changes: where the key that
+    /// it names has not signed it yet, as it took another's place, nobody can trust that key alone; and where one without
+    /// the key stands after it, `tocsin watch` tells of that until another comes.
+    pub(super) fn may_be_said_again(&self, given: &DirectoryKey) -> bool {
+        let signed_by_another = self.in_force.as_ref().is_some_and(|known| {
+            known.document.directory_key.is_some() && known.document.directory_key != known.signed_by
+        });
+        given.directory_key.is_some() && (signed_by_another || self.passed)
     }
 
     /// The key that must sign what comes next, from the file that was given. `None` when nobody need sign it.

@@ -129,7 +129,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         }
     }
     drop(known);
-    send(&args, &spool, &prepared).await
+    Box::pin(send(&args, &spool, &prepared)).await
 }
 
 /// A technical test, of which everything but its reach is fixed.
