@@ -41,8 +41,6 @@ const GONE: Duration = Duration::from_millis(200);
 const BUSY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// How many settled notices are remembered, so that none is given twice.
 const SETTLED: usize = 10_000;
-/// How long a glance is waited for. One without an answer is tried again at the next look.
-const GLANCE: Duration = Duration::from_secs(1);
 
 /// The notices owed to one recipient, each given once in a session, in the order in which they were stored. One that the
 /// durable gave out into a line that broke may come after later ones, within a minute or so.
@@ -323,7 +321,7 @@ impl Taker {
     /// The newest notice that stands there.
     async fn newest(&self) -> Result<Option<Entry>, Error> {
         let notices = format!("{}.notice.{}.>", Subject::ROOT, self.recipient);
-        self.shared.direct(Stream::Log, &notices, &mut Patience::up_to(GLANCE)).await
+        self.shared.direct(Stream::Log, &notices, &mut Patience::up_to(self.pace.glance())).await
     }
 
     /// Whether what a glance found has come. One whose wake was lost before another's that came is found when that one is

@@ -26,12 +26,17 @@ pub(crate) struct Times {
     /// What came by its wake alone is settled at the first look after a time between these. Spread, so that not all desks
     /// settle at once.
     pub(crate) settle: (Duration, Duration),
+    /// How long it is waited to be told the newest notice. Without an answer it is asked again at the next look.
+    pub(crate) glance: Duration,
 }
 
 impl Times {
     /// Those of every desk.
-    pub(crate) const USUAL: Self =
-        Self { look: Duration::from_secs(10), settle: (Duration::from_secs(20), Duration::from_mins(1)) };
+    pub(crate) const USUAL: Self = Self {
+        look: Duration::from_secs(10),
+        settle: (Duration::from_secs(20), Duration::from_mins(1)),
+        glance: Duration::from_secs(1),
+    };
 }
 
 /// How to look.
@@ -76,6 +81,11 @@ impl Pace {
         }
         let settle = by_wake >= MANY || self.settle_at.is_none_or(|at| at <= now);
         Some(if self.doubt || settle { Look::Pull } else { Look::Glance })
+    }
+
+    /// How long it waits to be told the newest notice.
+    pub(crate) fn glance(&self) -> Duration {
+        self.times.glance
     }
 
     /// Whether something may have been missed since it last pulled.

@@ -12,6 +12,8 @@ use crate::{
 
 const DEADLINE: Duration = Duration::from_mins(1);
 const NEVER: Duration = Duration::from_hours(24);
+/// Of a desk that does nothing of itself, on a machine that may be slow to answer.
+const PATIENT: Times = Times { look: NEVER, settle: (NEVER, NEVER), glance: DEADLINE };
 
 /// A bus with a durable of recipient `a`, and a desk's connection that hears no wake of the incident `unheard`.
 struct Bus {
@@ -107,7 +109,7 @@ async fn within<T>(future: impl Future<Output = T>) -> T {
 #[tokio::test]
 async fn a_lost_wake_is_found_before_what_came_by_its_wake_is_settled() {
     let bus = Bus::start().await;
-    let mut notices = bus.desk(Times { look: Duration::from_millis(200), settle: (NEVER, NEVER) }).await;
+    let mut notices = bus.desk(Times { look: Duration::from_millis(200), ..PATIENT }).await;
     let heard = bus.woken(&mut notices).await;
     let (given_out, _) = bus.durable().await;
     assert!(given_out < heard.entry.sequence, "it did not come by its wake alone");
@@ -122,7 +124,7 @@ async fn a_lost_wake_is_found_before_what_came_by_its_wake_is_settled() {
 async fn a_notice_is_given_once_in_a_session_and_again_in_the_next_unless_settled() {
     let bus = Bus::start().await;
     let settle = (Duration::from_millis(300), Duration::from_millis(600));
-    let mut notices = bus.desk(Times { look: Duration::from_millis(100), settle }).await;
+    let mut notices = bus.desk(Times { look: Duration::from_millis(100), settle, ..PATIENT }).await;
     // They come by their wakes alone, and the durable is told of those that are settled in its time.
     bus.woken(&mut notices).await;
     let mut last = 0;
@@ -152,7 +154,7 @@ async fn a_request_that_stands_from_before_a_break_neither_turns_the_order_nor_m
     let bus = Bus::start().await;
     let one = crate::consumers::durable("desk_a", "tocsin.notice.a.>", DEADLINE, 1);
     bus.router.make_consumer(Stream::Log, "desk_a", &one).await.unwrap();
-    let mut notices = bus.desk(Times { look: NEVER, settle: (NEVER, NEVER) }).await;
+    let mut notices = bus.desk(PATIENT).await;
     let first = bus.notice("unheard.1").await;
     let connected = || bus.desk.signals.take("desk", &async_nats::Event::Connected);
     connected();
@@ -187,7 +189,7 @@ async fn what_the_durable_gave_out_into_a_line_that_broke_is_read_once_the_line_
     let bus = Bus::start().await;
     let hour = crate::consumers::durable("desk_a", "tocsin.notice.a.>", Duration::from_hours(1), 10);
     bus.router.make_consumer(Stream::Log, "desk_a", &hour).await.unwrap();
-    let mut notices = bus.desk(Times { look: NEVER, settle: (NEVER, NEVER) }).await;
+    let mut notices = bus.desk(PATIENT).await;
     bus.woken(&mut notices).await;
     // As if the line had broken behind the broker's back: the durable gave it to somebody, and it did not come.
     let lost = bus.notice("unheard.1").await;
