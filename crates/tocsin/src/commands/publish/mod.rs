@@ -117,7 +117,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     // A script's event goes to the disk before anything else; a person is shown who will be told.
     let looks = args.dry_run || asks || args.follows().is_some();
     let known = if looks { look().await? } else { Known { ledger: None, directory: None } };
-    let (prepared, earlier) = draft(&args, &key, &spool, &known, asks).await?;
+    let (prepared, earlier) = Box::pin(draft(&args, &key, &spool, &known, asks)).await?;
     let confirmed = args.yes || prepared.event().status != Status::Actual;
     if args.dry_run || asks {
         let told = show(&prepared, &earlier, &known)?;
@@ -129,7 +129,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         }
     }
     drop(known);
-    Box::pin(send(&args, &spool, &prepared)).await
+    send(&args, &spool, &prepared).await
 }
 
 /// A technical test, of which everything but its reach is fixed.
