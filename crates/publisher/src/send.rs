@@ -203,8 +203,8 @@ pub struct Published {
 ///
 /// # Errors
 /// Before the event is on disk, whatever [`Spool::put`] says; [`Error::WouldBeRefused`]. Else the event is kept:
-/// [`Error::BusAway`], [`Error::BusUnfit`], [`Error::NotTrusted`], [`Error::RefusedAtTheDoor`], [`Error::HeldBack`], [`Error::Busy`],
-/// [`Error::Disk`].
+/// [`Error::BusAway`], [`Error::BusUnfit`], [`Error::NotTrusted`], [`Error::RefusedAtTheDoor`], [`Error::HeldBack`],
+/// [`Error::Busy`], [`Error::Disk`].
 pub async fn publish(
     connection: &Connection,
     spool: &Spool,

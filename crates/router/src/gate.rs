@@ -1,9 +1,10 @@
 //! Whether this router may write: only under a directory that stands under the key that it was told to trust.
 //!
 //! What was said under a directory before the first that the key signed is not dispatched either: whoever begins a record
-//! could put one of their own before an old one of ours. Nothing is written under another, and nothing before one is in force: not what follows, no refusal, no checkpoint and no
-//! snapshot. It goes on reading, so that it works as soon as a directory under the key is in force. It does not end, as
-//! whatever starts services again would do so for ever; it is merely never ready.
+//! could put one of their own before an old one of ours. Nothing is written under another, and nothing before one is in
+//! force: not what follows, no refusal, no checkpoint and no snapshot. It goes on reading, so that it works as soon as a
+//! directory under the key is in force. It does not end, as whatever starts services again would do so for ever; it is
+//! merely never ready.
 
 use std::time::{Duration, Instant};
 

@@ -68,7 +68,8 @@ impl Config {
     }
 }
 
-/// Reads the `[console]` and the `[trust]` of a file, whatever else it has or lacks: a machine that only serves pages sends no mail.
+/// Reads the `[console]` and the `[trust]` of a file, whatever else it has or lacks: a machine that only serves pages sends
+/// no mail.
 pub(crate) fn read_console(file: &Path) -> Result<(tocsin_console::Config, trust::Section), Failure> {
     let part: ConsolePart = parse(&text(file)?).map_err(|why| unusable(file, &why))?;
     Ok((part.console, part.trust))

@@ -36,7 +36,8 @@ impl Trust {
     /// What both say, where either says something.
     ///
     /// # Errors
-    /// When either is no key, or they do not say the same: neither goes before the other, as either may be the one that was forgotten.
+    /// When either is no key, or they do not say the same: neither goes before the other, as either may be the one that was
+    /// forgotten.
     pub(crate) fn beside(&self, section: Section) -> Result<Option<Pin>, Failure> {
         match (self.pin()?, section.directory_key) {
             (Some(given), Some(written)) if given != written => Err(Failure::wrong(format!(

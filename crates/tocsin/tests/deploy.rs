@@ -8,6 +8,11 @@ use std::{
     process::Command,
 };
 
+use tocsin_ledger::{
+    Connection, Ledger, Shape,
+    server::{Server, ServerOptions, find},
+};
+
 const SERVERS: [&str; 4] = ["single.conf", "cluster-1.conf", "cluster-2.conf", "cluster-3.conf"];
 
 fn shipped() -> PathBuf {
@@ -16,7 +21,7 @@ fn shipped() -> PathBuf {
 
 #[test]
 fn nats_server_takes_every_configuration_that_we_ship() {
-    let server = tocsin_ledger::server::find().unwrap();
+    let server = find().unwrap();
     for name in SERVERS {
         let told = Command::new(&server).arg("-t").arg("-c").arg(shipped().join(name)).output().unwrap();
         assert!(told.status.success(), "{name}: {}", String::from_utf8_lossy(&told.stderr));
@@ -203,25 +208,20 @@ impl Systemd {
     }
 }
 
+/// A bus without streams, with its store under this directory.
+async fn bus_in(home: &Path) -> Server {
+    let options =
+        ServerOptions { binary: find().unwrap(), store_dir: home.join("nats"), config: None, port: None };
+    Server::start(&options).await.unwrap()
+}
+
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_tells_systemd_that_it_is_ready_when_it_works_and_that_it_gets_on() {
     use std::time::Duration;
 
-    use tocsin_ledger::{
-        Connection, Ledger, Shape,
-        server::{Server, ServerOptions, find},
-    };
-
     let home = tempfile::tempdir().unwrap();
-    let mut server = Server::start(&ServerOptions {
-        binary: find().unwrap(),
-        store_dir: home.path().join("nats"),
-        config: None,
-        port: None,
-    })
-    .await
-    .unwrap();
+    let mut server = bus_in(home.path()).await;
     Ledger::connect(&Connection::to(&server.url())).await.unwrap().set_up(&Shape::default()).await.unwrap();
     server.kill().await.unwrap();
     let config = home.path().join("tocsin.toml");
@@ -273,25 +273,13 @@ async fn a_service_tells_systemd_that_it_is_ready_when_it_works_and_that_it_gets
 async fn a_service_that_cannot_use_what_it_is_given_ends_with_2_and_one_that_may_come_up_later_does_not() {
     use std::{net::TcpListener, time::Duration};
 
-    use tocsin_ledger::{
-        Connection, Ledger, Shape,
-        server::{Server, ServerOptions, find},
-    };
-
     /// Far more than it takes to end.
     const WITHIN: Duration = Duration::from_mins(1);
     const MAIL: &str = "[notifier]\nfrom = 'tocsin@operator.example'\nmessage_id_domain = 'operator.example'\n\
                               [[notifier.relays]]\nname = 'own'\nhost = '127.0.0.1'\nport = 25\ntls = 'none'\n";
 
     let home = tempfile::tempdir().unwrap();
-    let server = Server::start(&ServerOptions {
-        binary: find().unwrap(),
-        store_dir: home.path().join("nats"),
-        config: None,
-        port: None,
-    })
-    .await
-    .unwrap();
+    let server = bus_in(home.path()).await;
     let ended = async |url: &str, call: &str, variable: (&str, &str), config: &str| {
         fs::write(home.path().join("tocsin.toml"), config).unwrap();
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_tocsin"));

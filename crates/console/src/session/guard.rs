@@ -35,9 +35,9 @@ fn is_of_the_process(path: &str) -> bool {
     matches!(path, "/livez" | "/readyz" | "/metrics" | "/favicon.ico") || path.starts_with("/assets/")
 }
 
-/// Refuses what another site makes a browser send, and everything while the directory in force is not to be trusted; adds to every answer what keeps a page to itself. Where a handler
-/// has set one of these headers, its own stays: a report as a file has its style in it, and the page behind a mail's link
-/// must send no referrer at all.
+/// Refuses what another site makes a browser send, and everything while the directory in force is not to be trusted; adds
+/// to every answer what keeps a page to itself. Where a handler has set one of these headers, its own stays: a report as a
+/// file has its style in it, and the page behind a mail's link must send no referrer at all.
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let place = &app.sessions().place;
